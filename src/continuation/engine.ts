@@ -1,0 +1,55 @@
+import type { ContinuationRequest, Sampling } from "./request.ts";
+import type { StreamPart } from "./output.ts";
+
+/** The waist: anything that continues text. */
+export interface Engine extends AsyncDisposable {
+  /** For people and logs. */
+  readonly name: string;
+  /** What the engine serves; resolves when that is known, rejects when it cannot serve. */
+  model(signal: AbortSignal): Promise<EngineModel>;
+  /** Stops within one token of an abort. Throws `ServiceError` before the `start` part for whatever is refused. */
+  generate(request: ContinuationRequest, signal: AbortSignal): AsyncIterable<StreamPart>;
+  health(): Health;
+  stats(): EngineStats;
+}
+
+/** Counters since the start of the server, and gauges of this moment. */
+export interface EngineStats {
+  /** Gauges. */
+  readonly queued: number;
+  readonly running: number;
+  readonly slots: number;
+  /** Counters. */
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly completionTokens: number;
+  readonly restarts: number;
+  /** Requests carried over a restart. */
+  readonly resumed: number;
+  /** Aborted requests by where the abort met them. */
+  readonly aborted: { readonly queued: number; readonly prefill: number; readonly decode: number };
+  /** Prompt tokens that were not evaluated, and completion tokens that were not generated, because of an abort. */
+  readonly savedPromptTokens: number;
+  readonly savedCompletionTokens: number;
+}
+
+/** `loading`: not yet; `ready`: serving; `failed`: will not serve without somebody's help, `detail` says which. */
+export interface Health {
+  readonly state: "loading" | "ready" | "failed";
+  readonly detail: string;
+}
+
+/** What the weights behind an engine can do. */
+export interface EngineModel {
+  /** The weights' own name. */
+  readonly id: string;
+  /** Tokens one request may hold, prompt and answer together. */
+  readonly contextTokens: number;
+  /** Family of the fill-in-the-middle layout, if the vocabulary has one. */
+  readonly fim?: string;
+  /** Messages can be rendered. */
+  readonly chat: boolean;
+  readonly vocabularySize: number;
+  /** Sampling defaults that the weights bring along. */
+  readonly defaults: Sampling;
+}

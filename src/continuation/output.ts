@@ -1,0 +1,160 @@
+/**
+ * What an engine says, in order: one `start`, at most one `echo`, per choice `delta`* then one `finish`, and one `usage` last.
+ * Choices may interleave.
+ */
+export type StreamPart = StartPart | EchoPart | DeltaPart | FinishPart | UsagePart;
+
+export interface StartPart {
+  readonly type: "start";
+  /** Who really answers: the name of the weights. */
+  readonly model: string;
+  readonly promptTokens: number;
+  /** Prompt tokens cut off because the caller allowed it. */
+  readonly truncatedTokens: number;
+  /** Settings of the request that this engine has no use for, by their domain names (`topK`, `seed`, …). */
+  readonly ignored: readonly string[];
+}
+
+/** Log probabilities of the prompt's own tokens; the first token has none. */
+export interface EchoPart {
+  readonly type: "echo";
+  /** The prompt this belongs to, as the index of its first choice. */
+  readonly choice: number;
+  readonly tokens: readonly (TokenLogprob | UnscoredToken)[];
+}
+
+export interface DeltaPart {
+  readonly type: "delta";
+  readonly choice: number;
+  /** Whole characters; may be empty when only tokens are reported. */
+  readonly text: string;
+  /** Tokens first made visible, at least in part, by this delta. Absent when the engine does not tell. */
+  readonly tokens?: readonly number[];
+  /** One entry per entry of `tokens`, when log probabilities were asked for. */
+  readonly logprobs?: readonly TokenLogprob[];
+}
+
+export interface FinishPart {
+  readonly type: "finish";
+  readonly choice: number;
+  /** null: cut by the time limit of a plain call (contract 6.8). */
+  readonly reason: FinishReason | null;
+}
+
+export interface UsagePart {
+  readonly type: "usage";
+  readonly usage: Usage;
+}
+
+/** `stop`: an end token, stop string or stop id. `length`: the token limit or the context. */
+export type FinishReason = "stop" | "length";
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** Prompt tokens that needed no evaluation. Absent: the engine did not say; never 0 as a guess. */
+  readonly cachedPromptTokens?: number;
+  readonly source: "engine" | "estimate";
+}
+
+export interface UnscoredToken {
+  readonly token: string;
+  readonly bytes: readonly number[];
+  readonly logprob: null;
+}
+
+export interface TokenLogprob {
+  /** The token's text; bytes that are no whole character show as U+FFFD. */
+  readonly token: string;
+  readonly bytes: readonly number[];
+  /** Natural logarithm. */
+  readonly logprob: number;
+  /** The likeliest tokens at this place, likeliest first, as many as were asked for. */
+  readonly top: readonly Omit<TokenLogprob, "top">[];
+}
+
+/** A whole answer: the fold of a stream. */
+export interface Result {
+  readonly start: StartPart;
+  readonly echo: readonly EchoPart[];
+  readonly choices: readonly ChoiceResult[];
+  readonly usage: Usage;
+}
+
+export interface ChoiceResult {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  readonly logprobs: readonly TokenLogprob[];
+  readonly reason: FinishReason | null;
+}
+
+/** Folds a stream into a result. Throws what the stream throws. */
+export async function collect(parts: AsyncIterable<StreamPart>): Promise<Result> {
+  const fold = new Fold();
+  for await (const part of parts) fold.push(part);
+  return fold.result();
+}
+
+/** The fold behind `collect`, for callers that may have to stop early and keep what arrived. */
+export class Fold {
+  #start: StartPart | undefined;
+  #usage: Usage | undefined;
+  readonly #echo: EchoPart[] = [];
+  readonly #choices: MutableChoice[] = [];
+
+  push(part: StreamPart): void {
+    switch (part.type) {
+      case "start":
+        this.#start = part;
+        return;
+      case "echo":
+        this.#echo.push(part);
+        return;
+      case "usage":
+        this.#usage = part.usage;
+        return;
+      case "finish":
+        this.#choice(part.choice).reason = part.reason;
+        return;
+      case "delta": {
+        const choice = this.#choice(part.choice);
+        choice.text += part.text;
+        choice.tokens.push(...(part.tokens ?? []));
+        choice.logprobs.push(...(part.logprobs ?? []));
+      }
+    }
+  }
+
+  /** True once any text arrived. */
+  get hasText(): boolean {
+    return this.#choices.some((choice) => choice.text !== "");
+  }
+
+  /** The answer so far. Without a `usage` part the usage is what was seen, marked as an estimate. */
+  result(): Result {
+    if (this.#start === undefined) throw new Error("a stream ended before its start part");
+    const choices = Array.from(this.#choices, (choice) => choice ?? emptyChoice());
+    const completionTokens = choices.reduce((sum, choice) => sum + choice.tokens.length, 0);
+    const estimate: Usage = { promptTokens: this.#start.promptTokens, completionTokens, source: "estimate" };
+    return { start: this.#start, echo: this.#echo, choices, usage: this.#usage ?? estimate };
+  }
+
+  #choice(index: number): MutableChoice {
+    const existing = this.#choices[index];
+    if (existing !== undefined) return existing;
+    const created = emptyChoice();
+    this.#choices[index] = created;
+    return created;
+  }
+}
+
+interface MutableChoice {
+  text: string;
+  tokens: number[];
+  logprobs: TokenLogprob[];
+  reason: FinishReason | null;
+}
+
+function emptyChoice(): MutableChoice {
+  return { text: "", tokens: [], logprobs: [], reason: null };
+}

@@ -1,0 +1,50 @@
+import type { Continuation } from "./input.ts";
+
+export interface ContinuationRequest {
+  /** The name the caller used. */
+  readonly model: string;
+  readonly input: Continuation;
+  readonly sampling: Sampling;
+  readonly limits: Limits;
+  /** Independent continuations of the same input, at least 1. */
+  readonly choices: number;
+  /** Log probabilities per generated token with this many alternatives; 0 is the chosen token only, absent is none. */
+  readonly logprobs?: number;
+  /** Report the log probabilities of the prompt's own tokens too (an `echo` part). Needs `logprobs`. */
+  readonly promptLogprobs: boolean;
+}
+
+/** Every field optional: absent means "the model's default", never a value of ours. */
+export interface Sampling {
+  /** 0 is greedy. */
+  readonly temperature?: number;
+  /** (0, 1]. */
+  readonly topP?: number;
+  /** Candidates kept; 0 keeps all. */
+  readonly topK?: number;
+  /** [0, 1]: candidates less likely than this share of the likeliest are dropped; 0 keeps all. */
+  readonly minP?: number;
+  /** [-2, 2], over generated tokens. */
+  readonly presencePenalty?: number;
+  /** [-2, 2], over generated tokens. */
+  readonly frequencyPenalty?: number;
+  /** Greater than 0, over prompt and generated tokens; 1 is none. */
+  readonly repetitionPenalty?: number;
+  /** Same seed, same request: the same text, as far as the engine can. Absent: a fresh one per request. */
+  readonly seed?: number;
+  /** Added to the logits before anything else, by token id. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+}
+
+export interface Limits {
+  /** Upper bound of returned tokens. Absent: what the context leaves. 0 only evaluates the prompt. */
+  readonly maxTokens?: number;
+  /** Not empty strings; the match and all after it is left out. */
+  readonly stopStrings: readonly string[];
+  /** Token id sequences, each at least one id long. */
+  readonly stopSequences: readonly (readonly number[])[];
+  /** Longest input in tokens; beyond it the request is refused, or cut when `truncate` is set. */
+  readonly maxInputTokens: number;
+  /** Cut a too long input (prefix from the left, suffix from the right, never a marker) instead of refusing it. */
+  readonly truncate: boolean;
+}

@@ -1,0 +1,63 @@
+/**
+ * The one error type that leaves a module on purpose, and the registry of what can go wrong.
+ *
+ * `status` is the HTTP status. How a code is spelt on a wire belongs to the protocols (contract 6.2–6.5).
+ */
+export const ERRORS = {
+  // who is asking
+  missing_api_key: { status: 401 },
+  invalid_api_key: { status: 401 },
+  workspace_denied: { status: 403 },
+  model_denied: { status: 403 },
+  host_denied: { status: 403 },
+  // what is asked for
+  not_found: { status: 404 },
+  method_not_allowed: { status: 405 },
+  invalid_body: { status: 400 },
+  body_too_large: { status: 413 },
+  missing_model: { status: 400 },
+  missing_parameter: { status: 400 },
+  model_not_found: { status: 404 },
+  model_not_supported: { status: 404 },
+  invalid_parameter: { status: 400 },
+  /** Contract 6.5: the `seed` messages of the OpenAI-shaped routes have a code of their own. */
+  invalid_value: { status: 400 },
+  thinking_not_supported: { status: 400 },
+  async_not_supported: { status: 403 },
+  /** The engine or the weights cannot do it; the message names what can. */
+  unsupported_input: { status: 400 },
+  // what keeps us from answering
+  model_unavailable: { status: 503 },
+  queue_full: { status: 503 },
+  shutting_down: { status: 503 },
+  request_timeout: { status: 500 },
+  internal: { status: 500 },
+} as const satisfies Record<string, { readonly status: number }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface ErrorDetail {
+  /** The request field at fault, as the caller spelt it. */
+  readonly param?: string;
+  /** The model name as the caller spelt it; some wire messages repeat it. */
+  readonly model?: string;
+  readonly retryAfterMs?: number;
+  readonly cause?: unknown;
+}
+
+/** `message` is for people: what was expected, what was found, what to do. Bugs are ordinary `Error`s, never this. */
+export class ServiceError extends Error {
+  override readonly name: string = "ServiceError";
+  readonly code: ErrorCode;
+  readonly detail: ErrorDetail;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, { cause: detail.cause });
+    this.code = code;
+    this.detail = detail;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
