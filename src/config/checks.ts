@@ -1,0 +1,110 @@
+import { isIPv4 } from "node:net";
+import type { Path } from "./document.ts";
+import type { Problem } from "./error.ts";
+import { nearest } from "./nearest.ts";
+import type { ConfigFile } from "./schema.ts";
+
+/** A finding before it has a place. */
+interface Finding {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** What no single key can tell: names that must exist, files that must be there, an address that must have keys. */
+export function crossCheck(
+  config: ConfigFile,
+  isFile: (path: string) => boolean,
+  where: (path: Path) => string,
+): Problem[] {
+  const findings = [
+    ...Object.keys(config.models).flatMap((name) => checkModel(name, config, isFile)),
+    ...checkAliases(config),
+    ...checkDefault(config),
+    ...checkAddress(config),
+  ];
+  return findings.map(({ path, message }) => ({ where: where(path), field: path.join("."), message }));
+}
+
+function checkModel(name: string, config: ConfigFile, isFile: (path: string) => boolean): Finding[] {
+  const entry = config.models[name];
+  if (entry === undefined) return [];
+  const path = ["models", name];
+  if (entry.file === undefined && entry.use === undefined) {
+    return [{ path, message: "expected `file: PATH` or `use: NAME`, found neither; say who answers to this name" }];
+  }
+  if (entry.use !== undefined) return checkUse(entry.use, Object.keys(entry), path, config);
+  if (entry.file !== undefined && !isFile(entry.file)) {
+    return [
+      {
+        path: [...path, "file"],
+        message: `there is no file ${entry.file}; check the path, or download the model first`,
+      },
+    ];
+  }
+  return [];
+}
+
+function checkUse(use: string, keys: readonly string[], path: Path, config: ConfigFile): Finding[] {
+  const others = keys.filter((key) => key !== "use");
+  if (others.length > 0) {
+    const message = `\`use\` stands alone, found ${others.join(", ")} beside it; set those on the model "${use}"`;
+    return [{ path: [...path, others[0] ?? "use"], message }];
+  }
+  if (config.models[use]?.use !== undefined) {
+    return [{ path: [...path, "use"], message: `"${use}" uses another model itself; name that one here` }];
+  }
+  const known = namesWithFile(config);
+  return known.includes(use) ? [] : [{ path: [...path, "use"], message: unknownModel(use, known) }];
+}
+
+function checkAliases(config: ConfigFile): Finding[] {
+  const owners = new Map(Object.keys(config.models).map((name) => [name, name]));
+  const findings: Finding[] = [];
+  for (const [name, entry] of Object.entries(config.models)) {
+    for (const [index, alias] of (entry.aliases ?? []).entries()) {
+      const owner = owners.get(alias);
+      if (owner === undefined) owners.set(alias, name);
+      else {
+        const message = `"${alias}" already belongs to "${owner}"; a name has one model`;
+        findings.push({ path: ["models", name, "aliases", index], message });
+      }
+    }
+  }
+  return findings;
+}
+
+function checkDefault(config: ConfigFile): Finding[] {
+  if (config.default === undefined) return [];
+  const known = [
+    ...Object.keys(config.models),
+    ...Object.values(config.models).flatMap(({ aliases }) => aliases ?? []),
+  ];
+  return known.includes(config.default) ? [] : [{ path: ["default"], message: unknownModel(config.default, known) }];
+}
+
+function unknownModel(name: string, known: readonly string[]): string {
+  if (known.length === 0) return `no model is named "${name}"; add it under \`models:\``;
+  const meant = nearest(name, known);
+  const advice = meant === undefined ? `choose one of ${known.join(", ")}` : `did you mean "${meant}"?`;
+  return `no model is named "${name}"; ${advice}`;
+}
+
+function namesWithFile(config: ConfigFile): string[] {
+  return Object.keys(config.models).filter((name) => config.models[name]?.file !== undefined);
+}
+
+/** An open server answers everybody who reaches it, so without keys only this machine may reach it (contract 6.1). */
+function checkAddress({ host, api_keys: keys }: ConfigFile): Finding[] {
+  if (keys.length > 0 || isLoopback(host)) return [];
+  const message =
+    `"${host}" can be reached from other machines, and without keys everybody who reaches it may use the models; ` +
+    "set CONTINUO_API_KEY or `api_keys:`, or listen on 127.0.0.1";
+  return [{ path: ["host"], message }];
+}
+
+/** Addresses that only this machine reaches. Other names count as outside: what they resolve to may change. */
+export function isLoopback(host: string): boolean {
+  const bare = host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
+  if (bare === "localhost" || bare === "::1") return true;
+  return isIPv4(bare) && bare.startsWith("127.");
+}

@@ -1,0 +1,100 @@
+import type { Sampling } from "../continuation/request.ts";
+
+/** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
+export interface Config {
+  /** Address to listen on; a loopback address unless there are keys. */
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Absolute path. */
+  readonly dataDir: string;
+  /** Keys that may call. Empty: everybody who reaches the loopback address may. */
+  readonly apiKeys: readonly ApiKey[];
+  /** Id of the default workspace, to which the keys above belong. */
+  readonly workspace: string;
+  /** Only mapped names are answered; without it every catalogue name has a stand-in. */
+  readonly strict: boolean;
+  /** Name in `models` that answers to names without a mapping. */
+  readonly defaultModel?: string;
+  /** Weights to load, in order: those of the command line first. Their names are unique. */
+  readonly models: readonly ModelConfig[];
+  /** Public name -> name in `models`: `use:` entries and aliases. Never a name in `models` itself. */
+  readonly mappings: ReadonlyMap<string, string>;
+  /** Fill-in-the-middle layouts to know besides the built-in ones, by family. */
+  readonly fimLayouts: ReadonlyMap<string, FimLayoutConfig>;
+  readonly limits: LimitsConfig;
+  /** Browser origins besides localhost; `"*"` allows all. */
+  readonly corsOrigins: readonly string[];
+  readonly logLevel: LogLevel;
+}
+
+export interface ApiKey {
+  readonly key: string;
+  /** What logs call it; the key itself is never logged. */
+  readonly label: string;
+}
+
+/** Weights and how to run them. Absent numbers are chosen by the engine to fit the machine. */
+export interface ModelConfig {
+  readonly name: string;
+  /** Absolute path of a GGUF file, of its first shard if it has several. */
+  readonly file: string;
+  /** Tokens one slot holds, prompt and answer together. */
+  readonly contextTokens?: number;
+  /** Requests that run at the same time. */
+  readonly slots?: number;
+  readonly threads?: number;
+  /** Same seed and request, same text, whatever runs beside it. */
+  readonly deterministic: boolean;
+  /** Family of the fill-in-the-middle layout; false: none. Absent: detected from the vocabulary. */
+  readonly fim?: string | false;
+  /** Laid over the weights' own sampling defaults, field by field. */
+  readonly sampling: Sampling;
+  readonly capabilities: CapabilityOverrides;
+}
+
+/** Absent: from the catalogue for its names, from the weights for all others. */
+export interface CapabilityOverrides {
+  readonly completions?: boolean;
+  readonly partial?: boolean;
+  readonly maxInputTokens?: number;
+  readonly maxOutputTokens?: number;
+}
+
+/** Control tokens of one model family, spelt as in its vocabulary. */
+export interface FimLayoutConfig {
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly middle: string;
+  /** `psm`: prefix, suffix, middle. `spm`: suffix, prefix, middle. */
+  readonly order: "psm" | "spm";
+  /** Tokens that end a middle besides the markers themselves. */
+  readonly end: readonly string[];
+  readonly repoName?: string;
+  readonly fileSep?: string;
+  readonly pad?: string;
+}
+
+/** Bounds of one server. A time of 0 sets no bound. */
+export interface LimitsConfig {
+  /** Of a request body, after decompression. */
+  readonly bodyBytes: number;
+  /** A plain (not streamed) answer is cut here and returned as far as it got. */
+  readonly plainTimeoutMs: number;
+  /** From acceptance to the first token. */
+  readonly firstTokenTimeoutMs: number;
+  /** Between two tokens. */
+  readonly idleTimeoutMs: number;
+  /** For the headers of a request to arrive. */
+  readonly headersTimeoutMs: number;
+  /** For a whole request, body included, to arrive. */
+  readonly requestTimeoutMs: number;
+  /** An idle connection is kept open this long. */
+  readonly keepAliveTimeoutMs: number;
+  /** Requests waiting per model; one more is refused. */
+  readonly queueLength: number;
+  /** Running requests may finish within this time after a stop was asked for. */
+  readonly drainGraceMs: number;
+}
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";

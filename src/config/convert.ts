@@ -1,0 +1,94 @@
+import type { Config, FimLayoutConfig, LimitsConfig, ModelConfig } from "./config.ts";
+import type { ConfigFile, ModelEntry } from "./schema.ts";
+
+/**
+ * The checked file as the program uses it: camelCase, maps, defaults that depend on the machine.
+ *
+ * @param defaultDataDir used when the file names none.
+ * @param isDeterministic for models that do not say themselves.
+ */
+export function configFrom(file: ConfigFile, defaultDataDir: string, isDeterministic: boolean): Config {
+  const entries = Object.entries(file.models);
+  const mappings = new Map<string, string>();
+  for (const [name, entry] of entries) {
+    if (entry.use !== undefined) mappings.set(name, entry.use);
+    for (const alias of entry.aliases ?? []) mappings.set(alias, name);
+  }
+  const defaultModel = file.default === undefined ? undefined : (mappings.get(file.default) ?? file.default);
+  return {
+    host: file.host,
+    port: file.port,
+    dataDir: file.data_dir ?? defaultDataDir,
+    apiKeys: file.api_keys.map(({ key, label }, index) => ({ key, label: label ?? `key ${index + 1}` })),
+    workspace: file.workspace,
+    strict: file.strict,
+    ...(defaultModel === undefined ? {} : { defaultModel }),
+    models: entries.flatMap(([name, entry]) => modelFrom(name, entry, isDeterministic)),
+    mappings,
+    fimLayouts: new Map(Object.entries(file.fim_layouts).map(([family, layout]) => [family, layoutFrom(layout)])),
+    limits: limitsFrom(file.limits),
+    corsOrigins: file.cors_origins,
+    logLevel: file.log_level,
+  };
+}
+
+function modelFrom(name: string, entry: ModelEntry, deterministic: boolean): ModelConfig[] {
+  if (entry.file === undefined) return [];
+  const { sampling = {}, capabilities = {} } = entry;
+  return [
+    {
+      name,
+      file: entry.file,
+      deterministic: entry.deterministic ?? deterministic,
+      ...present({ contextTokens: entry.context, slots: entry.slots, threads: entry.threads, fim: entry.fim }),
+      sampling: present({
+        temperature: sampling.temperature,
+        topP: sampling.top_p,
+        topK: sampling.top_k,
+        minP: sampling.min_p,
+        presencePenalty: sampling.presence_penalty,
+        frequencyPenalty: sampling.frequency_penalty,
+        repetitionPenalty: sampling.repetition_penalty,
+      }),
+      capabilities: present({
+        completions: capabilities.completions,
+        partial: capabilities.partial,
+        maxInputTokens: capabilities.max_input_tokens,
+        maxOutputTokens: capabilities.max_output_tokens,
+      }),
+    },
+  ];
+}
+
+function layoutFrom(layout: ConfigFile["fim_layouts"][string]): FimLayoutConfig {
+  const { prefix, suffix, middle, order, end } = layout;
+  return {
+    prefix,
+    suffix,
+    middle,
+    order,
+    end,
+    ...present({ repoName: layout.repo_name, fileSep: layout.file_sep, pad: layout.pad }),
+  };
+}
+
+function limitsFrom(limits: ConfigFile["limits"]): LimitsConfig {
+  return {
+    bodyBytes: limits.body_bytes,
+    plainTimeoutMs: limits.plain_timeout_ms,
+    firstTokenTimeoutMs: limits.first_token_timeout_ms,
+    idleTimeoutMs: limits.idle_timeout_ms,
+    headersTimeoutMs: limits.headers_timeout_ms,
+    requestTimeoutMs: limits.request_timeout_ms,
+    keepAliveTimeoutMs: limits.keep_alive_timeout_ms,
+    queueLength: limits.queue_length,
+    drainGraceMs: limits.drain_grace_ms,
+  };
+}
+
+type Present<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+/** The same object without its undefined fields. */
+function present<T extends object>(fields: T): Present<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;
+}

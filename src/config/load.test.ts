@@ -1,0 +1,320 @@
+import { describe, expect, test } from "vitest";
+import type { Config } from "./config.ts";
+import { ConfigError } from "./error.ts";
+import { loadConfig } from "./load.ts";
+import type { Flags } from "./settings.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+const FILES = [
+  "/etc/continuo/a.gguf",
+  "/etc/continuo/b.gguf",
+  "/work/tiny.gguf",
+  "/work/other.gguf",
+  "/work/x=y.gguf",
+  "/work/big-q4_k_m-00001-of-00002.gguf",
+];
+
+function surroundings(source = "", env: Record<string, string> = {}): Surroundings {
+  return {
+    env,
+    cwd: "/work",
+    home: "/home/me",
+    platform: "linux",
+    readFile: (path) => {
+      if (path !== "/etc/continuo/c.yaml") throw new Error("ENOENT");
+      return source;
+    },
+    isFile: (path) => FILES.includes(path),
+  };
+}
+
+const FLAGS: Flags = { config: "/etc/continuo/c.yaml" };
+
+function load(source: string, flags: Flags = {}, env: Record<string, string> = {}): Config {
+  return loadConfig({ ...FLAGS, ...flags }, surroundings(source, env));
+}
+
+function problems(source: string, flags: Flags = {}, env: Record<string, string> = {}): string[] {
+  try {
+    load(source, flags, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n");
+    throw error;
+  }
+  return [];
+}
+
+describe("what a configuration says", () => {
+  test("nothing said: loopback, port 8100, no keys, no models", () => {
+    const config = loadConfig({}, surroundings());
+
+    expect(config).toMatchObject({
+      host: "127.0.0.1",
+      port: 8100,
+      apiKeys: [],
+      models: [],
+      strict: false,
+      logLevel: "info",
+    });
+    expect(config.dataDir).toBe("/home/me/.local/share/continuo");
+    expect(config.limits).toMatchObject({ plainTimeoutMs: 300_000, queueLength: 128, drainGraceMs: 30_000 });
+  });
+
+  test("an empty file says nothing", () => {
+    expect(load("# nothing yet\n").port).toBe(8100);
+    expect(load("models:\n#  a: a.gguf\n").models).toEqual([]);
+  });
+
+  test("a model is a path, or a mapping with settings; relative paths start at the file", () => {
+    const config = load(`
+models:
+  first: a.gguf
+  second: { file: ./b.gguf, context: 4096, slots: 2, threads: 1, fim: false, deterministic: true,
+            sampling: { temperature: 0, top_p: 0.9 }, capabilities: { partial: false } }
+`);
+
+    expect(config.models).toEqual([
+      { name: "first", file: "/etc/continuo/a.gguf", deterministic: false, sampling: {}, capabilities: {} },
+      {
+        name: "second",
+        file: "/etc/continuo/b.gguf",
+        contextTokens: 4096,
+        slots: 2,
+        threads: 1,
+        fim: false,
+        deterministic: true,
+        sampling: { temperature: 0, topP: 0.9 },
+        capabilities: { partial: false },
+      },
+    ]);
+  });
+
+  test("`use` and `aliases` are mappings, and the default may be one", () => {
+    const config = load(`
+default: nick
+models:
+  first: { file: a.gguf, aliases: [nick] }
+  qwen-plus: { use: first }
+`);
+
+    expect([...config.mappings]).toEqual([
+      ["nick", "first"],
+      ["qwen-plus", "first"],
+    ]);
+    expect(config.defaultModel).toBe("first");
+    expect(config.models.map(({ name }) => name)).toEqual(["first"]);
+  });
+
+  test("a key is a string, or has a label", () => {
+    expect(load("api_keys: [sk-1, { key: sk-2, label: editor }]").apiKeys).toEqual([
+      { key: "sk-1", label: "key 1" },
+      { key: "sk-2", label: "editor" },
+    ]);
+  });
+
+  test("a fill-in-the-middle layout is prefix first unless said otherwise", () => {
+    const layout = load(
+      `fim_layouts: { mine: { prefix: <P>, suffix: <S>, middle: <M>, end: ["</s>"], file_sep: <F> } }`,
+    ).fimLayouts;
+
+    expect(layout.get("mine")).toEqual({
+      prefix: "<P>",
+      suffix: "<S>",
+      middle: "<M>",
+      order: "psm",
+      end: ["</s>"],
+      fileSep: "<F>",
+    });
+  });
+});
+
+describe("precedence", () => {
+  test.each([
+    ["flag over all", { port: "3" }, { CONTINUO_PORT: "2" }, 3],
+    ["environment over file", {}, { CONTINUO_PORT: "2" }, 2],
+    ["file over default", {}, {}, 1],
+    ["an empty variable counts as not set", {}, { CONTINUO_PORT: "" }, 1],
+  ])("%s", (_name, flags, env, port) => {
+    expect(load("port: 1", flags, env).port).toBe(port);
+  });
+
+  test("the file itself may come from CONTINUO_CONFIG", () => {
+    const config = loadConfig({}, surroundings("port: 1", { CONTINUO_CONFIG: "/etc/continuo/c.yaml" }));
+
+    expect(config.port).toBe(1);
+  });
+
+  test("CONTINUO_API_KEY takes the place of the file's keys", () => {
+    expect(load("api_keys: [sk-1]", {}, { CONTINUO_API_KEY: "sk-9" }).apiKeys).toEqual([
+      { key: "sk-9", label: "CONTINUO_API_KEY" },
+    ]);
+  });
+
+  test("models of the command line come first, and replace only the file of an entry with their name", () => {
+    const config = load("models: { first: a.gguf, second: { file: b.gguf, slots: 2 } }", {
+      model: ["second=other.gguf", "tiny.gguf"],
+    });
+
+    expect(config.models.map(({ name, file, slots }) => [name, file, slots])).toEqual([
+      ["second", "/work/other.gguf", 2],
+      ["tiny", "/work/tiny.gguf", undefined],
+      ["first", "/etc/continuo/a.gguf", undefined],
+    ]);
+  });
+
+  test("--model takes the place of CONTINUO_MODEL", () => {
+    expect(load("", { model: ["tiny.gguf"] }, { CONTINUO_MODEL: "other.gguf" }).models.map(({ name }) => name)).toEqual(
+      ["tiny"],
+    );
+    expect(load("", {}, { CONTINUO_MODEL: "tiny.gguf:b=other.gguf" }).models.map(({ name }) => name)).toEqual([
+      "tiny",
+      "b",
+    ]);
+  });
+
+  test("--slots, --context, --threads and --deterministic hold for every model with weights", () => {
+    const flags: Flags = { slots: "3", context: "512", threads: "2", deterministic: true };
+    const config = load(
+      "models: { first: { file: a.gguf, slots: 9, deterministic: false }, alias: { use: first } }",
+      flags,
+    );
+
+    expect(config.models[0]).toMatchObject({ slots: 3, contextTokens: 512, threads: 2, deterministic: true });
+  });
+
+  test("a file is named after itself, without shard number; a path with = in it is still a path", () => {
+    const config = load("", { model: ["big-q4_k_m-00001-of-00002.gguf", "x=y.gguf"] });
+
+    expect(config.models.map(({ name }) => name)).toEqual(["big-q4_k_m", "x=y"]);
+  });
+});
+
+describe("what is wrong is said with its place", () => {
+  test("a misspelt key", () => {
+    expect(problems("port: 1\nmodels:\n  first:\n    file: a.gguf\n    contxt: 3\n")).toEqual([
+      '/etc/continuo/c.yaml:5:5: models.first.contxt: unknown key; did you mean "context"?',
+    ]);
+  });
+
+  test("a key that resembles nothing", () => {
+    expect(problems("limits:\n  colour: red\n")[0]).toMatch(
+      /^\/etc\/continuo\/c\.yaml:2:3: limits\.colour: unknown key; the keys here are body_bytes, /,
+    );
+  });
+
+  test("every problem at once, each with line and column", () => {
+    expect(problems("port: 99999\nstrict: 1\nlimits: { queue_length: -1 }\n")).toEqual([
+      "/etc/continuo/c.yaml:1:1: port: expected an integer from 0 to 65535, found 99999",
+      "/etc/continuo/c.yaml:2:1: strict: expected true or false, found 1",
+      "/etc/continuo/c.yaml:3:11: limits.queue_length: expected an integer from 0 to 100000, found -1",
+    ]);
+  });
+
+  test.each([
+    ["not YAML", "port: [1\n", /c\.yaml:2:1: expected YAML: /],
+    ["a key twice", "port: 1\nport: 2\n", /c\.yaml:2:1: this key stands here twice; remove one of them/],
+    ["a list as the whole", "- 1\n", /c\.yaml:1:1: expected `key: value` lines, found a list/],
+    [
+      "models without anything",
+      "models:\n",
+      /c\.yaml:1:1: models: expected models: a name, then its file, found an empty value/,
+    ],
+    ["a model that is nothing", "models:\n  a: 3\n", /c\.yaml:2:3: models\.a: expected a model: a path, .* found 3/],
+    [
+      "a family that is true",
+      "models:\n  a: {file: a.gguf, fim: true}\n",
+      /c\.yaml:2:21: models\.a\.fim: expected the name .* or false, found true/,
+    ],
+    [
+      "a name with a blank",
+      "models:\n  a b: a.gguf\n",
+      /c\.yaml:2:3: models\.a b: expected a name .* without blanks as the key/,
+    ],
+    [
+      "an origin with a path",
+      "cors_origins: [https://a.b/c]\n",
+      /c\.yaml:1:16: cors_origins\.0: expected "\*" or an origin/,
+    ],
+    [
+      "a layout without a middle",
+      "fim_layouts:\n  f: {prefix: a, suffix: b}\n",
+      /c\.yaml:2:3: fim_layouts\.f\.middle: expected a control token, found nothing/,
+    ],
+    [
+      "a file that is not there",
+      "models:\n  a: c.gguf\n",
+      /c\.yaml:2:3: models\.a\.file: there is no file \/etc\/continuo\/c\.gguf/,
+    ],
+    [
+      "neither file nor use",
+      "models:\n  a: {}\n",
+      /c\.yaml:2:3: models\.a: expected `file: PATH` or `use: NAME`, found neither/,
+    ],
+    [
+      "use beside other keys",
+      "models:\n  a: a.gguf\n  b: {use: a, slots: 1}\n",
+      /c\.yaml:3:15: models\.b\.slots: `use` stands alone/,
+    ],
+    [
+      "use of a model that is not there",
+      "models:\n  abc: a.gguf\n  b: {use: abd}\n",
+      /c\.yaml:3:7: models\.b\.use: .* did you mean "abc"\?/,
+    ],
+    [
+      "use of a use",
+      "models:\n  a: a.gguf\n  b: {use: a}\n  c: {use: b}\n",
+      /c\.yaml:4:7: models\.c\.use: "b" uses another model itself/,
+    ],
+    [
+      "an alias twice",
+      "models:\n  a: {file: a.gguf, aliases: [b]}\n  b: b.gguf\n",
+      /c\.yaml:2:31: models\.a\.aliases\.0: "b" already belongs to "b"/,
+    ],
+    [
+      "a default that is not there",
+      "default: x\n",
+      /c\.yaml:1:1: default: no model is named "x"; add it under `models:`/,
+    ],
+  ])("%s", (_name, source, expected) => {
+    expect(problems(source).join("\n")).toMatch(expected);
+  });
+
+  test("the place in a flag or a variable is its name", () => {
+    expect(problems("", { port: "abc" })).toEqual(['--port: port: expected an integer from 0 to 65535, found "abc"']);
+    expect(problems("", {}, { CONTINUO_PORT: "70000" })[0]).toMatch(/^CONTINUO_PORT: port: expected an integer/);
+    expect(problems("", { model: ["none.gguf"] })[0]).toMatch(
+      /^--model none\.gguf: models\.none\.file: there is no file \/work\/none\.gguf/,
+    );
+    expect(problems("", { model: ["tiny.gguf"], slots: "0" })[0]).toMatch(
+      /^--slots: models\.tiny\.slots: expected an integer from 1 to 256, found 0/,
+    );
+    expect(problems("", { model: ["tiny.gguf", "tiny=other.gguf"] })[0]).toMatch(/two models are named "tiny"/);
+    expect(problems("", { config: "/nowhere.yaml" })[0]).toMatch(/^--config: cannot read \/nowhere\.yaml/);
+  });
+
+  test("a key is never repeated", () => {
+    expect(problems("api_keys: ['secret one']").join()).toMatch(
+      /api_keys\.0\.key: expected printable ASCII without blanks$/,
+    );
+  });
+});
+
+describe("an address that others can reach", () => {
+  test.each(["0.0.0.0", "::", "192.168.1.2", "example.org", "127.evil.example"])(
+    "%s is refused without keys",
+    (host) => {
+      expect(problems(`host: "${host}"`)[0]).toMatch(
+        /^\/etc\/continuo\/c\.yaml:1:1: host: .* set CONTINUO_API_KEY or `api_keys:`, or listen on 127\.0\.0\.1/,
+      );
+      expect(problems("", { host })[0]).toMatch(/^--host: host: /);
+    },
+  );
+
+  test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost", "LOCALHOST"])("%s needs no keys", (host) => {
+    expect(load("", { host }).host).toBe(host);
+  });
+
+  test("with a key it is accepted", () => {
+    expect(load("", { host: "0.0.0.0" }, { CONTINUO_API_KEY: "sk-1" }).host).toBe("0.0.0.0");
+  });
+});

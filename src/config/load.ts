@@ -1,0 +1,124 @@
+import { dirname } from "node:path";
+import { crossCheck } from "./checks.ts";
+import type { Config } from "./config.ts";
+import { configFrom } from "./convert.ts";
+import { type ConfigDocument, type Path, parseConfigDocument } from "./document.ts";
+import { ConfigError } from "./error.ts";
+import { explain } from "./explain.ts";
+import { configSchema } from "./schema.ts";
+import { absolutePath, type Flags, type Settings, settingsFrom } from "./settings.ts";
+import { defaultDataDir, processSurroundings, type Surroundings } from "./surroundings.ts";
+
+type Raw = Readonly<Record<string, unknown>>;
+
+/**
+ * The configuration: flags over environment over file over defaults.
+ *
+ * Models of the command line (or else of `CONTINUO_MODEL`) are added ahead of those in the file; one with a name that
+ * the file has replaces its `file` and keeps its other settings.
+ *
+ * @throws ConfigError with every problem found.
+ */
+export function loadConfig(flags: Flags, surroundings: Surroundings = processSurroundings()): Config {
+  const settings = settingsFrom(flags, surroundings);
+  const file = readDocument(flags, surroundings);
+  const raw = merged(normalized(file.document.value, file.directory, surroundings), settings, surroundings);
+  const where = places(file.document, settings);
+
+  const parsed = configSchema.safeParse(raw);
+  if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
+  const problems = crossCheck(parsed.data, surroundings.isFile, where);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return configFrom(parsed.data, defaultDataDir(surroundings), parsed.data.deterministic);
+}
+
+interface ConfigSource {
+  readonly document: ConfigDocument;
+  /** Relative paths in the file start here. */
+  readonly directory: string;
+}
+
+function readDocument(flags: Flags, surroundings: Surroundings): ConfigSource {
+  const named = flags.config ?? (surroundings.env["CONTINUO_CONFIG"] || undefined);
+  if (named === undefined) return { document: { value: {}, where: () => "default" }, directory: surroundings.cwd };
+  const path = absolutePath(named, surroundings.cwd, surroundings.home);
+  let source: string;
+  try {
+    source = surroundings.readFile(path);
+  } catch (cause) {
+    const where = flags.config === undefined ? "CONTINUO_CONFIG" : "--config";
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError([{ where, field: "", message: `cannot read ${path} (${reason}); check the path` }]);
+  }
+  return { document: parseConfigDocument(source, named), directory: dirname(path) };
+}
+
+/**
+ * Short forms written out, paths made absolute, keys without a value (all below them commented out) left away;
+ * whatever has an unexpected shape is left for the schema to refuse.
+ */
+function normalized(document: unknown, directory: string, { home }: Surroundings): unknown {
+  if (!isMapping(document)) return document;
+  const value: Raw = Object.fromEntries(Object.entries(document).filter(([, entry]) => entry !== null));
+  const absolute = (path: unknown): unknown =>
+    typeof path === "string" && path !== "" ? absolutePath(path, directory, home) : path;
+  const model = (entry: unknown): unknown => {
+    if (typeof entry === "string") return { file: absolute(entry) };
+    return isMapping(entry) && "file" in entry ? { ...entry, file: absolute(entry["file"]) } : entry;
+  };
+  const key = (entry: unknown): unknown => (typeof entry === "string" ? { key: entry } : entry);
+  const { models, api_keys: keys, data_dir: dataDir } = value;
+  return {
+    ...value,
+    ...(dataDir === undefined ? {} : { data_dir: absolute(dataDir) }),
+    ...(isMapping(models) ? { models: mapValues(models, model) } : {}),
+    ...(Array.isArray(keys) ? { api_keys: keys.map(key) } : {}),
+  };
+}
+
+function merged(file: unknown, settings: Settings, { cwd, home }: Surroundings): unknown {
+  if (!isMapping(file)) return file;
+  const top: Record<string, unknown> = { ...file };
+  for (const [key, { value }] of settings.top) {
+    top[key] = key === "data_dir" && typeof value === "string" ? absolutePath(value, cwd, home) : value;
+  }
+  const inFile = top["models"] ?? {};
+  if (!isMapping(inFile)) return top;
+  const added = settings.models.map(({ name, file: path }): [string, unknown] => {
+    const entry = inFile[name];
+    return [name, isMapping(entry) ? { ...without(entry, "use"), file: path } : { file: path }];
+  });
+  const models = { ...Object.fromEntries(added), ...without(inFile, ...added.map(([name]) => name)) };
+  const forEach = Object.fromEntries([...settings.everyModel].map(([key, { value }]) => [key, value]));
+  return { ...top, models: mapValues(models, (entry) => (isWeights(entry) ? { ...entry, ...forEach } : entry)) };
+}
+
+/** Where the value at a path came from. */
+function places(document: ConfigDocument, settings: Settings): (path: Path) => string {
+  return (path) => {
+    const [first, name, key] = path;
+    const top = settings.top.get(String(first));
+    if (top !== undefined) return top.where;
+    if (first !== "models") return document.where(path);
+    const flag = settings.everyModel.get(String(key));
+    if (flag !== undefined) return flag.where;
+    const model = settings.models.find((candidate) => candidate.name === name);
+    return model !== undefined && (key === undefined || key === "file") ? model.where : document.where(path);
+  };
+}
+
+function isMapping(value: unknown): value is Raw {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isWeights(entry: unknown): entry is Raw {
+  return isMapping(entry) && !("use" in entry);
+}
+
+function mapValues(mapping: Raw, change: (value: unknown) => unknown): Raw {
+  return Object.fromEntries(Object.entries(mapping).map(([key, value]) => [key, change(value)]));
+}
+
+function without(mapping: Raw, ...keys: readonly string[]): Raw {
+  return Object.fromEntries(Object.entries(mapping).filter(([key]) => !keys.includes(key)));
+}

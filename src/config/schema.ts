@@ -1,0 +1,189 @@
+/**
+ * The configuration file, key by key. Also the source of the reference in `docs/configuration.md`.
+ *
+ * Messages that begin with "expected" are completed with what was found (`explain.ts`).
+ */
+import { z } from "zod";
+
+/** Longest time that can be set, ms: Node's timers hold no more than 2^31 - 1. */
+const MAX_TIME_MS = 2_147_483_647;
+
+const sampling = z
+  .strictObject(
+    {
+      temperature: number(0, 2).optional().describe("0 is greedy."),
+      top_p: number(0, 1).optional().describe("Share of probability kept; 1 keeps all."),
+      top_k: integer(0, 1_000_000).optional().describe("Candidates kept; 0 keeps all."),
+      min_p: number(0, 1).optional().describe("Least probability kept, relative to the likeliest token."),
+      presence_penalty: number(-2, 2).optional(),
+      frequency_penalty: number(-2, 2).optional(),
+      repetition_penalty: number(0.01, 10).optional().describe("1 is none."),
+    },
+    mapping("sampling settings, such as `temperature: 0.2`"),
+  )
+  .describe("Defaults of requests that say nothing themselves.");
+
+const capabilities = z.strictObject(
+  {
+    completions: flag().optional().describe("The completions routes take it."),
+    partial: flag().optional().describe("Partial Mode takes it."),
+    max_input_tokens: integer(1, 2 ** 31).optional(),
+    max_output_tokens: integer(1, 2 ** 31).optional(),
+  },
+  mapping("capabilities, such as `partial: false`"),
+);
+
+const model = z.strictObject(
+  {
+    file: text("the path of a GGUF file")
+      .optional()
+      .describe("GGUF file, or its first shard; a plain string in place of the mapping means the same."),
+    use: text("the name of another model").optional().describe("In place of `file`: answer with that model."),
+    context: integer(16, 2 ** 24)
+      .optional()
+      .describe("Tokens one slot holds, prompt and answer together."),
+    slots: integer(1, 256).optional().describe("Requests that run at the same time."),
+    threads: integer(1, 1024).optional().describe("Processor threads."),
+    deterministic: flag().optional().describe("Overrides the global `deterministic`."),
+    fim: z
+      .union([z.string().min(1), z.literal(false)], {
+        error: "expected the name of a fill-in-the-middle family, or false",
+      })
+      .optional()
+      .describe("Layout family; `false`: none. Absent: detected from the vocabulary."),
+    aliases: list(text("a model name"), "model names").optional().describe("Further names it answers to."),
+    sampling: sampling.optional(),
+    capabilities: capabilities.optional().describe("In place of what the catalogue or the weights say."),
+  },
+  mapping("a model: a path, `file: PATH`, or `use: NAME`"),
+);
+
+const fimLayout = z.strictObject(
+  {
+    prefix: text("a control token"),
+    suffix: text("a control token"),
+    middle: text("a control token"),
+    order: z
+      .enum(["psm", "spm"], { error: "expected psm (prefix, suffix, middle) or spm (suffix, prefix, middle)" })
+      .default("psm")
+      .describe("`psm`: prefix, suffix, middle; `spm`: suffix, prefix, middle."),
+    end: list(text("a control token"), "control tokens")
+      .default([])
+      .describe("Tokens that end a middle, besides the markers."),
+    repo_name: text("a control token").optional(),
+    file_sep: text("a control token").optional(),
+    pad: text("a control token").optional(),
+  },
+  mapping("markers: `prefix`, `suffix` and `middle` at least"),
+);
+
+const limits = z.strictObject(
+  {
+    body_bytes: integer(1024, 2 ** 30)
+      .default(16 * 1024 * 1024)
+      .describe("Largest request body, decompressed."),
+    plain_timeout_ms: time().default(300_000).describe("A plain answer is cut here and returned as far as it got."),
+    first_token_timeout_ms: time().default(300_000).describe("From acceptance to the first token."),
+    idle_timeout_ms: time().default(120_000).describe("Between two tokens."),
+    headers_timeout_ms: time().default(20_000).describe("For the headers of a request to arrive."),
+    request_timeout_ms: time().default(60_000).describe("For a whole request to arrive."),
+    keep_alive_timeout_ms: time().default(75_000).describe("An idle connection stays open this long."),
+    queue_length: integer(0, 100_000).default(128).describe("Requests waiting per model; one more gets 503."),
+    drain_grace_ms: time().default(30_000).describe("Running requests may finish within this time after Ctrl-C."),
+  },
+  mapping("limits, such as `queue_length: 32`"),
+);
+
+const apiKey = z.strictObject(
+  {
+    key: z
+      .string({ error: "expected an API key in quotes" })
+      .regex(/^[\x21-\x7e]+$/, { error: "expected printable ASCII without blanks" })
+      .describe("What callers send after `Bearer`; a plain string in place of the mapping means the same."),
+    label: text("a name for the logs").optional().describe("What logs call it."),
+  },
+  mapping("a key: a string, or `key` and `label`"),
+);
+
+export const configSchema = z.strictObject(
+  {
+    host: text("an address or host name")
+      .default("127.0.0.1")
+      .describe("Address to listen on; any but loopback needs `api_keys`."),
+    port: integer(0, 65_535).default(8100).describe("0 takes a free port."),
+    data_dir: text("a directory").optional().describe("Where Continuo keeps what it stores."),
+    api_keys: list(apiKey, "keys").default([]).describe("With at least one, every call needs one."),
+    workspace: text("a workspace id").default("default").describe("Id of the default workspace."),
+    strict: flag().default(false).describe("No stand-ins: a name without a mapping answers 503."),
+    default: text("the name of a model")
+      .optional()
+      .describe("Who answers to names without a mapping; else the first model."),
+    models: z
+      .record(name(), model, mapping("models: a name, then its file"))
+      .default({})
+      .describe("Public name → who answers."),
+    fim_layouts: z
+      .record(name(), fimLayout, mapping("layouts: a family, then its markers"))
+      .default({})
+      .describe("Fill-in-the-middle layouts besides the built-in ones."),
+    limits: limits.prefault({}),
+    cors_origins: list(origin(), "origins")
+      .default([])
+      .describe('Browser origins besides localhost; `"*"` allows all.'),
+    log_level: z
+      .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
+        error: "expected trace, debug, info, warn, error, fatal or silent",
+      })
+      .default("info"),
+    deterministic: flag().default(false).describe("Same seed and request, same text, whatever else runs; slower."),
+  },
+  mapping("`key: value` lines"),
+);
+
+/** The file's own spelling, checked, defaults filled in. */
+export type ConfigFile = z.output<typeof configSchema>;
+export type ModelEntry = z.output<typeof model>;
+
+function integer(least: number, most: number): z.ZodInt {
+  const error = `expected an integer from ${least} to ${most}`;
+  return z.int({ error }).min(least, { error }).max(most, { error });
+}
+
+function number(least: number, most: number): z.ZodNumber {
+  const error = `expected a number from ${least} to ${most}`;
+  return z.number({ error }).min(least, { error }).max(most, { error });
+}
+
+function time(): z.ZodInt {
+  const error = `expected milliseconds as an integer from 0 to ${MAX_TIME_MS}`;
+  return z.int({ error }).min(0, { error }).max(MAX_TIME_MS, { error });
+}
+
+function flag(): z.ZodBoolean {
+  return z.boolean({ error: "expected true or false" });
+}
+
+function text(what: string): z.ZodString {
+  const error = `expected ${what}`;
+  return z.string({ error }).min(1, { error });
+}
+
+function list<Item extends z.ZodType>(item: Item, what: string): z.ZodArray<Item> {
+  return z.array(item, { error: `expected a list of ${what}, such as [one, two]` });
+}
+
+/** Model and family names go into headers and messages: no blanks, no control characters. */
+function name(): z.ZodString {
+  const error = "expected a name of 1 to 200 characters without blanks";
+  return z.string({ error }).regex(/^[^\s\p{C}]{1,200}$/u, { error });
+}
+
+function origin(): z.ZodString {
+  const error = 'expected "*" or an origin such as https://example.org';
+  return z.string({ error }).regex(/^(\*|[a-z][a-z0-9+.-]*:\/\/[^/\s]+)$/i, { error });
+}
+
+function mapping(what: string): { error: (issue: { readonly code?: string }) => string | undefined } {
+  // Undefined hands the issue on: unknown keys get their own message in `explain.ts`.
+  return { error: (issue) => (issue.code === "invalid_type" ? `expected ${what}` : undefined) };
+}
