@@ -20,6 +20,7 @@ export function crossCheck(
     ...Object.keys(config.models).flatMap((name) => checkModel(name, config, isFile)),
     ...checkAliases(config),
     ...checkDefault(config),
+    ...checkLayouts(config),
     ...checkAddress(config),
   ];
   return findings.map(({ path, message }) => ({ where: where(path), field: path.join("."), message }));
@@ -80,6 +81,14 @@ function checkDefault(config: ConfigFile): Finding[] {
     ...Object.values(config.models).flatMap(({ aliases }) => aliases ?? []),
   ];
   return known.includes(config.default) ? [] : [{ path: ["default"], message: unknownModel(config.default, known) }];
+}
+
+function checkLayouts(config: ConfigFile): Finding[] {
+  return Object.entries(config.fim_layouts).flatMap(([family, { repo_name: repoName, file_sep: fileSep }]) => {
+    if ((repoName === undefined) === (fileSep === undefined)) return [];
+    const message = "`repo_name` and `file_sep` make the repository form together; give both or neither";
+    return [{ path: ["fim_layouts", family, repoName === undefined ? "file_sep" : "repo_name"], message }];
+  });
 }
 
 function unknownModel(name: string, known: readonly string[]): string {

@@ -1,3 +1,4 @@
+import type { FimLayout } from "../continuation/fim.ts";
 import type { Sampling } from "../continuation/request.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
@@ -20,8 +21,8 @@ export interface Config {
   readonly models: readonly ModelConfig[];
   /** Public name -> name in `models`: `use:` entries and aliases. Never a name in `models` itself. */
   readonly mappings: ReadonlyMap<string, string>;
-  /** Fill-in-the-middle layouts to know besides the built-in ones, by family. */
-  readonly fimLayouts: ReadonlyMap<string, FimLayoutConfig>;
+  /** Fill-in-the-middle layouts to know besides the built-in ones; one of the same family takes the built-in one's place. */
+  readonly fimLayouts: readonly FimLayout[];
   readonly limits: LimitsConfig;
   /** Browser origins besides localhost; `"*"` allows all. */
   readonly corsOrigins: readonly string[];
@@ -61,20 +62,6 @@ export interface CapabilityOverrides {
   readonly maxOutputTokens?: number;
 }
 
-/** Control tokens of one model family, spelt as in its vocabulary. */
-export interface FimLayoutConfig {
-  readonly prefix: string;
-  readonly suffix: string;
-  readonly middle: string;
-  /** `psm`: prefix, suffix, middle. `spm`: suffix, prefix, middle. */
-  readonly order: "psm" | "spm";
-  /** Tokens that end a middle besides the markers themselves. */
-  readonly end: readonly string[];
-  readonly repoName?: string;
-  readonly fileSep?: string;
-  readonly pad?: string;
-}
-
 /** Bounds of one server. A time of 0 sets no bound. */
 export interface LimitsConfig {
   /** Of a request body, after decompression. */
@@ -91,6 +78,12 @@ export interface LimitsConfig {
   readonly requestTimeoutMs: number;
   /** An idle connection is kept open this long. */
   readonly keepAliveTimeoutMs: number;
+  /** A client that takes no bytes for this long is given up. */
+  readonly stallTimeoutMs: number;
+  /** A stream that has sent nothing for this long sends a comment line. */
+  readonly heartbeatMs: number;
+  /** Prompts of one request under way at the same time. */
+  readonly promptConcurrency: number;
   /** Requests waiting per model; one more is refused. */
   readonly queueLength: number;
   /** Running requests may finish within this time after a stop was asked for. */

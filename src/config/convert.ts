@@ -1,4 +1,5 @@
-import type { Config, FimLayoutConfig, LimitsConfig, ModelConfig } from "./config.ts";
+import type { FimLayout } from "../continuation/fim.ts";
+import type { Config, LimitsConfig, ModelConfig } from "./config.ts";
 import type { ConfigFile, ModelEntry } from "./schema.ts";
 
 /**
@@ -25,7 +26,7 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
     ...(defaultModel === undefined ? {} : { defaultModel }),
     models: entries.flatMap(([name, entry]) => modelFrom(name, entry, isDeterministic)),
     mappings,
-    fimLayouts: new Map(Object.entries(file.fim_layouts).map(([family, layout]) => [family, layoutFrom(layout)])),
+    fimLayouts: Object.entries(file.fim_layouts).map(([family, layout]) => layoutFrom(family, layout)),
     limits: limitsFrom(file.limits),
     corsOrigins: file.cors_origins,
     logLevel: file.log_level,
@@ -60,16 +61,11 @@ function modelFrom(name: string, entry: ModelEntry, deterministic: boolean): Mod
   ];
 }
 
-function layoutFrom(layout: ConfigFile["fim_layouts"][string]): FimLayoutConfig {
-  const { prefix, suffix, middle, order, end } = layout;
-  return {
-    prefix,
-    suffix,
-    middle,
-    order,
-    end,
-    ...present({ repoName: layout.repo_name, fileSep: layout.file_sep, pad: layout.pad }),
-  };
+function layoutFrom(family: string, layout: ConfigFile["fim_layouts"][string]): FimLayout {
+  const { prefix, suffix, order, end, pad } = layout;
+  const ends = pad === undefined ? end : [...end, pad];
+  const optional = present({ middle: layout.middle, repoName: layout.repo_name, fileSep: layout.file_sep });
+  return { family, prefix, suffix, order, ends, ...optional };
 }
 
 function limitsFrom(limits: ConfigFile["limits"]): LimitsConfig {
@@ -81,6 +77,9 @@ function limitsFrom(limits: ConfigFile["limits"]): LimitsConfig {
     headersTimeoutMs: limits.headers_timeout_ms,
     requestTimeoutMs: limits.request_timeout_ms,
     keepAliveTimeoutMs: limits.keep_alive_timeout_ms,
+    stallTimeoutMs: limits.stall_timeout_ms,
+    heartbeatMs: limits.heartbeat_ms,
+    promptConcurrency: limits.prompt_concurrency,
     queueLength: limits.queue_length,
     drainGraceMs: limits.drain_grace_ms,
   };

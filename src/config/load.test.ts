@@ -112,19 +112,12 @@ models:
     ]);
   });
 
-  test("a fill-in-the-middle layout is prefix first unless said otherwise", () => {
-    const layout = load(
-      `fim_layouts: { mine: { prefix: <P>, suffix: <S>, middle: <M>, end: ["</s>"], file_sep: <F> } }`,
-    ).fimLayouts;
+  test("a fill-in-the-middle layout is prefix first unless said otherwise; its padding is an end", () => {
+    const source = `fim_layouts: { mine: { prefix: <P>, suffix: <S>, middle: <M>, end: ["</s>"], pad: <X> } }`;
 
-    expect(layout.get("mine")).toEqual({
-      prefix: "<P>",
-      suffix: "<S>",
-      middle: "<M>",
-      order: "psm",
-      end: ["</s>"],
-      fileSep: "<F>",
-    });
+    expect(load(source).fimLayouts).toEqual([
+      { family: "mine", prefix: "<P>", suffix: "<S>", middle: "<M>", order: "psm", ends: ["</s>", "<X>"] },
+    ]);
   });
 });
 
@@ -215,9 +208,9 @@ describe("what is wrong is said with its place", () => {
     ["a key twice", "port: 1\nport: 2\n", /c\.yaml:2:1: this key stands here twice; remove one of them/],
     ["a list as the whole", "- 1\n", /c\.yaml:1:1: expected `key: value` lines, found a list/],
     [
-      "models without anything",
-      "models:\n",
-      /c\.yaml:1:1: models: expected models: a name, then its file, found an empty value/,
+      "a model without anything",
+      "models:\n  a:\n",
+      /c\.yaml:2:3: models\.a: expected a model: .* found an empty value/,
     ],
     ["a model that is nothing", "models:\n  a: 3\n", /c\.yaml:2:3: models\.a: expected a model: a path, .* found 3/],
     [
@@ -236,9 +229,14 @@ describe("what is wrong is said with its place", () => {
       /c\.yaml:1:16: cors_origins\.0: expected "\*" or an origin/,
     ],
     [
-      "a layout without a middle",
-      "fim_layouts:\n  f: {prefix: a, suffix: b}\n",
-      /c\.yaml:2:3: fim_layouts\.f\.middle: expected a control token, found nothing/,
+      "a layout without a suffix",
+      "fim_layouts:\n  f: {prefix: a}\n",
+      /c\.yaml:2:3: fim_layouts\.f\.suffix: expected a control token, found nothing/,
+    ],
+    [
+      "half a repository form",
+      "fim_layouts:\n  f: {prefix: a, suffix: b, repo_name: c}\n",
+      /c\.yaml:2:29: fim_layouts\.f\.repo_name: .*both or neither/,
     ],
     [
       "a file that is not there",

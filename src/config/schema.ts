@@ -62,19 +62,19 @@ const fimLayout = z.strictObject(
   {
     prefix: text("a control token"),
     suffix: text("a control token"),
-    middle: text("a control token"),
+    middle: text("a control token").optional().describe("Absent where the model writes right after the other two."),
     order: z
       .enum(["psm", "spm"], { error: "expected psm (prefix, suffix, middle) or spm (suffix, prefix, middle)" })
       .default("psm")
       .describe("`psm`: prefix, suffix, middle; `spm`: suffix, prefix, middle."),
     end: list(text("a control token"), "control tokens")
       .default([])
-      .describe("Tokens that end a middle, besides the markers."),
+      .describe("Control tokens that end a middle, besides the markers."),
     repo_name: text("a control token").optional(),
     file_sep: text("a control token").optional(),
-    pad: text("a control token").optional(),
+    pad: text("a control token").optional().describe("Padding; ends a middle too."),
   },
-  mapping("markers: `prefix`, `suffix` and `middle` at least"),
+  mapping("markers: `prefix` and `suffix` at least"),
 );
 
 const limits = z.strictObject(
@@ -85,9 +85,12 @@ const limits = z.strictObject(
     plain_timeout_ms: time().default(300_000).describe("A plain answer is cut here and returned as far as it got."),
     first_token_timeout_ms: time().default(300_000).describe("From acceptance to the first token."),
     idle_timeout_ms: time().default(120_000).describe("Between two tokens."),
-    headers_timeout_ms: time().default(20_000).describe("For the headers of a request to arrive."),
-    request_timeout_ms: time().default(60_000).describe("For a whole request to arrive."),
+    headers_timeout_ms: time().default(30_000).describe("For the headers of a request to arrive."),
+    request_timeout_ms: time().default(120_000).describe("For a whole request to arrive."),
     keep_alive_timeout_ms: time().default(75_000).describe("An idle connection stays open this long."),
+    stall_timeout_ms: time().default(120_000).describe("A client that takes no bytes for this long is given up."),
+    heartbeat_ms: time().default(15_000).describe("A silent stream sends a comment line this often."),
+    prompt_concurrency: integer(1, 1024).default(8).describe("Prompts of one request under way together."),
     queue_length: integer(0, 100_000).default(128).describe("Requests waiting per model; one more gets 503."),
     drain_grace_ms: time().default(30_000).describe("Running requests may finish within this time after Ctrl-C."),
   },
