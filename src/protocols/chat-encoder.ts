@@ -1,0 +1,107 @@
+import type { DeltaPart, Result, StreamPart, TokenLogprob, Usage } from "../continuation/output.ts";
+import type { ServiceError } from "../errors.ts";
+import type { ChatChunk, ChatChunkChoice, ChatLogprobs, ChatResponse } from "../wire/openai/chat.ts";
+import { DONE_EVENT, dataEvent } from "../wire/sse.ts";
+import { openAiFailure } from "./errors.ts";
+import { chatLogprobs } from "./logprobs.ts";
+import type { Dialect, Encoder } from "./protocol.ts";
+import { usageToOpenAi } from "./usage.ts";
+
+export interface ChatView {
+  readonly dialect: Dialect;
+  /** Lower-case UUID. */
+  readonly requestId: string;
+  readonly createdSeconds: number;
+  /** The name the caller used. */
+  readonly model: string;
+  readonly choices: number;
+  readonly showLogprobs: boolean;
+  readonly includeUsage: boolean;
+}
+
+/** `chat.completion` bodies and chunks (contract 2.2.3, 2.2.4). The assistant prefix is never sent back. */
+export class ChatEncoder implements Encoder {
+  readonly #view: ChatView;
+  #usage: Usage | undefined;
+
+  constructor(view: ChatView) {
+    this.#view = view;
+  }
+
+  part(part: StreamPart): string {
+    switch (part.type) {
+      case "start":
+        return this.#openings();
+      case "delta":
+        return this.#delta(part);
+      case "finish":
+        return this.#chunk({ delta: { content: "" }, finish_reason: part.reason, index: part.choice, logprobs: null });
+      case "usage":
+        this.#usage = part.usage;
+        return "";
+      case "echo":
+        return "";
+    }
+  }
+
+  end(): string {
+    const wanted = this.#view.includeUsage && this.#usage !== undefined;
+    return (wanted ? dataEvent(this.#body([], this.#usage)) : "") + DONE_EVENT;
+  }
+
+  failure(error: ServiceError): string {
+    const { dialect, requestId } = this.#view;
+    const { id } = this.#envelope();
+    return dataEvent({ ...openAiFailure(error, { dialect, requestId, idPrefix: "chatcmpl-" }).body, id });
+  }
+
+  whole(result: Result): ChatResponse {
+    const choices = result.choices.map((choice, index): ChatResponse["choices"][number] => ({
+      message: { role: "assistant", content: choice.text },
+      finish_reason: choice.reason,
+      index,
+      logprobs: this.#logprobs(choice.logprobs),
+    }));
+    return { choices, object: "chat.completion", usage: usageToOpenAi(result.usage), ...this.#envelope() };
+  }
+
+  /** Clients expect the role in the first delta of every choice. */
+  #openings(): string {
+    return Array.from({ length: this.#view.choices }, (_, index) =>
+      this.#chunk({ delta: { content: "", role: "assistant" }, finish_reason: null, index, logprobs: null }),
+    ).join("");
+  }
+
+  #delta({ choice, text, logprobs = [] }: DeltaPart): string {
+    const isSilent = text === "" && !(this.#view.showLogprobs && logprobs.length > 0);
+    if (isSilent) return "";
+    return this.#chunk({
+      delta: { content: text },
+      finish_reason: null,
+      index: choice,
+      logprobs: this.#logprobs(logprobs),
+    });
+  }
+
+  #logprobs(tokens: readonly TokenLogprob[]): ChatLogprobs | null {
+    return this.#view.showLogprobs ? chatLogprobs(tokens) : null;
+  }
+
+  #chunk(choice: ChatChunkChoice): string {
+    return dataEvent(this.#body([choice]));
+  }
+
+  #body(choices: ChatChunkChoice[], usage?: Usage): ChatChunk {
+    return {
+      choices,
+      object: "chat.completion.chunk",
+      usage: usage === undefined ? null : usageToOpenAi(usage),
+      ...this.#envelope(),
+    };
+  }
+
+  #envelope(): Pick<ChatChunk, "created" | "system_fingerprint" | "model" | "id"> {
+    const { createdSeconds, model, requestId } = this.#view;
+    return { created: createdSeconds, system_fingerprint: null, model, id: `chatcmpl-${requestId}` };
+  }
+}

@@ -1,0 +1,149 @@
+import type {
+  DeltaPart,
+  EchoPart,
+  FinishPart,
+  Result,
+  StreamPart,
+  TokenLogprob,
+  Usage,
+} from "../continuation/output.ts";
+import type { ServiceError } from "../errors.ts";
+import type { CompletionsChoice, CompletionsResponse, LegacyLogprobs } from "../wire/openai/completions.ts";
+import { DONE_EVENT, dataEvent } from "../wire/sse.ts";
+import { openAiFailure } from "./errors.ts";
+import { LegacyLogprobsPrinter } from "./logprobs.ts";
+import type { Prompt } from "./prompts.ts";
+import type { Dialect, Encoder } from "./protocol.ts";
+import { usageToOpenAi } from "./usage.ts";
+
+export interface CompletionsView {
+  readonly dialect: Dialect;
+  /** Lower-case UUID. */
+  readonly requestId: string;
+  readonly createdSeconds: number;
+  /** The name the caller used. */
+  readonly model: string;
+  readonly prompts: readonly Prompt[];
+  /** Choices shown per prompt. */
+  readonly choices: number;
+  readonly echo: boolean;
+  /** Alternatives per token to show; absent: `logprobs` is null. */
+  readonly logprobs?: number;
+  readonly includeUsage: boolean;
+}
+
+/** `text_completion` bodies and chunks (contract 2.1.2, 2.1.3). Choice = prompt × choices of a prompt + its own choice. */
+export class CompletionsEncoder implements Encoder {
+  readonly #view: CompletionsView;
+  /** By prompt. */
+  readonly #echo = new Map<number, EchoPart>();
+  /** By choice; one exists once something of the choice was shown. */
+  readonly #printers = new Map<number, LegacyLogprobsPrinter>();
+  #usage: Usage | undefined;
+
+  constructor(view: CompletionsView) {
+    this.#view = view;
+  }
+
+  part(part: StreamPart): string {
+    switch (part.type) {
+      case "start":
+        return "";
+      case "echo":
+        this.#keepEcho(part);
+        return "";
+      case "delta":
+        return this.#echoed(part.choice) + this.#delta(part);
+      case "finish":
+        return this.#echoed(part.choice) + this.#finish(part);
+      case "usage":
+        this.#usage = part.usage;
+        return "";
+    }
+  }
+
+  end(): string {
+    const wanted = this.#view.includeUsage && this.#usage !== undefined;
+    return (wanted ? dataEvent(this.#body([], this.#usage)) : "") + DONE_EVENT;
+  }
+
+  failure(error: ServiceError): string {
+    const { dialect, requestId } = this.#view;
+    const id = this.#id();
+    return dataEvent({ ...openAiFailure(error, { dialect, requestId, idPrefix: "cmpl-" }).body, id });
+  }
+
+  whole(result: Result): CompletionsResponse {
+    for (const echo of result.echo) this.#keepEcho(echo);
+    const choices = result.choices.map((choice, index): CompletionsChoice => {
+      const echoed = this.#view.echo ? this.#promptText(index) : "";
+      const logprobs = this.#logprobs(index, [...this.#promptTokens(index), ...choice.logprobs]);
+      return { text: echoed + choice.text, index, logprobs, finish_reason: choice.reason };
+    });
+    return this.#body(choices, result.usage);
+  }
+
+  #keepEcho(part: EchoPart): void {
+    this.#echo.set(this.#promptOf(part.choice), part);
+  }
+
+  /** The prompt as sent, before the first text of a choice. */
+  #echoed(choice: number): string {
+    if (!this.#view.echo || this.#printers.has(choice)) return "";
+    const text = this.#promptText(choice);
+    const logprobs = this.#logprobs(choice, this.#promptTokens(choice));
+    return this.#chunk({ text, index: choice, logprobs, finish_reason: null });
+  }
+
+  #delta({ choice, text, logprobs: scored = [] }: DeltaPart): string {
+    const isSilent = text === "" && (this.#view.logprobs === undefined || scored.length === 0);
+    if (isSilent) return "";
+    return this.#chunk({ text, index: choice, logprobs: this.#logprobs(choice, scored), finish_reason: null });
+  }
+
+  #finish({ choice, reason }: FinishPart): string {
+    return this.#chunk({ text: "", index: choice, logprobs: null, finish_reason: reason });
+  }
+
+  #logprobs(choice: number, tokens: readonly (TokenLogprob | EchoPart["tokens"][number])[]): LegacyLogprobs | null {
+    const printer = this.#printers.get(choice) ?? new LegacyLogprobsPrinter();
+    this.#printers.set(choice, printer);
+    return this.#view.logprobs === undefined ? null : printer.print(tokens, this.#view.logprobs);
+  }
+
+  #promptTokens(choice: number): EchoPart["tokens"] {
+    return this.#view.echo ? (this.#echo.get(this.#promptOf(choice))?.tokens ?? []) : [];
+  }
+
+  /** Text as the caller sent it; the text of ids is known from their echo. */
+  #promptText(choice: number): string {
+    const prompt = this.#view.prompts[this.#promptOf(choice)];
+    if (typeof prompt === "string") return prompt;
+    return Buffer.from(this.#promptTokens(choice).flatMap(({ bytes }) => [...bytes])).toString("utf8");
+  }
+
+  #promptOf(choice: number): number {
+    return Math.floor(choice / this.#view.choices);
+  }
+
+  #chunk(choice: CompletionsChoice): string {
+    return dataEvent(this.#body([choice]));
+  }
+
+  #body(choices: CompletionsChoice[], usage?: Usage): CompletionsResponse {
+    const { createdSeconds, model } = this.#view;
+    return {
+      id: this.#id(),
+      object: "text_completion",
+      created: createdSeconds,
+      model,
+      choices,
+      usage: usage === undefined ? null : usageToOpenAi(usage),
+      system_fingerprint: null,
+    };
+  }
+
+  #id(): string {
+    return `cmpl-${this.#view.requestId}`;
+  }
+}

@@ -1,0 +1,23 @@
+const NAMES: Readonly<Record<string, string>> = {
+  temperature: "temperature",
+  topP: "top_p",
+  topK: "top_k",
+  minP: "min_p",
+  presencePenalty: "presence_penalty",
+  frequencyPenalty: "frequency_penalty",
+  repetitionPenalty: "repetition_penalty",
+  seed: "seed",
+  logitBias: "logit_bias",
+  logprobs: "logprobs",
+  promptLogprobs: "echo",
+  choices: "n",
+  maxTokens: "max_tokens",
+  stopStrings: "stop",
+  stopSequences: "stop",
+  truncate: "truncate_prompt",
+};
+
+/** The field in which callers say a domain setting; all wires agree on these. Unknown settings keep their name. */
+export function wireName(setting: string): string {
+  return (Object.hasOwn(NAMES, setting) ? NAMES[setting] : undefined) ?? setting;
+}

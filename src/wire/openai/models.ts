@@ -1,0 +1,34 @@
+import { z } from "zod";
+
+/** One public model name: OpenAI's four fields, and beside them what the name can do here and who answers. */
+export const modelEntry = z
+  .object({
+    id: z.string().describe("The name to call"),
+    object: z.literal("model"),
+    created: z.int().describe("Unix seconds"),
+    owned_by: z.literal("system"),
+    continuo: z.object({
+      capabilities: z.object({
+        completions: z.boolean().describe("The completions route takes it"),
+        fim: z.boolean().describe("Prompts with fill-in-the-middle markers are filled in"),
+        fim_family: z.string().nullable().describe("Fill-in-the-middle layout of the weights that answer"),
+        suffix: z.boolean().describe("The `suffix` field is honoured"),
+        partial: z.boolean().describe("Partial Mode takes it"),
+        chat: z.boolean().describe("Messages can be rendered"),
+      }),
+      context_length: z.int().describe("Tokens one request may hold, prompt and answer together"),
+      max_input_tokens: z.int(),
+      max_output_tokens: z.int(),
+      answered_by: z.string().nullable().describe("Name of the weights that really answer; null: none are there"),
+      stand_in: z.boolean().describe("These are not the weights the name stands for"),
+      state: z
+        .enum(["ready", "loading", "failed", "unavailable"])
+        .describe("Of the weights. While they are not ready, capabilities that depend on them are false"),
+    }),
+  })
+  .meta({ id: "Model" });
+
+export const modelList = z.object({ object: z.literal("list"), data: z.array(modelEntry) }).meta({ id: "ModelList" });
+
+export type ModelEntry = z.infer<typeof modelEntry>;
+export type ModelList = z.infer<typeof modelList>;
