@@ -97,13 +97,10 @@ function encodeValue(entry: MetadataValue): Buffer[] {
       return [uint32(VALUE_TYPES.bool), Buffer.from([entry.value ? 1 : 0])];
     case "string":
       return [uint32(VALUE_TYPES.string), string(entry.value)];
-    case "strings":
-      return [
-        uint32(VALUE_TYPES.array),
-        uint32(VALUE_TYPES.string),
-        uint64(entry.value.length),
-        ...entry.value.map(string),
-      ];
+    case "strings": {
+      const strings = Buffer.concat(entry.value.map(string));
+      return [uint32(VALUE_TYPES.array), uint32(VALUE_TYPES.string), uint64(entry.value.length), strings];
+    }
     case "int32s": {
       const values = Int32Array.from(entry.value);
       return [uint32(VALUE_TYPES.array), uint32(VALUE_TYPES.int32), uint64(values.length), Buffer.from(values.buffer)];

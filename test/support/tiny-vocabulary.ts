@@ -22,7 +22,7 @@ export interface VocabularyOptions {
 }
 
 /** Token types of llama.cpp (`LLAMA_TOKEN_TYPE_*`, llama.h). */
-export const TOKEN_TYPE = { normal: 1, control: 3, userDefined: 4 } as const;
+export const TOKEN_TYPE = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
 
 export const TINY_CONTROL_TOKENS: readonly string[] = [
   ...CONTROL_TOKENS,

@@ -1,11 +1,13 @@
 /**
  * Writes a test model to a file: `npx tsx test/support/write-model.ts tiny out.gguf`.
  */
+import { writeQwenVocabularyModel } from "./qwen-model.ts";
 import { writeTinyModel } from "./tiny-model.ts";
 
 const WRITERS: Readonly<Record<string, (path: string) => void>> = {
   tiny: (path) => void writeTinyModel(path),
   "tiny-no-fim": (path) => void writeTinyModel(path, { fim: false }),
+  "qwen-vocabulary": (path) => writeQwenVocabularyModel(path),
 };
 
 const [kind, path] = process.argv.slice(2);

@@ -1,0 +1,15 @@
+/**
+ * Writes the model of the speed comparison: Qwen2.5-Coder-0.5B's exact shape and vocabulary in Q8_0, random weights.
+ * Speed does not depend on the values.
+ *
+ *     npx tsx bench/write-model.ts FILE
+ */
+import { CODER_05B_SHAPE, writeQwenVocabularyModel } from "../test/support/qwen-model.ts";
+
+const path = process.argv[2];
+if (path === undefined) {
+  process.stderr.write("usage: write-model.ts FILE\n");
+  process.exitCode = 2;
+} else {
+  writeQwenVocabularyModel(path, CODER_05B_SHAPE);
+}

@@ -1,0 +1,143 @@
+/**
+ * Random-weight models with the exact Qwen vocabulary: token counts need the real tokenizer, speed needs the real shape.
+ */
+import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { halfBits, type Tensor, tensorBytes, writeGguf } from "./gguf.ts";
+import { qwenVocabulary } from "./qwen-vocabulary.ts";
+import { Random } from "./random.ts";
+import { CHATML_TEMPLATE, qwen2Metadata, type Shape } from "./tiny-model.ts";
+import { TOKEN_TYPE, type Vocabulary } from "./tiny-vocabulary.ts";
+
+/** Small enough to write in a second; 5 MB of weights. */
+export const QWEN_VOCABULARY_SHAPE: Shape = { layers: 1, width: 32, heads: 1, kvHeads: 1, feedForward: 32 };
+
+/** Qwen2.5-Coder-0.5B (its config.json). */
+export const CODER_05B_SHAPE: Shape = { layers: 24, width: 896, heads: 14, kvHeads: 2, feedForward: 4864 };
+
+/** Writes a Q8_0 model with tied embeddings and 32 768 tokens of context. Control and padding tokens are never likely. */
+export function writeQwenVocabularyModel(path: string, shape: Shape = QWEN_VOCABULARY_SHAPE): void {
+  const vocabulary = qwenVocabulary();
+  const about = {
+    name: `random-qwen2-${shape.layers}x${shape.width}`,
+    contextTokens: 32_768,
+    endToken: "<|im_end|>",
+    chatTemplate: CHATML_TEMPLATE,
+  };
+  writeGguf(path, qwen2Metadata(shape, vocabulary, about), tensors(shape, vocabulary, new Random(20_250_227)));
+}
+
+/** The small model, written once per machine and version of this file's constants. Safe when several tests ask at once. */
+export function cachedQwenVocabularyModel(): string {
+  const folder = join(tmpdir(), "continuo-test-models");
+  const path = join(folder, "qwen-vocabulary-1.gguf");
+  if (existsSync(path)) return path;
+  mkdirSync(folder, { recursive: true });
+  const draft = `${path}.${process.pid}`;
+  writeQwenVocabularyModel(draft);
+  renameSync(draft, path);
+  return path;
+}
+
+/**
+ * Dimension of the residual stream that no layer writes to: positive in ordinary tokens' embeddings, negative in those of
+ * control and padding tokens. The final norm amplifies it, so that, embeddings being tied, the latter are never likely.
+ */
+const CONSTANT_DIMENSION = 0;
+const CONSTANT_GAIN = 40;
+/** Brings the standard deviation of the logits to about 3. */
+const LOGIT_DEVIATION = 3;
+
+function tensors(shape: Shape, vocabulary: Vocabulary, random: Random): Tensor[] {
+  const { width, feedForward } = shape;
+  const kvWidth = (width / shape.heads) * shape.kvHeads;
+  const outputGain = LOGIT_DEVIATION / Math.sqrt(width);
+  const embedding = (row: number, values: Int8Array): void => {
+    values[CONSTANT_DIMENSION] = vocabulary.types[row] === TOKEN_TYPE.normal ? 127 : -127;
+  };
+  const all = [
+    quantized("token_embd.weight", [width, vocabulary.tokens.length], 1, random, embedding),
+    floats("output_norm.weight", width, (index) => (index === CONSTANT_DIMENSION ? CONSTANT_GAIN : outputGain)),
+  ];
+  for (let layer = 0; layer < shape.layers; layer += 1) {
+    const name = (part: string) => `blk.${layer}.${part}`;
+    const one = () => 1;
+    const matrix = (part: string, columns: number, rows: number, gain: number) =>
+      quantized(name(part), [columns, rows], gain / Math.sqrt(columns), random);
+    const toResidual = (part: string, columns: number, gain: number) =>
+      quantized(name(part), [columns, width], gain / Math.sqrt(columns), random, keepConstant);
+    all.push(
+      floats(name("attn_norm.weight"), width, one),
+      matrix("attn_q.weight", width, width, 2),
+      floats(name("attn_q.bias"), width, () => random.normal()),
+      matrix("attn_k.weight", width, kvWidth, 2),
+      floats(name("attn_k.bias"), kvWidth, () => random.normal()),
+      matrix("attn_v.weight", width, kvWidth, 1),
+      floats(name("attn_v.bias"), kvWidth, () => 0.1 * random.normal()),
+      toResidual("attn_output.weight", width, 3),
+      floats(name("ffn_norm.weight"), width, one),
+      matrix("ffn_gate.weight", width, feedForward, 2),
+      matrix("ffn_up.weight", width, feedForward, 1),
+      toResidual("ffn_down.weight", feedForward, 2),
+    );
+  }
+  return all;
+}
+
+/** Row `CONSTANT_DIMENSION` of a matrix that writes to the residual stream is zero. */
+function keepConstant(row: number, values: Int8Array): void {
+  if (row === CONSTANT_DIMENSION) values.fill(0);
+}
+
+const BLOCK_ELEMENTS = 32;
+const BLOCK_BYTES = 34;
+/** Standard deviation of a uniformly random signed byte. */
+const BYTE_DEVIATION = 256 / Math.sqrt(12);
+
+/** Uniform random weights of the given standard deviation; `adjust` may change a row's quantized values. */
+function quantized(
+  name: string,
+  shape: readonly [columns: number, rows: number],
+  deviation: number,
+  random: Random,
+  adjust: (row: number, values: Int8Array) => void = () => undefined,
+): Tensor {
+  const [columns, rows] = shape;
+  const scale = halfBits(deviation / BYTE_DEVIATION);
+  function* data(): Generator<Uint8Array> {
+    const words = new Int32Array(columns / 4);
+    const values = new Int8Array(words.buffer);
+    const rowBytes = (columns / BLOCK_ELEMENTS) * BLOCK_BYTES;
+    // many rows per write: a system call costs more than a row
+    const rowsPerPiece = Math.max(1, Math.floor((1 << 20) / rowBytes));
+    for (let first = 0; first < rows; first += rowsPerPiece) {
+      const count = Math.min(rowsPerPiece, rows - first);
+      const piece = new Uint8Array(count * rowBytes);
+      for (let row = 0; row < count; row += 1) {
+        for (let index = 0; index < words.length; index += 1) words[index] = random.bits();
+        adjust(first + row, values);
+        packRow(values, scale, piece, row * rowBytes);
+      }
+      yield piece;
+    }
+  }
+  const tensor: Tensor = { name, type: "Q8_0", shape, data };
+  if (columns % BLOCK_ELEMENTS !== 0) throw new RangeError(`${name}: ${tensorBytes(tensor)} bytes are no whole blocks`);
+  return tensor;
+}
+
+function packRow(values: Int8Array, scale: number, piece: Uint8Array, start: number): void {
+  let at = start;
+  for (let element = 0; element < values.length; element += BLOCK_ELEMENTS) {
+    piece[at] = scale & 0xff;
+    piece[at + 1] = scale >> 8;
+    piece.set(values.subarray(element, element + BLOCK_ELEMENTS), at + 2);
+    at += BLOCK_BYTES;
+  }
+}
+
+function floats(name: string, length: number, element: (index: number) => number): Tensor {
+  const values = Float32Array.from({ length }, (_, index) => element(index));
+  return { name, type: "F32", shape: [length], data: () => [new Uint8Array(values.buffer)] };
+}
