@@ -1,0 +1,208 @@
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import cors from "@fastify/cors";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { ServiceError } from "../errors.ts";
+import type { Directory } from "../pool/directory.ts";
+import { type Log, logRequest } from "../telemetry/log.ts";
+import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
+import type { RequestRecord } from "../telemetry/request-record.ts";
+import type { Authenticator } from "./auth.ts";
+import { continuationRoute } from "./continuation-routes.ts";
+import { docsRoutes } from "./docs-routes.ts";
+import { type ProtocolRoute, protocolOf, sendFailure, toServiceError } from "./failure.ts";
+import { EXPOSED_HEADERS } from "./headers.ts";
+import { healthRoutes } from "./health-routes.ts";
+import { DEFAULT_LIMITS, type HttpLimits } from "./limits.ts";
+import { refuseOtherMethods } from "./methods.ts";
+import { modelRoutes } from "./model-routes.ts";
+import { OpenCalls } from "./open-calls.ts";
+import { isAllowedOrigin, isLoopbackHost } from "./origin.ts";
+
+/** What the service is made of; the composition root fills it in. */
+export interface AppParts {
+  readonly directory: Directory;
+  /** Every path a protocol is spoken on, at least one; each under its dialect. */
+  readonly routes: readonly ProtocolRoute[];
+  /** Engines in service, each under the name that `answeredBy.id` of its cards carries. */
+  readonly engines: () => readonly NamedEngine[];
+  readonly authenticator: Authenticator;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Browser origins besides localhost; `"*"` allows all. */
+  readonly corsOrigins: readonly string[];
+  /** Laid over `DEFAULT_LIMITS`. */
+  readonly limits?: Partial<HttpLimits>;
+  /** For the OpenAPI document and `/health`. */
+  readonly version: string;
+  /** Epoch milliseconds, with fractions, never going back. Default: this machine's clock. */
+  readonly now?: () => number;
+}
+
+export interface Service {
+  /** Not listening yet. */
+  readonly app: FastifyInstance;
+  /**
+   * Stops: readiness off, new requests refused with 503, running ones may finish within `graceMs`, then they are cut
+   * and every connection is closed. Calling it again with a shorter time shortens the wait.
+   */
+  drain(graceMs: number): Promise<void>;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    record: RequestRecord;
+    /** Resolves when a continuation has been answered and its record is complete. Undefined on other routes. */
+    settled: Promise<void> | undefined;
+  }
+}
+
+export async function createApp(parts: AppParts): Promise<Service> {
+  const limits: HttpLimits = { ...DEFAULT_LIMITS, ...parts.limits };
+  const now = parts.now ?? (() => performance.timeOrigin + performance.now());
+  const calls = new OpenCalls();
+  const app = Fastify(serverOptions(parts.routes, limits));
+  // Bodies are read by the handler, after the key has been checked, whatever their content type.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  app.decorateRequest("settled", undefined);
+  firstHook(app, parts, calls, now);
+  await app.register(cors, {
+    origin: (origin, decide) => decide(null, isAllowedOrigin(origin, parts.corsOrigins)),
+    methods: ["GET", "HEAD", "POST", "OPTIONS"],
+    exposedHeaders: [...EXPOSED_HEADERS],
+    maxAge: 600,
+    strictPreflight: false,
+  });
+  hostHook(app, parts.authenticator);
+  registerRoutes(app, parts, limits, calls, now);
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const told = toServiceError(error) ?? new ServiceError("internal", "Internal server error!", { cause: error });
+    request.record.outcome = told.code;
+    if (told.code === "internal") parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
+    sendFailure(reply, protocolOf(parts.routes, pathOf(request)), told, request.id);
+  };
+  app.setErrorHandler(fail);
+  app.setNotFoundHandler((request, reply) => fail(new ServiceError("not_found", "Not found!"), request, reply));
+  let closing: Promise<void> | undefined;
+  const drain = async (graceMs: number): Promise<void> => {
+    await calls.drain(graceMs);
+    closing ??= app.close();
+    await closing;
+  };
+  return { app, drain };
+}
+
+function serverOptions(routes: readonly ProtocolRoute[], limits: HttpLimits) {
+  const { requestTimeoutMs } = limits;
+  // Node refuses a headers limit above the limit for the whole request.
+  const headersTimeoutMs =
+    requestTimeoutMs > 0 ? Math.min(limits.headersTimeoutMs, requestTimeoutMs) : limits.headersTimeoutMs;
+  return {
+    logger: false,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false as const,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
+    bodyLimit: limits.bodyBytes,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    // Draining has already let the calls finish; what is still open then is idle or stuck.
+    forceCloseConnections: true,
+    http: {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(30_000, Math.max(50, headersTimeoutMs)),
+    },
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(routes, error, socket),
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+      const told = toServiceError(error) ?? new ServiceError("not_found", "Not found!");
+      // Paths that cannot be decoded come here, before any hook.
+      const code = told.code === "internal" ? told : new ServiceError("not_found", "Not found!", { cause: error });
+      reply.header("x-request-id", request.id);
+      sendFailure(reply, protocolOf(routes, pathOf(request)), code, request.id);
+    },
+  };
+}
+
+/** What is no HTTP, or too slow, or too long: one answer in the OpenAI shape, since no path is known. */
+function refuseConnection(routes: readonly ProtocolRoute[], error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const statuses: Readonly<Record<string, string>> = {
+    HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+    ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  };
+  const status = statuses[error.code ?? ""] ?? "400 Bad Request";
+  const requestId = randomUUID();
+  const failure = new ServiceError("invalid_body", status.slice(4));
+  const body = Buffer.from(JSON.stringify(protocolOf(routes, "/").failure(failure, requestId).body));
+  socket.end(
+    `HTTP/1.1 ${status}\r\nx-request-id: ${requestId}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString()}`,
+  );
+}
+
+/** Runs before everything else: the request gets its id and its record, which is told when the response is over. */
+function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now: () => number): void {
+  app.addHook("onRequest", async (request, reply) => {
+    const { protocol } = parts.routes.find((route) => route.path === request.routeOptions.url) ?? {};
+    request.record = {
+      requestId: request.id,
+      method: request.method,
+      path: request.routeOptions.url ?? pathOf(request).slice(0, 200),
+      startedAtMs: now(),
+      isKnownModel: false,
+      status: 0,
+      outcome: "ok",
+      ...(protocol === undefined ? {} : { protocol: protocol.name, dialect: protocol.dialect }),
+    };
+    reply.header("x-request-id", request.id);
+    if (calls.isDraining) reply.header("connection", "close");
+    reply.raw.once("close", () => {
+      void Promise.resolve(request.settled).then(() => {
+        const { record } = request;
+        if (record.status === 0) record.status = reply.raw.statusCode;
+        const endedAtMs = now();
+        parts.metrics.requestEnded(record, endedAtMs);
+        logRequest(parts.log, record, endedAtMs);
+      });
+    });
+  });
+}
+
+/** On an open server: a name that is not this machine's was made to point here by somebody else's page. */
+function hostHook(app: FastifyInstance, authenticator: Authenticator): void {
+  if (!authenticator.isOpen) return;
+  app.addHook("onRequest", async (request) => {
+    if (isLoopbackHost(request.headers.host)) return;
+    throw new ServiceError(
+      "host_denied",
+      "Access denied: this server needs no key, so it answers only to localhost. Call it as 127.0.0.1, or configure an API key.",
+    );
+  });
+}
+
+function registerRoutes(
+  app: FastifyInstance,
+  parts: AppParts,
+  limits: HttpLimits,
+  calls: OpenCalls,
+  now: () => number,
+): void {
+  const guard = async (request: FastifyRequest): Promise<void> => {
+    await parts.authenticator.authenticate(request.headers);
+  };
+  const { directory, log, metrics, engines, version } = parts;
+  for (const { path, protocol } of parts.routes) {
+    continuationRoute(app, { directory, limits, calls, log, metrics, now }, path, protocol, guard);
+    refuseOtherMethods(app, path, ["POST"]);
+  }
+  modelRoutes(app, { directory, engines, guard, createdSeconds: Math.floor(now() / 1000) });
+  healthRoutes(app, { engines, calls, metrics, guard, version });
+  docsRoutes(app, { routes: parts.routes, isOpen: parts.authenticator.isOpen, version });
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split("?", 1)[0] ?? request.url;
+}

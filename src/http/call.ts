@@ -1,0 +1,105 @@
+import type { ServerResponse } from "node:http";
+import { ServiceError } from "../errors.ts";
+
+/** Who or what ended a call before its engine did. */
+export type CutBy = "client_left" | "stalled_reader" | "time_limit" | "first_token" | "between_tokens" | "shutdown";
+
+/** The reason of a call's signal. */
+export class Cut extends Error {
+  override readonly name = "Cut";
+  readonly by: CutBy;
+
+  constructor(by: CutBy) {
+    super(`the call was cut: ${by}`);
+    this.by = by;
+  }
+
+  /** What the client is told; undefined when there is nobody left to tell. */
+  toServiceError(): ServiceError | undefined {
+    if (this.by === "client_left" || this.by === "stalled_reader") return undefined;
+    if (this.by === "shutdown") return shuttingDown();
+    return new ServiceError("request_timeout", "Request timed out, please try again later.", { cause: this });
+  }
+}
+
+export function shuttingDown(): ServiceError {
+  return new ServiceError("shutting_down", "The server is shutting down, please try again later.", {
+    retryAfterMs: 5_000,
+  });
+}
+
+/**
+ * One call from its socket to its engine, with the one signal that everything working for it watches: it aborts, with a
+ * `Cut` as its reason, when the client leaves, a time limit passes, or the server stops.
+ */
+export class Call {
+  readonly #controller = new AbortController();
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  constructor(response: ServerResponse) {
+    if (response.destroyed || response.socket?.destroyed === true) this.cut("client_left");
+    response.once("close", () => {
+      if (!response.writableFinished) this.cut("client_left");
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Undefined while nothing has cut the call. */
+  get cutBy(): CutBy | undefined {
+    return this.signal.reason instanceof Cut ? this.signal.reason.by : undefined;
+  }
+
+  /** The first one counts. */
+  cut(by: CutBy): void {
+    this.#controller.abort(new Cut(by));
+  }
+
+  /** Cuts the call after `limitMs`, 0 being never, unless the returned function is called before. */
+  limit(limitMs: number, by: CutBy): () => void {
+    if (limitMs === 0) return () => undefined;
+    const timer = setTimeout(() => this.cut(by), limitMs);
+    this.#timers.add(timer);
+    return () => {
+      clearTimeout(timer);
+      this.#timers.delete(timer);
+    };
+  }
+
+  /** Forgets the time limits; call when the answer is complete. */
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+}
+
+/**
+ * The same parts until `signal` aborts; then throws its reason at once, however long the engine takes to notice.
+ */
+export async function* untilAborted<T>(parts: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = parts[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await orAborted(iterator.next(), signal);
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    const returned = Promise.resolve(iterator.return?.());
+    // After an abort the engine unwinds by itself, and what fails there was never part of the answer.
+    if (signal.aborted) returned.catch(() => undefined);
+    else await returned;
+  }
+}
+
+/** Settles as `promise` does, or rejects with the signal's reason, whichever is first. */
+export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,220 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { keepBest } from "../continuation/best-of.ts";
+import { continueAll } from "../continuation/merge.ts";
+import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
+import { ServiceError } from "../errors.ts";
+import type { Directory } from "../pool/directory.ts";
+import type { Decoded, Protocol } from "../protocols/protocol.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { observed, type RequestRecord } from "../telemetry/request-record.ts";
+import { readJsonObject } from "./body.ts";
+import { Call, Cut, orAborted, shuttingDown, untilAborted } from "./call.ts";
+import { sendFailure, toServiceError } from "./failure.ts";
+import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
+import type { HttpLimits } from "./limits.ts";
+import type { OpenCalls } from "./open-calls.ts";
+import { EventWriter, sendStream } from "./stream.ts";
+
+export interface ContinuationParts {
+  readonly directory: Directory;
+  readonly limits: HttpLimits;
+  readonly calls: OpenCalls;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Epoch milliseconds, with fractions, never going back. */
+  readonly now: () => number;
+}
+
+/** One call on its way from a socket to an engine and back. */
+interface Exchange {
+  readonly protocol: Protocol;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly record: RequestRecord;
+  readonly call: Call;
+}
+
+/** Registers the one handler that serves every protocol. The key has been checked before it runs (contract 6.1). */
+export function continuationRoute(
+  app: FastifyInstance,
+  parts: ContinuationParts,
+  path: string,
+  protocol: Protocol,
+  guard: (request: FastifyRequest) => Promise<void>,
+): void {
+  app.post(path, { onRequest: guard }, (request, reply) => {
+    const call = new Call(reply.raw);
+    const { record } = request;
+    const exchange = { protocol, request, reply, record, call };
+    const ended = parts.calls.open(call);
+    request.settled = settle(parts, exchange).finally(() => {
+      call.close();
+      ended();
+    });
+    return request.settled.then(() => reply);
+  });
+}
+
+/** Answers, one way or another, and waits until the answer has left. Never rejects. */
+async function settle(parts: ContinuationParts, exchange: Exchange): Promise<void> {
+  const response = exchange.reply.raw;
+  try {
+    await answer(parts, exchange).catch((error: unknown) => answerFailure(parts, exchange, error));
+  } catch (error) {
+    logBug(parts, exchange, error);
+    response.destroy();
+  }
+  if (response.closed) return;
+  const stall = exchange.call.limit(parts.limits.stallTimeoutMs, "stalled_reader");
+  exchange.call.signal.addEventListener("abort", () => response.destroy(), { once: true });
+  await new Promise((resolve) => response.once("close", resolve));
+  stall();
+}
+
+/** Steps 4 to 13 of contract 6.1. */
+async function answer(parts: ContinuationParts, exchange: Exchange): Promise<void> {
+  const { protocol, request, record, call } = exchange;
+  // Plain until the body says otherwise.
+  const lift = call.limit(parts.limits.plainTimeoutMs, "time_limit");
+  const body = await orAborted(readJsonObject(request.raw, parts.limits.bodyBytes), call.signal);
+  const model = requestedModel(body);
+  record.model = model;
+  const listed = parts.directory.find(model);
+  if (listed === undefined) {
+    const message = `The model \`${model}\` does not exist or you do not have access to it.`;
+    throw new ServiceError("model_not_found", message, { model });
+  }
+  record.isKnownModel = true;
+  protocol.admit(listed);
+  if (parts.calls.isDraining) throw shuttingDown();
+  const { card, engine } = await orAborted(
+    parts.directory.open(model, protocol.wanted(body), call.signal),
+    call.signal,
+  );
+  const decoded = protocol.decode(body, {
+    card,
+    infillModels: parts.directory.infillNames(),
+    headers: singleHeaders(request),
+    requestId: request.id,
+    createdSeconds: Math.floor(parts.now() / 1000),
+  });
+  record.stream = decoded.stream;
+  const stream = observed(
+    untilAborted(continueAll(engine, decoded.requests, parts.limits.promptConcurrency, call.signal), call.signal),
+    record,
+    parts.metrics.observer(record),
+    parts.now,
+  );
+  if (!decoded.stream) return answerWhole(exchange, decoded, stream);
+  lift();
+  return answerStream(parts, exchange, decoded, stream);
+}
+
+/** Contract 6.8: what was generated within the time limit is an answer; nothing generated is an error. */
+async function answerWhole(exchange: Exchange, decoded: Decoded, parts: AsyncIterable<StreamPart>): Promise<void> {
+  const { record, reply } = exchange;
+  const fold = new Fold();
+  try {
+    for await (const part of parts) fold.push(part);
+    record.outcome = "ok";
+  } catch (error) {
+    if (!(error instanceof Cut && error.by === "time_limit" && fold.hasText)) throw error;
+    record.outcome = "partial";
+    reply.header("x-dashscope-partialresponse", "true");
+  }
+  const choices = decoded.requests[0]?.choices ?? 1;
+  const whole = fold.result();
+  const result = decoded.keepBest === undefined ? whole : keepBest(whole, choices, decoded.keepBest);
+  reply
+    .status(200)
+    .headers({ ...answerHeaders(decoded, result.start), "content-type": "application/json" })
+    .send(Buffer.from(JSON.stringify(decoded.encoder.whole(result))));
+}
+
+async function answerStream(
+  parts: ContinuationParts,
+  exchange: Exchange,
+  decoded: Decoded,
+  stream: AsyncIterable<StreamPart>,
+): Promise<void> {
+  const { record, reply, call } = exchange;
+  const { firstTokenTimeoutMs, idleTimeoutMs } = parts.limits;
+  const spentMs = parts.now() - record.startedAtMs;
+  const firstMs = firstTokenTimeoutMs === 0 ? 0 : Math.max(1, firstTokenTimeoutMs - spentMs);
+  const headersOf = (start: StartPart): OutgoingHttpHeaders => ({
+    ...(reply.getHeaders() as OutgoingHttpHeaders),
+    ...answerHeaders(decoded, start),
+    ...STREAM_HEADERS,
+    ...(parts.calls.isDraining ? { connection: "close" } : {}),
+  });
+  const failure = await sendStream(
+    withTokenLimits(stream, call, firstMs, idleTimeoutMs),
+    decoded.encoder,
+    new EventWriter(reply.raw, call, parts.limits),
+    headersOf,
+    (error) => told(call, error),
+  );
+  reply.hijack();
+  record.outcome = failure?.code ?? "ok";
+  record.status = 200;
+  if (failure?.code === "internal") logBug(parts, exchange, failure.cause ?? failure);
+}
+
+/** Cuts the call when the first token, or the next one, is too long in coming. A slow reader is not the engine's fault. */
+async function* withTokenLimits(
+  parts: AsyncIterable<StreamPart>,
+  call: Call,
+  firstMs: number,
+  idleMs: number,
+): AsyncGenerator<StreamPart> {
+  let lift = call.limit(firstMs, "first_token");
+  let hasBegun = false;
+  try {
+    for await (const part of parts) {
+      hasBegun ||= part.type === "delta";
+      if (hasBegun) lift();
+      yield part;
+      if (hasBegun) lift = call.limit(idleMs, "between_tokens");
+    }
+  } finally {
+    lift();
+  }
+}
+
+/** Errors before the first byte are plain JSON, on streams too (contract 6.7). */
+function answerFailure(parts: ContinuationParts, exchange: Exchange, error: unknown): void {
+  const { protocol, request, reply, record, call } = exchange;
+  const failure = told(call, error);
+  if (failure === undefined || reply.raw.headersSent) {
+    record.status = 499;
+    record.outcome = call.cutBy ?? failure?.code ?? "client_left";
+    reply.hijack();
+    reply.raw.destroy();
+    return;
+  }
+  record.outcome = failure.code;
+  if (failure.code === "internal") logBug(parts, exchange, failure.cause ?? failure);
+  sendFailure(reply, protocol, failure, request.id);
+}
+
+/** The engine may notice an abort before we do; what counts is who cut the call. */
+function told(call: Call, error: unknown): ServiceError | undefined {
+  return toServiceError(call.signal.aborted ? call.signal.reason : error);
+}
+
+function logBug(parts: ContinuationParts, exchange: Exchange, error: unknown): void {
+  parts.log.error({ requestId: exchange.request.id, err: error }, "unexpected failure");
+}
+
+function requestedModel(body: Readonly<Record<string, unknown>>): string {
+  const { model } = body as { readonly model?: unknown };
+  if (typeof model === "string" && model !== "") return model;
+  throw new ServiceError("missing_model", "you must provide a model parameter.", { param: "model" });
+}
+
+function singleHeaders(request: FastifyRequest): Record<string, string | undefined> {
+  const entries = Object.entries(request.headers);
+  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]));
+}

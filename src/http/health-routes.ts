@@ -1,0 +1,59 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
+import { refuseOtherMethods } from "./methods.ts";
+import type { OpenCalls } from "./open-calls.ts";
+
+export interface HealthParts {
+  readonly engines: () => readonly NamedEngine[];
+  readonly calls: OpenCalls;
+  readonly metrics: Metrics;
+  /** For `/metrics`; the probes need no key. */
+  readonly guard: (request: FastifyRequest) => Promise<void>;
+  readonly version: string;
+}
+
+/** `/health`: the process lives. `/ready`: it makes sense to send it requests. `/metrics`: Prometheus text. */
+export function healthRoutes(app: FastifyInstance, parts: HealthParts): void {
+  app.get("/health", () => ({
+    status: "ok",
+    version: parts.version,
+    draining: parts.calls.isDraining,
+    running: parts.calls.size,
+    engines: engineStates(parts.engines()),
+  }));
+  app.get("/ready", (_request, reply) => {
+    const obstacle = whyNotReady(parts.calls.isDraining, parts.engines());
+    reply.status(obstacle === undefined ? 200 : 503);
+    if (parts.calls.isDraining) reply.header("retry-after", "5");
+    return {
+      ready: obstacle === undefined,
+      ...(obstacle === undefined ? {} : { reason: obstacle }),
+      engines: engineStates(parts.engines()),
+    };
+  });
+  app.get("/metrics", { onRequest: parts.guard }, async (_request, reply) => {
+    reply.type(parts.metrics.registry.contentType);
+    return parts.metrics.registry.metrics();
+  });
+  for (const path of ["/health", "/ready", "/metrics"]) refuseOtherMethods(app, path, ["GET"]);
+}
+
+/** Ready: something serves, and nothing that may be asked for is still on its way. Undefined: nothing stands against it. */
+function whyNotReady(isDraining: boolean, engines: readonly NamedEngine[]): string | undefined {
+  if (isDraining) return "draining: the server is shutting down";
+  if (engines.length === 0) {
+    return "no model is configured: start with --model FILE, or name one under models: in the configuration";
+  }
+  const states = engines.map(({ name, engine }) => ({ name, ...engine.health() }));
+  const loading = states.filter(({ state }) => state === "loading");
+  if (loading.length > 0) return loading.map(({ name, detail }) => `${name} is loading: ${detail}`).join("; ");
+  if (states.some(({ state }) => state === "ready")) return undefined;
+  return states.map(({ name, detail }) => `${name} has failed: ${detail}`).join("; ");
+}
+
+function engineStates(engines: readonly NamedEngine[]) {
+  return engines.map(({ name, engine }) => {
+    const { queued, running, slots } = engine.stats();
+    return { name, ...engine.health(), queued, running, slots };
+  });
+}

@@ -1,0 +1,25 @@
+import type { FastifyInstance } from "fastify";
+import { ServiceError } from "../errors.ts";
+
+/**
+ * Answers every other method of a path: `OPTIONS` with what is allowed, the rest with `method_not_allowed`.
+ * Comes before the key, like an unknown path (contract 6.1, step 1).
+ */
+export function refuseOtherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
+  const served = allowed.includes("GET") ? [...allowed, "HEAD"] : allowed;
+  const allow = [...served, "OPTIONS"].join(", ");
+  app.route({
+    method: "OPTIONS",
+    url,
+    handler: (_request, reply) => reply.status(204).header("allow", allow).send(),
+  });
+  app.route({
+    method: app.supportedMethods.filter((method) => method !== "OPTIONS" && !served.includes(method)),
+    url,
+    exposeHeadRoute: false,
+    handler: (request, reply) => {
+      reply.header("allow", allow);
+      throw new ServiceError("method_not_allowed", `Request method '${request.method}' is not supported.`);
+    },
+  });
+}

@@ -1,0 +1,77 @@
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { ModelCard } from "../continuation/card.ts";
+import { ServiceError } from "../errors.ts";
+import type { Directory } from "../pool/directory.ts";
+import type { NamedEngine } from "../telemetry/metrics.ts";
+import type { ModelEntry, ModelList } from "../wire/openai/models.ts";
+import { refuseOtherMethods } from "./methods.ts";
+
+export interface ModelParts {
+  readonly directory: Directory;
+  readonly engines: () => readonly NamedEngine[];
+  readonly guard: (request: FastifyRequest) => Promise<void>;
+  /** What the list says about when the models came to be: the start of the server. */
+  readonly createdSeconds: number;
+}
+
+/** Where the list is found. */
+export const MODEL_PATHS = ["/compatible-mode/v1/models", "/v1/models"] as const;
+
+/** OpenAI's model list, each entry with what the name can do here and who really answers. */
+export function modelRoutes(app: FastifyInstance, parts: ModelParts): void {
+  for (const path of MODEL_PATHS) {
+    app.get(path, { onRequest: parts.guard }, (_request, reply) => {
+      const data = parts.directory.list().map((card) => modelEntry(card, parts));
+      reply.type("application/json").send(asJson({ object: "list", data }));
+    });
+    refuseOtherMethods(app, path, ["GET"]);
+    // Names may contain slashes, encoded or not.
+    app.get<{ Params: { "*": string } }>(`${path}/*`, { onRequest: parts.guard }, (request, reply) => {
+      const model = request.params["*"];
+      const card = parts.directory.find(model);
+      if (card === undefined) {
+        const message = `The model \`${model}\` does not exist or you do not have access to it.`;
+        throw new ServiceError("model_not_found", message, { model });
+      }
+      reply.type("application/json").send(asJson(modelEntry(card, parts)));
+    });
+    refuseOtherMethods(app, `${path}/*`, ["GET"]);
+  }
+}
+
+function modelEntry(card: ModelCard, parts: ModelParts): ModelEntry {
+  const { id, standIn, model } = card.answeredBy;
+  const fim = model?.fim;
+  return {
+    id: card.name,
+    object: "model",
+    created: parts.createdSeconds,
+    owned_by: "system",
+    continuo: {
+      capabilities: {
+        completions: card.completions,
+        fim: card.completions && fim !== undefined,
+        fim_family: fim ?? null,
+        suffix: card.completions && fim !== undefined,
+        partial: card.partial,
+        chat: model?.chat ?? false,
+      },
+      context_length: card.contextTokens,
+      max_input_tokens: card.maxInputTokens,
+      max_output_tokens: card.maxOutputTokens,
+      answered_by: id === "" ? null : id,
+      stand_in: standIn,
+      state: stateOf(card, parts.engines()),
+    },
+  };
+}
+
+function stateOf(card: ModelCard, engines: readonly NamedEngine[]): ModelEntry["continuo"]["state"] {
+  const engine = engines.find(({ name }) => name === card.answeredBy.id)?.engine;
+  if (engine !== undefined) return engine.health().state;
+  return card.answeredBy.model === undefined ? "unavailable" : "ready";
+}
+
+function asJson(value: ModelEntry | ModelList): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}

@@ -1,0 +1,221 @@
+import { z } from "zod";
+import type { Protocol } from "../protocols/protocol.ts";
+import { dashScopeErrorBody } from "../wire/dashscope/error.ts";
+import { generationResponse } from "../wire/dashscope/generation.ts";
+import { chatChunk, chatResponse } from "../wire/openai/chat.ts";
+import { completionsResponse } from "../wire/openai/completions.ts";
+import { openAiErrorBody } from "../wire/openai/error.ts";
+import { modelEntry, modelList } from "../wire/openai/models.ts";
+import type { ProtocolRoute } from "./failure.ts";
+import { MODEL_PATHS } from "./model-routes.ts";
+
+export interface OpenApiSource {
+  readonly routes: readonly ProtocolRoute[];
+  /** No key is needed. */
+  readonly isOpen: boolean;
+  readonly version: string;
+}
+
+type Json = Record<string, unknown>;
+
+const SUMMARIES: Readonly<Record<Protocol["name"], string>> = {
+  completions: "Continue a text, or fill in its middle",
+  chat: "Answer a dialogue, or continue its last assistant message (Partial Mode)",
+  generation: "DashScope's own route: answer a dialogue, or continue its last assistant message",
+};
+
+/** Answers of each protocol: plain, and the data of one event of a stream. */
+const ANSWERS: Readonly<Record<Protocol["name"], { readonly whole: z.ZodType; readonly event: z.ZodType }>> = {
+  completions: { whole: completionsResponse, event: completionsResponse },
+  chat: { whole: chatResponse, event: chatChunk },
+  generation: { whole: generationResponse, event: generationResponse },
+};
+
+const ERRORS: readonly (readonly [status: string, description: string])[] = [
+  ["400", "The body, a parameter or the input is not as expected; the message says what is"],
+  ["401", "The key is missing or wrong"],
+  ["403", "The workspace, the model or the host name is not allowed"],
+  ["404", "The model does not exist, or does not belong to this route"],
+  ["413", "The body is too large"],
+  ["500", "Internal error, or the time limit passed before anything was generated"],
+  ["503", "The model is not available, the queue is full, or the server is shutting down; see `Retry-After`"],
+];
+
+const HEADERS: Json = {
+  RequestId: header("Lower-case UUID, equal to `request_id` of an error body"),
+  Model: header("Name of the weights that really answered"),
+  Ignored: header("Comma-separated request fields that had no effect"),
+  Truncated: header("Prompt tokens cut off because `truncate_prompt` allowed it"),
+  PartialResponse: header("`true`: the time limit cut this answer; `finish_reason` is null"),
+  RetryAfter: header("Seconds to wait before trying again"),
+};
+
+/** The OpenAPI 3.1 document, from the schemas the protocols themselves carry. */
+export function openApiDocument(source: OpenApiSource): Json {
+  const schemas = new Schemas();
+  const paths: Json = {};
+  for (const { path, protocol } of source.routes) paths[path] = { post: operation(protocol, path, schemas) };
+  for (const path of MODEL_PATHS) Object.assign(paths, modelPaths(path, schemas));
+  Object.assign(paths, healthPaths());
+  const errors = { OpenAi: schemas.ref(openAiErrorBody), DashScope: schemas.ref(dashScopeErrorBody) };
+  const responses = Object.entries(errors).flatMap(([shape, schema]) =>
+    ERRORS.map(([status, description]) => [`${shape}${status}`, errorResponse(status, description, schema)]),
+  );
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Continuo",
+      version: source.version,
+      summary: "Text continuation: fill-in-the-middle and Partial Mode over the OpenAI and DashScope wire formats",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: "/" }],
+    paths,
+    components: {
+      schemas: schemas.all,
+      responses: Object.fromEntries(responses),
+      headers: HEADERS,
+      securitySchemes: { key: { type: "http", scheme: "bearer" } },
+    },
+    security: source.isOpen ? [{}] : [{ key: [] }],
+  };
+}
+
+function operation(protocol: Protocol, path: string, schemas: Schemas): Json {
+  const { whole, event } = ANSWERS[protocol.name];
+  const headers = {
+    ...answerHeaders("RequestId", "Model", "Ignored", "Truncated"),
+    "x-dashscope-partialresponse": { $ref: "#/components/headers/PartialResponse" },
+  };
+  return {
+    operationId: operationId("post", path),
+    summary: SUMMARIES[protocol.name],
+    tags: [protocol.dialect],
+    requestBody: { required: true, content: { "application/json": { schema: schemas.ref(protocol.body, "input") } } },
+    responses: {
+      "200": {
+        description: "The continuation: one JSON object, or events as they arise when a stream was asked for",
+        headers,
+        content: {
+          "application/json": { schema: schemas.ref(whole) },
+          "text/event-stream": {
+            schema: {
+              type: "string",
+              description: "Server-sent events; the data of each is the object under `x-event-data`",
+              "x-event-data": schemas.ref(event),
+            },
+          },
+        },
+      },
+      ...errorResponses(protocol.name === "generation" ? "DashScope" : "OpenAi"),
+    },
+  };
+}
+
+function modelPaths(path: string, schemas: Schemas): Json {
+  const answer = (description: string, schema: z.ZodType): Json => ({
+    "200": { description, headers: answerHeaders("RequestId"), content: json(schemas.ref(schema)) },
+    ...errorResponses("OpenAi"),
+  });
+  const parameter = { name: "model", in: "path", required: true, schema: { type: "string" } };
+  return {
+    [path]: {
+      get: {
+        operationId: operationId("get", path),
+        summary: "Every model name",
+        responses: answer("The list", modelList),
+      },
+    },
+    [`${path}/{model}`]: {
+      parameters: [parameter],
+      get: {
+        operationId: operationId("get", `${path}/model`),
+        summary: "One model name: what it can do, and who answers to it",
+        responses: answer("The model", modelEntry),
+      },
+    },
+  };
+}
+
+function healthPaths(): Json {
+  const object = json({ type: "object" });
+  const probe = (id: string, summary: string, responses: Json): Json => ({
+    get: { operationId: id, summary, security: [{}], responses },
+  });
+  return {
+    "/health": probe("health", "The process lives", { "200": { description: "It does", content: object } }),
+    "/ready": probe("ready", "Requests can be answered", {
+      "200": { description: "They can", content: object },
+      "503": { description: "Not now; `reason` says why and what to do", content: object },
+    }),
+    "/metrics": {
+      get: {
+        operationId: "metrics",
+        summary: "Prometheus text format",
+        responses: {
+          "200": { description: "All metrics", content: { "text/plain": { schema: { type: "string" } } } },
+          "401": { $ref: "#/components/responses/OpenAi401" },
+        },
+      },
+    },
+  };
+}
+
+function errorResponse(status: string, description: string, schema: Json): Json {
+  const names: HeaderName[] = status === "503" ? ["RequestId", "RetryAfter"] : ["RequestId"];
+  return { description, headers: answerHeaders(...names), content: json(schema) };
+}
+
+function errorResponses(shape: "OpenAi" | "DashScope"): Json {
+  return Object.fromEntries(ERRORS.map(([status]) => [status, { $ref: `#/components/responses/${shape}${status}` }]));
+}
+
+type HeaderName = "RequestId" | "Model" | "Ignored" | "Truncated" | "RetryAfter";
+
+const HEADER_NAMES: Readonly<Record<HeaderName, string>> = {
+  RequestId: "x-request-id",
+  Model: "x-continuo-model",
+  Ignored: "x-continuo-ignored",
+  Truncated: "x-continuo-truncated",
+  RetryAfter: "retry-after",
+};
+
+function answerHeaders(...names: HeaderName[]): Json {
+  return Object.fromEntries(names.map((name) => [HEADER_NAMES[name], { $ref: `#/components/headers/${name}` }]));
+}
+
+function header(description: string): Json {
+  return { description, schema: { type: "string" } };
+}
+
+function json(schema: Json): Json {
+  return { "application/json": { schema } };
+}
+
+/** `post /v1/chat/completions` -> `post_v1_chat_completions`. */
+function operationId(method: string, path: string): string {
+  return [method, ...path.split(/[^A-Za-z0-9]+/)].filter((word) => word !== "").join("_");
+}
+
+/** Collects schemas as components; each zod schema that has an id stays one. */
+class Schemas {
+  readonly all: Json = {};
+
+  ref(schema: z.ZodType, io: "input" | "output" = "output"): Json {
+    const converted = z.toJSONSchema(schema, { target: "draft-2020-12", io, unrepresentable: "any" });
+    const { $schema: _dialect, $defs: definitions = {}, id, ...root } = moved(converted) as Json & { $defs?: Json };
+    for (const [name, { id: _id, ...definition }] of Object.entries(definitions as Record<string, Json>)) {
+      this.all[name] = definition;
+    }
+    if (typeof id !== "string") return root;
+    this.all[id] = root;
+    return { $ref: `#/components/schemas/${id}` };
+  }
+}
+
+/** The same schema with its inner references pointing to components. */
+function moved(schema: unknown): unknown {
+  return JSON.parse(JSON.stringify(schema), (key, value: unknown) =>
+    key === "$ref" && typeof value === "string" ? value.replace("#/$defs/", "#/components/schemas/") : value,
+  );
+}

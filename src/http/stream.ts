@@ -1,0 +1,147 @@
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { StreamPart } from "../continuation/output.ts";
+import type { ServiceError } from "../errors.ts";
+import type { Encoder } from "../protocols/protocol.ts";
+import type { Call } from "./call.ts";
+import { Cut } from "./call.ts";
+
+/** A line that event readers skip (WHATWG HTML, server-sent events, "comments"). */
+const HEARTBEAT = ": keep-alive\n\n";
+
+export interface StreamLimits {
+  readonly heartbeatMs: number;
+  readonly stallTimeoutMs: number;
+}
+
+/**
+ * Writes a stream of events and ends the response. The status line goes out with the first event, so whatever fails
+ * before is thrown and can still be a plain answer; what fails later becomes the protocol's own error event.
+ *
+ * @param headersOf the response headers, once the start part is known.
+ * @param toServiceError what the client is told of a failure; undefined when there is nobody left to tell.
+ * @returns the failure that went into the stream, if any.
+ */
+export async function sendStream(
+  parts: AsyncIterable<StreamPart>,
+  encoder: Encoder,
+  writer: EventWriter,
+  headersOf: (part: StreamPart & { readonly type: "start" }) => OutgoingHttpHeaders,
+  toServiceError: (error: unknown) => ServiceError | undefined,
+): Promise<ServiceError | undefined> {
+  try {
+    for await (const part of parts) {
+      if (part.type === "start") writer.ready(headersOf(part));
+      await writer.write(encoder.part(part));
+    }
+    await writer.write(encoder.end());
+    await writer.end();
+    return undefined;
+  } catch (error) {
+    if (!writer.hasBegun) throw error;
+    const failure = toServiceError(error);
+    if (failure === undefined) throw error;
+    await writer.last(encoder.failure(failure));
+    return failure;
+  } finally {
+    writer.close();
+  }
+}
+
+/** Events onto one response, never faster than the client takes them. */
+export class EventWriter {
+  readonly #response: ServerResponse;
+  readonly #call: Call;
+  readonly #limits: StreamLimits;
+  #headers: OutgoingHttpHeaders | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  constructor(response: ServerResponse, call: Call, limits: StreamLimits) {
+    this.#response = response;
+    this.#call = call;
+    this.#limits = limits;
+  }
+
+  /** True once the status line is on its way. */
+  get hasBegun(): boolean {
+    return this.#response.headersSent;
+  }
+
+  /** From here on there is a stream to keep alive. */
+  ready(headers: OutgoingHttpHeaders): void {
+    this.#headers = headers;
+    if (this.#limits.heartbeatMs > 0) this.#heartbeat = setTimeout(() => this.#beat(), this.#limits.heartbeatMs);
+  }
+
+  /** Whole events in one piece; waits until the client has room for more. Throws the call's `Cut`. */
+  async write(events: string): Promise<void> {
+    if (events === "") return;
+    this.#call.signal.throwIfAborted();
+    this.#begin();
+    this.#heartbeat?.refresh();
+    if (!this.#response.write(events)) await this.#once("drain");
+  }
+
+  /** Ends the response and waits until it has left. */
+  async end(): Promise<void> {
+    this.#call.signal.throwIfAborted();
+    this.#begin();
+    await this.#finish();
+  }
+
+  /** An event after which nothing comes, also when the call has been cut. */
+  async last(events: string): Promise<void> {
+    if (this.#response.destroyed) return;
+    if (events !== "") this.#response.write(events);
+    await this.#finish();
+  }
+
+  /** Stops the heartbeat. */
+  close(): void {
+    clearTimeout(this.#heartbeat);
+  }
+
+  #begin(): void {
+    if (!this.#response.headersSent) this.#response.writeHead(200, this.#headers);
+  }
+
+  #beat(): void {
+    if (this.#response.destroyed || this.#response.writableEnded) return;
+    this.#begin();
+    if (!this.#response.writableNeedDrain) this.#response.write(HEARTBEAT);
+    this.#heartbeat?.refresh();
+  }
+
+  async #finish(): Promise<void> {
+    this.close();
+    if (this.#response.destroyed) throw new Cut("client_left");
+    this.#response.end();
+    if (!this.#response.writableFinished) await this.#once("finish");
+  }
+
+  /** Waits for an event of the response, but not beyond its connection, nor longer than a client may stall. */
+  #once(event: "drain" | "finish"): Promise<void> {
+    const response = this.#response;
+    const signal = this.#call.signal;
+    return new Promise((resolve, reject) => {
+      const settle = (error: unknown): void => {
+        clearTimeout(stall);
+        response.off(event, done).off("close", closed);
+        signal.removeEventListener("abort", aborted);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const done = (): void => settle(undefined);
+      const closed = (): void => settle(response.writableFinished ? undefined : new Cut("client_left"));
+      const aborted = (): void => settle(signal.reason);
+      const stalled = (): void => {
+        this.#call.cut("stalled_reader");
+        settle(new Cut("stalled_reader"));
+      };
+      const limitMs = this.#limits.stallTimeoutMs;
+      const stall = limitMs > 0 ? setTimeout(stalled, limitMs) : undefined;
+      response.once(event, done).once("close", closed);
+      signal.addEventListener("abort", aborted, { once: true });
+      if (response.closed) closed();
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import { type DestinationStream, type Logger, pino } from "pino";
+import type { RequestRecord } from "./request-record.ts";
+
+export type Log = Logger;
+
+export interface LogOptions {
+  readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+  /** Default: standard output. */
+  readonly destination?: DestinationStream;
+  /** One readable line per entry instead of JSON; for terminals. Default false. */
+  readonly readable?: boolean;
+}
+
+/** JSON lines. Nothing in the program logs prompts, completions or keys; redaction is the second lock on that door. */
+export function createLog(options: LogOptions): Log {
+  const destination = options.destination ?? process.stdout;
+  return pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: ["authorization", "*.authorization", "*.headers", "apiKey", "*.apiKey"], censor: "[redacted]" },
+    },
+    options.readable === true ? readableLines(destination) : destination,
+  );
+}
+
+/** One line per request: failures of ours as errors, probes only for those who ask for details. */
+export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): void {
+  const level =
+    record.status >= 500 ? "error" : record.protocol === undefined && record.status < 400 ? "debug" : "info";
+  log[level](
+    {
+      requestId: record.requestId,
+      method: record.method,
+      path: record.path,
+      protocol: record.protocol,
+      dialect: record.dialect,
+      model: record.model,
+      answeredBy: record.answeredBy,
+      stream: record.stream,
+      status: record.status,
+      outcome: record.outcome,
+      promptTokens: record.promptTokens,
+      cachedPromptTokens: record.cachedPromptTokens,
+      completionTokens: record.completionTokens,
+      ttftMs: rounded(record.ttftMs),
+      totalMs: rounded(endedAtMs - record.startedAtMs),
+    },
+    "request",
+  );
+}
+
+function rounded(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms);
+}
+
+function readableLines(destination: DestinationStream): DestinationStream {
+  return {
+    write: (line) => {
+      destination.write(readableLine(line));
+    },
+  };
+}
+
+function readableLine(line: string): string {
+  const { time, level, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  const fields = Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`);
+  const trace = typeof err === "object" && err !== null && "stack" in err ? `\n${String(err.stack)}` : "";
+  return `${[String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), msg, ...fields].join(" ")}${trace}\n`;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+}

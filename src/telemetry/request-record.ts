@@ -1,0 +1,78 @@
+import type { StreamPart } from "../continuation/output.ts";
+
+/** What is told about one request, in its log line and in the metrics. Never a prompt, a completion or a key. */
+export interface RequestRecord {
+  readonly requestId: string;
+  readonly method: string;
+  /** The route's pattern, or the start of an unknown path. */
+  readonly path: string;
+  readonly startedAtMs: number;
+  protocol?: string;
+  dialect?: string;
+  /** As the caller spelt it. */
+  model?: string;
+  /** The model exists here, so that its name may become a metric label. */
+  isKnownModel: boolean;
+  answeredBy?: string;
+  stream?: boolean;
+  promptTokens?: number;
+  cachedPromptTokens?: number;
+  completionTokens?: number;
+  /** From arrival to the first delta. */
+  ttftMs?: number;
+  /** 499: the client left. */
+  status: number;
+  /** `ok`, `partial`, or the error code. */
+  outcome: string;
+}
+
+/** Where the times and counts of one stream go. */
+export interface StreamObserver {
+  firstToken(ttftMs: number): void;
+  /** Time spent waiting for the engine, per token, `tokens` times. */
+  tokenGap(gapMs: number, tokens: number): void;
+}
+
+/** The same parts, noted in `record` as they pass. The time that the reader takes between two parts is not the engine's. */
+export async function* observed(
+  parts: AsyncIterable<StreamPart>,
+  record: RequestRecord,
+  observer: StreamObserver,
+  now: () => number,
+): AsyncGenerator<StreamPart> {
+  let askedAtMs = now();
+  for await (const part of parts) {
+    if (part.type === "delta") noteDelta(part.tokens?.length ?? 1, askedAtMs, record, observer, now());
+    else if (part.type === "start") noteStart(part.model, part.promptTokens, record);
+    else if (part.type === "usage") noteUsage(part.usage, record);
+    yield part;
+    askedAtMs = now();
+  }
+}
+
+function noteDelta(
+  tokens: number,
+  askedAtMs: number,
+  record: RequestRecord,
+  observer: StreamObserver,
+  nowMs: number,
+): void {
+  record.completionTokens = (record.completionTokens ?? 0) + tokens;
+  if (record.ttftMs === undefined) {
+    record.ttftMs = nowMs - record.startedAtMs;
+    observer.firstToken(record.ttftMs);
+  } else if (tokens > 0) {
+    observer.tokenGap((nowMs - askedAtMs) / tokens, tokens);
+  }
+}
+
+function noteStart(model: string, promptTokens: number, record: RequestRecord): void {
+  record.answeredBy = model;
+  record.promptTokens = promptTokens;
+}
+
+function noteUsage(usage: (StreamPart & { readonly type: "usage" })["usage"], record: RequestRecord): void {
+  record.promptTokens = usage.promptTokens;
+  record.completionTokens = usage.completionTokens;
+  if (usage.cachedPromptTokens !== undefined) record.cachedPromptTokens = usage.cachedPromptTokens;
+}
