@@ -1,5 +1,5 @@
-import type { ContinuationRequest, Sampling } from "./request.ts";
 import type { StreamPart } from "./output.ts";
+import type { ContinuationRequest, Sampling } from "./request.ts";
 
 /** The waist: anything that continues text. */
 export interface Engine extends AsyncDisposable {

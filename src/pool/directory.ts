@@ -14,5 +14,9 @@ export interface Directory {
    * configured model (for infill the first with a layout). Waits for weights that are still loading.
    * The card returned has `answeredBy.model`. Throws `model_unavailable` with what to do.
    */
-  open(name: string, wanted: "text" | "infill" | "chat", signal: AbortSignal): Promise<{ card: ModelCard; engine: Engine }>;
+  open(
+    name: string,
+    wanted: "text" | "infill" | "chat",
+    signal: AbortSignal,
+  ): Promise<{ card: ModelCard; engine: Engine }>;
 }

@@ -1,0 +1,102 @@
+/**
+ * How a family of weights spells fill-in-the-middle. Layouts are data: a new family is a new entry here or in the configuration.
+ * The family is found in the vocabulary, never guessed from a name (a look-alike marker would silently be plain text).
+ */
+export interface FimLayout {
+  readonly family: string;
+  readonly prefix: string;
+  readonly suffix: string;
+  /** Absent where the model starts to write right after the last of the other two (Codestral). */
+  readonly middle?: string;
+  /** psm: prefix, suffix, middle. spm: suffix, prefix, middle. */
+  readonly order: "psm" | "spm";
+  /** Further control tokens that end the middle. The layout's own markers always do. */
+  readonly ends: readonly string[];
+  /** Repository form: both or neither. */
+  readonly repoName?: string;
+  readonly fileSep?: string;
+}
+
+/** Sources: the model cards and tokenizer files of each family. More specific vocabularies come first. */
+export const FIM_LAYOUTS: readonly FimLayout[] = [
+  {
+    family: "qwen",
+    prefix: "<|fim_prefix|>",
+    suffix: "<|fim_suffix|>",
+    middle: "<|fim_middle|>",
+    order: "psm",
+    ends: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    repoName: "<|repo_name|>",
+    fileSep: "<|file_sep|>",
+  },
+  {
+    family: "codegemma",
+    prefix: "<|fim_prefix|>",
+    suffix: "<|fim_suffix|>",
+    middle: "<|fim_middle|>",
+    order: "psm",
+    ends: ["<|file_separator|>"],
+  },
+  {
+    family: "deepseek-coder",
+    prefix: "<\uFF5Cfim\u2581begin\uFF5C>",
+    suffix: "<\uFF5Cfim\u2581hole\uFF5C>",
+    middle: "<\uFF5Cfim\u2581end\uFF5C>",
+    order: "psm",
+    ends: [],
+  },
+  {
+    family: "starcoder",
+    prefix: "<fim_prefix>",
+    suffix: "<fim_suffix>",
+    middle: "<fim_middle>",
+    order: "psm",
+    ends: ["<fim_pad>", "<|endoftext|>"],
+    repoName: "<repo_name>",
+    fileSep: "<file_sep>",
+  },
+  {
+    family: "starcoder-1",
+    prefix: "<fim_prefix>",
+    suffix: "<fim_suffix>",
+    middle: "<fim_middle>",
+    order: "psm",
+    ends: ["<fim_pad>", "<|endoftext|>", "<file_sep>"],
+  },
+  {
+    family: "seed-coder",
+    prefix: "<[fim-prefix]>",
+    suffix: "<[fim-suffix]>",
+    middle: "<[fim-middle]>",
+    order: "spm",
+    ends: [],
+  },
+  { family: "codestral", prefix: "[PREFIX]", suffix: "[SUFFIX]", order: "spm", ends: [] },
+  {
+    family: "codellama",
+    prefix: "\u2581<PRE>",
+    suffix: "\u2581<SUF>",
+    middle: "\u2581<MID>",
+    order: "psm",
+    ends: ["\u2581<EOT>"],
+  },
+];
+
+/** The first layout whose every marker is a control token of the vocabulary. */
+export function detectFim(
+  has: (spelling: string) => boolean,
+  layouts: readonly FimLayout[] = FIM_LAYOUTS,
+): FimLayout | undefined {
+  return layouts.find((layout) => requiredMarkers(layout).every(has));
+}
+
+/** Every control token that the layout uses or that ends its middle. */
+export function fimMarkers(layout: FimLayout): readonly string[] {
+  return [...requiredMarkers(layout), ...layout.ends];
+}
+
+function requiredMarkers(layout: FimLayout): readonly string[] {
+  return [layout.prefix, layout.suffix, layout.middle, layout.repoName, layout.fileSep].filter(
+    (marker) => marker !== undefined,
+  );
+}

@@ -1,0 +1,177 @@
+import { ServiceError } from "../errors.ts";
+import { renderTemplate } from "./chat-template.ts";
+import type { FimLayout } from "./fim.ts";
+import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart } from "./input.ts";
+import { type LoweredPart, type LoweredPrompt, mergeTexts, type PromptSection } from "./prompt.ts";
+
+/** What rendering needs to know about the weights. Rendering belongs to them, not to the name that was called. */
+export interface Weights {
+  readonly id: string;
+  /** Spellings of all control tokens of the vocabulary. */
+  readonly controls: ReadonlySet<string>;
+  readonly fim?: FimLayout;
+  /** Put before raw text and infills, where the vocabulary asks for it. */
+  readonly bos?: string;
+  /** The Jinja template of the file; unused where the vocabulary speaks ChatML. */
+  readonly chatTemplate?: string;
+  /** What a template may print by name. */
+  readonly templateTokens: { readonly bos: string; readonly eos: string };
+}
+
+export function canChat(weights: Pick<Weights, "controls" | "chatTemplate">): boolean {
+  return speaksChatMl(weights) || weights.chatTemplate !== undefined;
+}
+
+/** Rewrites an input into a prompt for these weights, or refuses with `unsupported_input`. Drops nothing. */
+export function lower(input: Continuation, weights: Weights): LoweredPrompt {
+  switch (input.kind) {
+    case "tokens":
+      return { sections: [{ role: "prefix", parts: [{ tokens: input.tokens }] }], countOffset: 0 };
+    case "text":
+      return raw(input.parts, weights, 0);
+    case "infill":
+      return infill(input, weights);
+    case "chat":
+      return chat(input, weights);
+  }
+}
+
+function raw(parts: readonly PromptPart[], weights: Weights, unrendered: number): LoweredPrompt {
+  const lowered = mergeTexts(parts.map((part) => ("text" in part ? part : control(part.control, weights))));
+  const bos = bosBefore(lowered, weights);
+  return {
+    sections: [{ role: "fixed", parts: bos }, ...lowered.map(section("prefix"))],
+    countOffset: unrendered - bos.length,
+  };
+}
+
+/** Raw text may be cut anywhere but never in a control token, so each part is a section of its own. */
+function section(role: "prefix" | "context"): (part: LoweredPart) => PromptSection {
+  return (part) => ({ role: "text" in part ? role : "fixed", parts: [part] });
+}
+
+function infill(input: Infill, weights: Weights): LoweredPrompt {
+  const layout = weights.fim;
+  if (layout === undefined) {
+    if (input.suffix !== "") {
+      throw new ServiceError(
+        "unsupported_input",
+        `the weights "${weights.id}" have no fill-in-the-middle layout, so the suffix cannot be honoured; leave it out or choose another model`,
+        { param: "suffix" },
+      );
+    }
+    return raw([...input.context, { text: input.prefix + input.middle }], weights, input.writtenMarkers);
+  }
+  const context = mergeTexts(input.context.map((part) => ("text" in part ? part : control(part.control, weights))));
+  const bos = bosBefore(context, weights);
+  const marker = (spelling: string): PromptSection => ({ role: "fixed", parts: [{ control: spelling }] });
+  const prefix: PromptSection[] = [
+    marker(layout.prefix),
+    { role: "prefix", parts: mergeTexts([{ text: input.prefix }]) },
+  ];
+  const suffix: PromptSection[] = [
+    marker(layout.suffix),
+    { role: "suffix", parts: mergeTexts([{ text: input.suffix }]) },
+  ];
+  const middle: LoweredPart[] = layout.middle === undefined ? [] : [{ control: layout.middle }];
+  const rendered = 2 + middle.length + bos.length;
+  return {
+    sections: [
+      { role: "fixed", parts: bos },
+      ...context.map(section("context")),
+      ...(layout.order === "psm" ? [...prefix, ...suffix] : [...suffix, ...prefix]),
+      { role: "fixed", parts: mergeTexts([...middle, { text: input.middle }]) },
+    ],
+    countOffset: input.writtenMarkers - rendered,
+  };
+}
+
+function chat(input: Chat, weights: Weights): LoweredPrompt {
+  if (speaksChatMl(weights)) return chatMl(input, weights);
+  if (weights.chatTemplate === undefined) {
+    throw new ServiceError(
+      "unsupported_input",
+      `the weights "${weights.id}" have no chat template; use the completions route or choose another model`,
+      { param: "messages" },
+    );
+  }
+  const contents = input.messages.map((message) => ({ ...message, content: contentParts(message.content, weights) }));
+  const parts = renderTemplate(weights.chatTemplate, contents, weights.controls, weights.templateTokens);
+  const prefix: LoweredPart[] = [{ text: input.assistantPrefix ?? "" }];
+  return { sections: [{ role: "fixed", parts: mergeTexts([...parts, ...prefix]) }], countOffset: 0 };
+}
+
+function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
+  return weights.controls.has("<|im_start|>") && weights.controls.has("<|im_end|>");
+}
+
+/** Contract 2.2.2 and 4.1: the messages as given, no invented system message, the prefix byte for byte, no end marker after it. */
+function chatMl(input: Chat, weights: Weights): LoweredPrompt {
+  const lastUser = input.messages.findLastIndex((message) => message.role === "user");
+  const turns = input.messages.map((message, index): PromptSection => {
+    const turn = chatMlTurn(message, weights);
+    return { role: message.role === "system" || index >= lastUser ? "fixed" : "turn", parts: mergeTexts(turn) };
+  });
+  const open: LoweredPart[] = [{ control: "<|im_start|>" }, { text: `assistant\n${input.assistantPrefix ?? ""}` }];
+  return { sections: [...turns, { role: "fixed", parts: open }], countOffset: 0 };
+}
+
+function chatMlTurn(message: Message, weights: Weights): readonly LoweredPart[] {
+  const body = contentParts(message.content, weights);
+  const calls = (message.toolCalls ?? []).map(
+    (call): LoweredPart => ({
+      text: `\n<tool_call>\n{"name": ${JSON.stringify(call.name)}, "arguments": ${call.arguments}}\n</tool_call>`,
+    }),
+  );
+  // Qwen's own template shows a tool's answer as something the user said.
+  const [role, before, after] =
+    message.role === "tool" ? ["user", "<tool_response>\n", "\n</tool_response>"] : [message.role, "", ""];
+  return [
+    { control: "<|im_start|>" },
+    { text: `${role}\n${before}` },
+    ...body,
+    ...calls,
+    { text: after },
+    { control: "<|im_end|>" },
+    { text: "\n" },
+  ];
+}
+
+/** Markers in a message that the weights do not have are what they look like: text. */
+function contentParts(content: readonly PromptPart[], weights: Weights): readonly LoweredPart[] {
+  return content.map((part) => {
+    if ("text" in part) return part;
+    const spelling = spellingOf(part.control, weights);
+    return spelling === undefined ? { text: part.control } : { control: spelling };
+  });
+}
+
+function control(name: ControlToken, weights: Weights): LoweredPart {
+  const spelling = spellingOf(name, weights);
+  if (spelling !== undefined) return { control: spelling };
+  throw new ServiceError(
+    "unsupported_input",
+    `the prompt holds ${name}, which the weights "${weights.id}" do not have; leave it out or choose another model`,
+    { param: "prompt" },
+  );
+}
+
+function spellingOf(name: ControlToken, { fim, controls }: Weights): string | undefined {
+  const translated: Partial<Record<ControlToken, string | undefined>> =
+    fim === undefined
+      ? {}
+      : {
+          "<|fim_prefix|>": fim.prefix,
+          "<|fim_suffix|>": fim.suffix,
+          "<|fim_middle|>": fim.middle,
+          "<|repo_name|>": fim.repoName,
+          "<|file_sep|>": fim.fileSep,
+        };
+  return translated[name] ?? (controls.has(name) ? name : undefined);
+}
+
+function bosBefore(parts: readonly LoweredPart[], { bos }: Weights): readonly LoweredPart[] {
+  const first = parts[0];
+  const present = first !== undefined && "control" in first && first.control === bos;
+  return bos === undefined || present ? [] : [{ control: bos }];
+}

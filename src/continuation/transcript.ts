@@ -1,0 +1,102 @@
+import type { FinishReason, TokenLogprob } from "./output.ts";
+import { StopMatcher, TokenStopMatcher } from "./stop.ts";
+
+/** One generated token, as an engine that works on tokens knows it. */
+export interface GeneratedToken {
+  readonly id: number;
+  /** Its text; a token may be a part of a character. */
+  readonly bytes: Uint8Array;
+  readonly logprob?: TokenLogprob;
+}
+
+export interface TranscriptRules {
+  /** Ids that end the text by themselves and are never shown or counted. */
+  readonly ends: ReadonlySet<number>;
+  readonly stopSequences: readonly (readonly number[])[];
+  readonly stopStrings: readonly string[];
+  /** Tokens after which the text is cut, at least 1. */
+  readonly maxTokens: number;
+}
+
+/** What one token made visible. */
+export interface Step {
+  readonly text: string;
+  /** Tokens that became visible, at least in part, or that end the text invisibly but count. */
+  readonly tokens: readonly GeneratedToken[];
+  readonly finished?: FinishReason;
+}
+
+/**
+ * Turns generated tokens into text: ends, stop ids, characters, stop strings, the token limit, in this order.
+ *
+ * A pure fold: its state is a function of the tokens pushed so far, so an answer that moves to another engine
+ * process continues exactly where it was by pushing the same tokens again.
+ */
+export class Transcript {
+  readonly #rules: TranscriptRules;
+  readonly #ids: TokenStopMatcher<GeneratedToken>;
+  readonly #strings: StopMatcher;
+  /** Keeps a byte order mark: it is text like any other. */
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** Tokens whose text is decoded but not shown, with the place in the text where each begins, UTF-16 units. */
+  #pending: { readonly token: GeneratedToken; readonly start: number }[] = [];
+  #decoded = 0;
+  #shown = 0;
+  #pushed = 0;
+  #counted = 0;
+
+  constructor(rules: TranscriptRules) {
+    this.#rules = rules;
+    this.#ids = new TokenStopMatcher(rules.stopSequences);
+    this.#strings = new StopMatcher(rules.stopStrings);
+  }
+
+  /** Generated tokens up to the end of the text, without end tokens and stop ids (contract 3.6). */
+  get completionTokens(): number {
+    return this.#counted;
+  }
+
+  /** After a step with `finished`, do not push again. */
+  push(token: GeneratedToken): Step {
+    if (this.#rules.ends.has(token.id)) return this.#finish("", "stop");
+    this.#pushed += 1;
+    const free = this.#ids.push(token);
+    const seen = this.#decode(free.tokens);
+    if (seen.stopped) return this.#release(seen.text, "stop");
+    if (free.stopped) return this.#release(seen.text + this.#strings.flush(), "stop");
+    if (this.#pushed >= this.#rules.maxTokens) return this.#finish(seen.text, "length");
+    return this.#release(seen.text);
+  }
+
+  /** Ends the text here because the context is full; bytes of an unfinished character are dropped. */
+  cut(): Step {
+    return this.#finish("", "length");
+  }
+
+  #finish(before: string, reason: FinishReason): Step {
+    const rest = this.#decode(this.#ids.flush());
+    return this.#release(before + rest.text + this.#strings.flush(), rest.stopped ? "stop" : reason);
+  }
+
+  #decode(tokens: readonly GeneratedToken[]): { text: string; stopped: boolean } {
+    let text = "";
+    for (const token of tokens) {
+      this.#pending.push({ token, start: this.#decoded });
+      this.#counted += 1;
+      const piece = this.#decoder.decode(token.bytes, { stream: true });
+      this.#decoded += piece.length;
+      const matched = this.#strings.push(piece);
+      text += matched.text;
+      if (matched.stopped) return { text, stopped: true };
+    }
+    return { text, stopped: false };
+  }
+
+  #release(text: string, finished?: FinishReason): Step {
+    this.#shown += text.length;
+    if (finished !== undefined) return { text, tokens: this.#pending.splice(0).map((each) => each.token), finished };
+    const open = this.#pending.findIndex((each) => each.start >= this.#shown);
+    const visible = this.#pending.splice(0, open < 0 ? this.#pending.length : open);
+    return { text, tokens: visible.map((each) => each.token) };
+  }
+}

@@ -1,0 +1,136 @@
+import type { FinishReason, StreamPart } from "../../continuation/output.ts";
+import { ServiceError } from "../../errors.ts";
+import type {
+  AcceptedMessage,
+  EchoMessage,
+  FlowMessage,
+  GenerateMessage,
+  RefusedMessage,
+  StepOutput,
+} from "./messages.ts";
+import { PartQueue } from "./part-queue.ts";
+
+/** A request is given up when this many processes in a row died without a word about it. */
+const MAX_SILENT_CRASHES = 5;
+
+/**
+ * One request as the server sees it: what it asked, what it has been told so far, and the parts its reader still has to take.
+ * Enough to go on in a new engine process after the old one died.
+ */
+export class Job {
+  readonly id: number;
+  readonly #request: Omit<GenerateMessage, "choices" | "resumed">;
+  readonly #model: string;
+  readonly #queue: PartQueue<StreamPart>;
+  readonly #generated: number[][];
+  readonly #finished: (number | undefined)[];
+  #promptTokens: number | undefined;
+  #cachedTokens = 0;
+  #silentCrashes = 0;
+  #echoed = false;
+
+  constructor(
+    request: Omit<GenerateMessage, "choices" | "resumed">,
+    choices: number,
+    model: string,
+    send: (message: FlowMessage) => void,
+  ) {
+    this.id = request.id;
+    this.#request = request;
+    this.#model = model;
+    this.#queue = new PartQueue((paused) => send({ type: "flow", id: request.id, paused }));
+    this.#generated = Array.from({ length: choices }, () => []);
+    this.#finished = Array.from({ length: choices }, () => undefined);
+  }
+
+  get done(): boolean {
+    return this.#finished.every((tokens) => tokens !== undefined);
+  }
+
+  parts(): AsyncGenerator<StreamPart> {
+    return this.#queue.drain();
+  }
+
+  /** For a process that knows nothing of this request. */
+  messages(): readonly (GenerateMessage | FlowMessage)[] {
+    const choices = this.#generated.map((tokens, choice) => (this.#finished[choice] === undefined ? tokens : null));
+    const generate: GenerateMessage = {
+      ...this.#request,
+      promptLogprobs: this.#request.promptLogprobs && !this.#echoed,
+      type: "generate",
+      choices,
+      resumed: this.#promptTokens !== undefined,
+    };
+    return this.#queue.paused ? [generate, { type: "flow", id: this.id, paused: true }] : [generate];
+  }
+
+  accept({ promptTokens, truncatedTokens }: AcceptedMessage): void {
+    this.#silentCrashes = 0;
+    this.#promptTokens = promptTokens;
+    this.#queue.push({ type: "start", model: this.#model, promptTokens, truncatedTokens, ignored: [] });
+  }
+
+  refuse({ code, message, param, retryAfterMs }: RefusedMessage): void {
+    this.fail(
+      new ServiceError(code, message, {
+        ...(param !== undefined && { param }),
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      }),
+    );
+  }
+
+  echo({ tokens }: EchoMessage): void {
+    this.#echoed = true;
+    this.#queue.push({ type: "echo", choice: 0, tokens });
+  }
+
+  take({ choice, generated, text, shown, logprobs, cachedTokens, finished }: StepOutput): void {
+    this.#silentCrashes = 0;
+    this.#generated[choice]?.push(...generated);
+    // After a crash the whole prompt is evaluated again; that is our affair, not a smaller cache hit of the caller's.
+    if (choice === 0 && cachedTokens !== undefined && !this.#cacheKnown) this.#learnCache(cachedTokens);
+    if (text !== "" || shown.length > 0) {
+      this.#queue.push({ type: "delta", choice, text, tokens: shown, ...(logprobs !== undefined && { logprobs }) });
+    }
+    if (finished !== undefined) this.#finish(choice, finished.reason, finished.completionTokens);
+  }
+
+  /** The process died. False: this request should not be tried again and has been told so. */
+  survives(): boolean {
+    this.#silentCrashes += 1;
+    if (this.#silentCrashes < MAX_SILENT_CRASHES) return true;
+    this.fail(
+      new ServiceError(
+        "internal",
+        `the engine process died ${this.#silentCrashes} times in a row while working on this request`,
+      ),
+    );
+    return false;
+  }
+
+  fail(error: unknown): void {
+    this.#queue.fail(error);
+  }
+
+  #cacheKnown = false;
+
+  #learnCache(tokens: number): void {
+    this.#cacheKnown = true;
+    this.#cachedTokens = tokens;
+  }
+
+  #finish(choice: number, reason: FinishReason, completionTokens: number): void {
+    this.#finished[choice] = completionTokens;
+    this.#queue.push({ type: "finish", choice, reason });
+    if (!this.done) return;
+    const promptTokens = this.#promptTokens ?? 0;
+    const total = this.#finished.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0);
+    const usage = {
+      promptTokens,
+      completionTokens: total,
+      cachedPromptTokens: Math.min(this.#cachedTokens, promptTokens),
+    };
+    this.#queue.push({ type: "usage", usage: { ...usage, source: "engine" } });
+    this.#queue.end();
+  }
+}

@@ -1,0 +1,160 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import koffi, { type LibraryHandle, type TypeObject } from "koffi";
+import { ServiceError } from "../../errors.ts";
+import {
+  BATCH,
+  CONTEXT_PARAMS,
+  LLAMA_VERSION,
+  MODEL_PARAMS,
+  PACKAGE_VERSION,
+  type StructLayout,
+  THREADPOOL_PARAMS,
+} from "./layout-3.21.1.ts";
+
+/** The native libraries of this machine, loaded and found to be what the layout table describes. */
+export interface NativeLibraries {
+  readonly llama: LibraryHandle;
+  readonly ggml: LibraryHandle;
+  readonly base: LibraryHandle;
+  /** The CPU variant that scored best here; thread pools come from it. */
+  readonly cpu: LibraryHandle;
+  readonly cpuVariant: string;
+  /** GPU and other back ends that were loaded beside the CPU. */
+  readonly backends: readonly string[];
+  readonly types: NativeTypes;
+}
+
+export interface NativeTypes {
+  readonly modelParams: TypeObject;
+  readonly contextParams: TypeObject;
+  readonly batch: TypeObject;
+  readonly threadpoolParams: TypeObject;
+}
+
+/** Loads the libraries of the installed platform package. Once per process. Throws `model_unavailable` with what to do. */
+export function loadLibraries(): NativeLibraries {
+  const folder = packageFolder();
+  const files = readdirSync(folder);
+  const open = (pattern: RegExp): LibraryHandle => koffi.load(join(folder, one(files, pattern, folder)));
+  // Windows looks for dependencies among what is loaded already, so the order matters there.
+  const base = open(/^(lib)?ggml-base\.(so|dylib|dll)$/);
+  const ggml = open(/^(lib)?ggml(\.[a-z]+)?\.v[\d.]+\.(so|dylib|dll)$/);
+  const llama = open(/^(lib)?llama(\.[a-z]+)?\.v[\d.]+\.(so|dylib|dll)$/);
+  const types = defineTypes();
+  verifyDefaults(llama, base, types);
+  // A C function that ignores what it is given: the library reports every step of loading, and nobody asked.
+  base.func("ggml_log_set", "void", ["void *", "void *"])(base.symbol("ggml_is_quantized"), null);
+  llama.func("llama_backend_init", "void", [])();
+  const load = ggml.func("ggml_backend_load", "void *", ["str"]) as (path: string) => bigint | null;
+  const cpuVariant = bestVariant(folder, files);
+  if (load(join(folder, cpuVariant)) === null) throw unusable(`the library ${cpuVariant} could not be loaded`);
+  const backends = files.filter(
+    (file) => /^(lib)?ggml-(metal|blas|cuda|vulkan)\.(so|dll)$/.test(file) && load(join(folder, file)) !== null,
+  );
+  return { llama, ggml, base, cpu: koffi.load(join(folder, cpuVariant)), cpuVariant, backends, types };
+}
+
+const PACKAGES: Readonly<Record<string, string>> = {
+  "linux-x64": "linux-x64",
+  "linux-arm64": "linux-arm64",
+  "darwin-arm64": "mac-arm64-metal",
+  "darwin-x64": "mac-x64",
+  "win32-x64": "win-x64",
+  "win32-arm64": "win-arm64",
+};
+
+function packageFolder(): string {
+  const platform = `${process.platform}-${process.arch}`;
+  const name = PACKAGES[platform];
+  if (name === undefined) {
+    throw unusable(`there are no llama.cpp libraries for ${platform}; supported: ${Object.keys(PACKAGES).join(", ")}`);
+  }
+  let main: string;
+  try {
+    main = createRequire(import.meta.url).resolve(`@node-llama-cpp/${name}`);
+  } catch (cause) {
+    throw unusable(
+      `the package @node-llama-cpp/${name} is not installed; run "npm install" with optional dependencies`,
+      cause,
+    );
+  }
+  const root = dirname(dirname(main));
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  if (version !== PACKAGE_VERSION) throw mismatch(`@node-llama-cpp/${name}`, version, PACKAGE_VERSION);
+  return join(root, "bins", name);
+}
+
+function one(files: readonly string[], pattern: RegExp, folder: string): string {
+  const [match, second] = files.filter((file) => pattern.test(file));
+  if (match !== undefined && second === undefined) return match;
+  throw unusable(
+    `expected exactly one file matching ${pattern} in ${folder}, found ${match === undefined ? "none" : "several"}`,
+  );
+}
+
+/** Every variant file can say how well it suits this processor; 0 means it cannot run here. */
+function bestVariant(folder: string, files: readonly string[]): string {
+  const variants = files.filter((file) => /^(lib)?ggml-cpu(-[\w.]+)?\.(so|dll)$/.test(file));
+  if (variants.length === 1 && variants[0] !== undefined) return variants[0];
+  let best = { file: "", score: 0 };
+  for (const file of variants) {
+    const library = koffi.load(join(folder, file));
+    const score = (library.func("ggml_backend_score", "int", []) as () => number)();
+    library.unload();
+    if (score > best.score) best = { file, score };
+  }
+  if (best.file === "") throw unusable("none of the CPU libraries suits this processor");
+  return best.file;
+}
+
+function defineTypes(): NativeTypes {
+  koffi.alias("cpumask", koffi.array("uint8", 512, "Typed"));
+  const define = (name: string, layout: StructLayout): TypeObject => {
+    const fields = Object.entries(layout.fields);
+    const type = koffi.struct(name, Object.fromEntries(fields.map(([field, [kind]]) => [field, kind])));
+    if (koffi.sizeof(type) !== layout.size)
+      throw mismatch(`struct ${name}`, `${koffi.sizeof(type)} bytes`, `${layout.size} bytes`);
+    for (const [field, [, offset]] of fields) {
+      const found = koffi.offsetof(type, field);
+      if (found !== offset) throw mismatch(`${name}.${field}`, `offset ${found}`, `offset ${offset}`);
+    }
+    return type;
+  };
+  return {
+    modelParams: define("llama_model_params", MODEL_PARAMS),
+    contextParams: define("llama_context_params", CONTEXT_PARAMS),
+    batch: define("llama_batch", BATCH),
+    threadpoolParams: define("ggml_threadpool_params", THREADPOOL_PARAMS),
+  };
+}
+
+/** A library whose own defaults do not come out right through our layout is not the library the layout is of. */
+function verifyDefaults(llama: LibraryHandle, base: LibraryHandle, types: NativeTypes): void {
+  const version = (llama.func("llama_version", "str", []) as () => string)();
+  if (!version.startsWith(LLAMA_VERSION)) throw mismatch("llama.cpp", version, LLAMA_VERSION);
+  const check = (name: string, values: Record<string, unknown>, layout: StructLayout): void => {
+    for (const [field, expected] of Object.entries(layout.defaults)) {
+      if (values[field] !== expected)
+        throw mismatch(`default of ${name}.${field}`, String(values[field]), String(expected));
+    }
+  };
+  check("llama_model_params", llama.func("llama_model_default_params", types.modelParams, [])(), MODEL_PARAMS);
+  check("llama_context_params", llama.func("llama_context_default_params", types.contextParams, [])(), CONTEXT_PARAMS);
+  check(
+    "ggml_threadpool_params",
+    base.func("ggml_threadpool_params_default", types.threadpoolParams, ["int"])(2),
+    THREADPOOL_PARAMS,
+  );
+}
+
+function mismatch(what: string, found: string, expected: string): ServiceError {
+  return unusable(
+    `${what}: found ${found}, expected ${expected} (layouts of package version ${PACKAGE_VERSION}); reinstall the dependencies`,
+  );
+}
+
+function unusable(reason: string, cause?: unknown): ServiceError {
+  return new ServiceError("model_unavailable", `the embedded engine cannot run: ${reason}`, { cause });
+}

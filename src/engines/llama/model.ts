@@ -1,0 +1,152 @@
+import { existsSync } from "node:fs";
+import type { LoweredPart } from "../../continuation/prompt.ts";
+import type { Sampling } from "../../continuation/request.ts";
+import { ServiceError } from "../../errors.ts";
+import type { LlamaApi, Pointer } from "./api.ts";
+
+/** What the file says about itself. Plain data: it crosses the process boundary. */
+export interface ModelFacts {
+  /** As llama.cpp describes it, such as `qwen2 0.5B Q8_0`. */
+  readonly description: string;
+  readonly vocabularySize: number;
+  /** Longest context it was trained for, tokens. */
+  readonly trainedTokens: number;
+  readonly weightBytes: number;
+  /** Cache memory of one token, bytes, in f16. */
+  readonly cacheBytesPerToken: number;
+  /** Spelling and id of every control and user-defined token. */
+  readonly controls: Readonly<Record<string, number>>;
+  /** The vocabulary's own ends of text and turn. */
+  readonly ends: readonly number[];
+  readonly bos?: { readonly id: number; readonly text: string; readonly add: boolean };
+  readonly eos?: string;
+  readonly chatTemplate?: string;
+  readonly sampling: Sampling;
+}
+
+/** A loaded model file: facts, text to tokens, tokens to bytes. */
+export class NativeModel {
+  readonly pointer: Pointer;
+  readonly facts: ModelFacts;
+  readonly #api: LlamaApi;
+  readonly #vocab: Pointer;
+  readonly #piece = Buffer.alloc(512);
+
+  private constructor(api: LlamaApi, pointer: Pointer) {
+    this.#api = api;
+    this.pointer = pointer;
+    this.#vocab = api.modelVocab(pointer);
+    this.facts = readFacts(api, pointer, this.#vocab);
+  }
+
+  /** Throws `model_unavailable` naming the file and the reason as far as the library tells. */
+  static async load(api: LlamaApi, path: string, log: () => string): Promise<NativeModel> {
+    if (path.includes("\0")) throw unavailable(path, "the path holds a NUL character");
+    if (!existsSync(path)) throw unavailable(path, "there is no such file");
+    const pointer = await new Promise<Pointer | null>((resolve, reject) => {
+      api.modelLoad.async(path, api.modelDefaultParams(), (error, result) =>
+        error === null ? resolve(result) : reject(error),
+      );
+    });
+    if (pointer === null) throw unavailable(path, log() || "llama.cpp could not read it; is it a complete GGUF file?");
+    if (api.modelHasEncoder(pointer) || api.modelIsRecurrent(pointer) || api.modelIsHybrid(pointer)) {
+      api.modelFree(pointer);
+      throw unavailable(path, "encoder, recurrent and hybrid models are not supported");
+    }
+    return new NativeModel(api, pointer);
+  }
+
+  /** Tokens of a part of a prompt. Control tokens are looked up, text is never parsed for them. */
+  encode(part: LoweredPart): readonly number[] | Int32Array {
+    if ("tokens" in part) return part.tokens;
+    if ("control" in part) {
+      const id = this.facts.controls[part.control];
+      if (id === undefined) throw new Error(`the vocabulary has no control token ${part.control}`);
+      return [id];
+    }
+    const text = Buffer.from(part.text, "utf8");
+    const tokens = new Int32Array(text.length + 8); // a token holds at least one byte; a few may be put in front
+    const count = this.#api.tokenize(this.#vocab, text, text.length, tokens, tokens.length, false, false);
+    if (count < 0) throw new Error(`a text of ${text.length} bytes came to ${count} tokens`);
+    return tokens.subarray(0, count);
+  }
+
+  /** The bytes a token adds to a text; none for a control token. */
+  bytes(token: number): Uint8Array {
+    return this.#pieceOf(token, false);
+  }
+
+  /** The same, control tokens as they are spelt. */
+  spelling(token: number): Uint8Array {
+    return this.#pieceOf(token, true);
+  }
+
+  /** An id outside the vocabulary would end the process. */
+  #pieceOf(token: number, special: boolean): Uint8Array {
+    if (token < 0 || token >= this.facts.vocabularySize)
+      throw new RangeError(`token ${token} is not in the vocabulary`);
+    const length = this.#api.tokenToPiece(this.#vocab, token, this.#piece, this.#piece.length, 0, special);
+    if (length >= 0) return Uint8Array.prototype.slice.call(this.#piece, 0, length);
+    const long = Buffer.alloc(-length);
+    return long.subarray(0, this.#api.tokenToPiece(this.#vocab, token, long, long.length, 0, special));
+  }
+
+  free(): void {
+    this.#api.modelFree(this.pointer);
+  }
+}
+
+function unavailable(path: string, reason: string): ServiceError {
+  return new ServiceError("model_unavailable", `the model file ${path} cannot be used: ${reason}`);
+}
+
+/** Bits of llama_token_attr. */
+const CONTROL = 8;
+const USER_DEFINED = 16;
+
+function readFacts(api: LlamaApi, model: Pointer, vocab: Pointer): ModelFacts {
+  const vocabularySize = api.vocabSize(vocab);
+  const controls: Record<string, number> = {};
+  for (let id = 0; id < vocabularySize; id += 1) {
+    if ((api.tokenAttributes(vocab, id) & (CONTROL | USER_DEFINED)) !== 0) controls[api.tokenText(vocab, id)] ??= id;
+  }
+  const meta = (key: string): string | undefined => {
+    const buffer = Buffer.alloc(4096);
+    const length = api.modelMeta(model, key, buffer, buffer.length);
+    return length < 0 ? undefined : buffer.toString("utf8", 0, Math.min(length, buffer.length - 1));
+  };
+  const description = Buffer.alloc(256);
+  const described = description.toString("utf8", 0, api.modelDescription(model, description, description.length));
+  const [bos, eos, eot] = [api.vocabBos(vocab), api.vocabEos(vocab), api.vocabEot(vocab)];
+  const template = api.modelChatTemplate(model, null);
+  const headSize = api.modelEmbedding(model) / Math.max(1, api.modelHeads(model));
+  return {
+    description: described,
+    vocabularySize,
+    trainedTokens: api.modelContextTrain(model),
+    weightBytes: Number(api.modelSize(model)),
+    cacheBytesPerToken: 2 * 2 * api.modelLayers(model) * api.modelHeadsKv(model) * headSize,
+    controls,
+    ends: [...new Set([eos, eot].filter((id) => id >= 0))],
+    ...(bos >= 0 && { bos: { id: bos, text: api.tokenText(vocab, bos), add: api.vocabAddBos(vocab) } }),
+    ...(eos >= 0 && { eos: api.tokenText(vocab, eos) }),
+    ...(template !== null && { chatTemplate: template }),
+    sampling: samplingDefaults(meta),
+  };
+}
+
+/** Newer model files carry the sampling their makers recommend. */
+function samplingDefaults(meta: (key: string) => string | undefined): Sampling {
+  const number = (key: string): number | undefined => {
+    const value = Number(meta(`general.sampling.${key}`) ?? Number.NaN);
+    return Number.isFinite(value) ? value : undefined;
+  };
+  const entries = {
+    temperature: number("temp"),
+    topP: number("top_p"),
+    topK: number("top_k"),
+    minP: number("min_p"),
+    repetitionPenalty: number("penalty_repeat"),
+  };
+  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,94 @@
+import type { Row } from "./context.ts";
+import type { Slot } from "./slot.ts";
+import type { Task } from "./task.ts";
+
+/** Prompt tokens per step while somebody's answer is being generated: small, so that no running stream stalls. */
+export const SLICE_TOKENS = 128;
+
+/** Prompt tokens per step when only prompts are there: large steps use the cores best. */
+export const BULK_SLICE_TOKENS = 512;
+
+/** A batch request that has waited this long goes like an interactive one. */
+export const BATCH_PATIENCE_MS = 5_000;
+
+/** What one step evaluates. */
+export interface Plan {
+  readonly rows: readonly Row[];
+  readonly spans: readonly Span[];
+}
+
+/** The rows of one slot: its tokens from `start` to `end`, at `firstRow` of the batch. */
+export interface Span {
+  readonly slot: Slot;
+  readonly task: Task;
+  readonly start: number;
+  readonly end: number;
+  readonly firstRow: number;
+}
+
+/**
+ * One step: a row for every running answer, then prompt slices, shortest remaining prompt first, interactive lane first.
+ *
+ * @param capacity most rows of a batch.
+ */
+export function planStep(slots: readonly Slot[], capacity: number, nowMs: number): Plan {
+  const active = slots.flatMap((slot) =>
+    slot.task === undefined || slot.task.paused ? [] : [{ slot, task: slot.task }],
+  );
+  const builder = new PlanBuilder();
+  const remaining = (each: { slot: Slot; task: Task }): number => each.task.tokens.length - each.slot.tokens.length;
+  const decoding = active.filter((each) => remaining(each) === 1 && each.task.generated > 0);
+  for (const { slot, task } of decoding) builder.add(slot, task, 1);
+
+  const urgency = ({ task }: { task: Task }): number => (isUrgent(task, nowMs) ? 0 : 1);
+  const prefilling = active
+    .filter((each) => !decoding.includes(each))
+    .sort((a, b) => urgency(a) - urgency(b) || remaining(a) - remaining(b) || a.task.arrivedMs - b.task.arrivedMs);
+  let budget = Math.min(decoding.length > 0 ? SLICE_TOKENS : BULK_SLICE_TOKENS, capacity - decoding.length);
+  for (const each of prefilling) {
+    const count = Math.min(budget, remaining(each));
+    if (count > 0) builder.add(each.slot, each.task, count);
+    budget -= count;
+  }
+  return builder;
+}
+
+/**
+ * One step of deterministic mode: one request alone, its prompt in slices that always begin at the same places, then a row
+ * at a time. Nothing in it depends on neighbours or on what was cached.
+ *
+ * @param turn picks fairly: the slot served longest ago comes first.
+ */
+export function planAlone(slots: readonly Slot[], turn: ReadonlyMap<Slot, number>): Plan {
+  const builder = new PlanBuilder();
+  const [slot] = slots
+    .filter((each) => each.task !== undefined && !each.task.paused)
+    .sort((a, b) => (turn.get(a) ?? 0) - (turn.get(b) ?? 0) || a.index - b.index);
+  const task = slot?.task;
+  if (slot === undefined || task === undefined) return builder;
+  const at = slot.tokens.length;
+  const count = at < task.promptLength ? Math.min(SLICE_TOKENS, task.promptLength - at) : 1;
+  builder.add(slot, task, count);
+  return builder;
+}
+
+export function isUrgent(task: Task, nowMs: number): boolean {
+  return task.lane === "interactive" || nowMs - task.arrivedMs >= BATCH_PATIENCE_MS;
+}
+
+class PlanBuilder implements Plan {
+  readonly rows: Row[] = [];
+  readonly spans: Span[] = [];
+
+  add(slot: Slot, task: Task, count: number): void {
+    const start = slot.tokens.length;
+    const end = start + count;
+    this.spans.push({ slot, task, start, end, firstRow: this.rows.length });
+    for (let position = start; position < end; position += 1) {
+      const token = task.tokens[position];
+      if (token === undefined) throw new Error(`no token at position ${position}`);
+      const output = position === task.tokens.length - 1 || (task.scoresPrompt && position < task.promptLength);
+      this.rows.push({ token, position, sequence: slot.index, output });
+    }
+  }
+}

@@ -1,0 +1,184 @@
+import type { Sampling } from "../../continuation/request.ts";
+
+/** A token picked, with what `logprobs` reports of it. */
+export interface Picked {
+  readonly id: number;
+  readonly logprob?: number;
+  /** Likeliest first. */
+  readonly top?: readonly { readonly id: number; readonly logprob: number }[];
+}
+
+/**
+ * Picks one token after another for one continuation.
+ *
+ * Order: logit bias, repetition (prompt and answer), frequency and presence (answer), temperature, top_k, top_p, min_p, draw.
+ * Log probabilities are those of the model itself, before all of this. The draw is a function of the seed and of how
+ * many tokens were accepted, so a continuation that moves to a new process goes on with the same numbers.
+ */
+export class Sampler {
+  readonly #sampling: Sampling;
+  readonly #seed: bigint;
+  readonly #answer = new Map<number, number>();
+  readonly #seen: Set<number>;
+  #accepted = 0;
+
+  /** @param prompt ids; only looked at for the repetition penalty. */
+  constructor(sampling: Sampling, seed: bigint, prompt: readonly number[]) {
+    this.#sampling = sampling;
+    this.#seed = seed;
+    this.#seen = (sampling.repetitionPenalty ?? 1) === 1 ? new Set() : new Set(prompt);
+  }
+
+  /**
+   * @param logits by vocabulary id; changed in place.
+   * @param alternatives how many likeliest tokens to report; undefined: no log probabilities at all.
+   */
+  pick(logits: Float32Array, alternatives?: number): Picked {
+    const report = alternatives === undefined ? undefined : scored(logits, alternatives);
+    this.#penalize(logits);
+    const id = this.#choose(logits);
+    if (report === undefined) return { id };
+    return { id, logprob: report.logprob(id), top: report.top };
+  }
+
+  /** Tells the sampler what was picked, by itself or before it was moved here. */
+  accept(id: number): void {
+    this.#accepted += 1;
+    this.#answer.set(id, (this.#answer.get(id) ?? 0) + 1);
+    if ((this.#sampling.repetitionPenalty ?? 1) !== 1) this.#seen.add(id);
+  }
+
+  #penalize(logits: Float32Array): void {
+    const { logitBias, repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0 } = this.#sampling;
+    for (const [id, bias] of logitBias ?? []) if (id < logits.length) logits[id] = at(logits, id) + bias;
+    if (repetitionPenalty !== 1) {
+      for (const id of this.#seen) {
+        const logit = at(logits, id);
+        logits[id] = logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
+      }
+    }
+    if (frequencyPenalty === 0 && presencePenalty === 0) return;
+    for (const [id, count] of this.#answer) logits[id] = at(logits, id) - count * frequencyPenalty - presencePenalty;
+  }
+
+  #choose(logits: Float32Array): number {
+    const { temperature = 1, topK = 0, topP = 1, minP = 0 } = this.#sampling;
+    if (temperature === 0 || topK === 1) return argmax(logits);
+    let candidates = topK > 0 && topK < logits.length ? largest(logits, topK) : likely(logits, temperature, topP, minP);
+    let weights = candidates.map((id) => Math.exp((at(logits, id) - at(logits, candidates[0] ?? 0)) / temperature));
+    const kept = Math.max(1, Math.min(nucleus(weights, topP), weights.filter((weight) => weight >= minP).length));
+    candidates = candidates.slice(0, kept);
+    weights = weights.slice(0, kept);
+    let left = uniform(this.#seed, this.#accepted) * weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [index, weight] of weights.entries()) {
+      left -= weight;
+      if (left < 0) return candidates[index] ?? 0;
+    }
+    return candidates.at(-1) ?? 0;
+  }
+}
+
+/** The first index of the largest value. */
+export function argmax(values: Float32Array): number {
+  let best = 0;
+  let max = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] as number; // within bounds
+    if (value > max) {
+      max = value;
+      best = index;
+    }
+  }
+  return best;
+}
+
+/** Indices of the `count` largest values, largest first; among equal values the lower index first. */
+export function largest(values: Float32Array, count: number): number[] {
+  if (count <= 0) return [];
+  // A sorted short list with a threshold: one comparison for nearly every entry of the vocabulary.
+  const top: number[] = [];
+  let threshold = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] as number; // within bounds
+    if (value <= threshold) continue;
+    let low = 0;
+    let high = top.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (at(values, top[middle] ?? 0) >= value) low = middle + 1;
+      else high = middle;
+    }
+    top.splice(low, 0, index);
+    if (top.length > count) top.pop();
+    if (top.length === count) threshold = at(values, top[count - 1] ?? 0);
+  }
+  return top;
+}
+
+/** Without top_k: everything that top_p and min_p could keep, likeliest first. */
+function likely(logits: Float32Array, temperature: number, topP: number, minP: number): number[] {
+  const max = at(logits, argmax(logits));
+  // What is left out is less likely than e^-floor times the likeliest; if top_p needs more than that, take all.
+  const floor = minP > 0 ? -Math.log(minP) : topP < 1 ? 16 : Number.POSITIVE_INFINITY;
+  let total = 0;
+  let kept = 0;
+  const ids: number[] = [];
+  for (let index = 0; index < logits.length; index += 1) {
+    const distance = (max - (logits[index] as number)) / temperature; // within bounds
+    const weight = Math.exp(-distance);
+    total += weight;
+    if (distance <= floor) {
+      kept += weight;
+      ids.push(index);
+    }
+  }
+  const enough = minP > 0 || kept >= topP * total;
+  const candidates = enough ? ids : Array.from(logits.keys());
+  return candidates.sort((a, b) => at(logits, b) - at(logits, a) || a - b);
+}
+
+/** How many of the leading weights it takes to reach the share `topP` of all. */
+function nucleus(weights: readonly number[], topP: number): number {
+  if (topP >= 1) return weights.length;
+  const goal = topP * weights.reduce((sum, weight) => sum + weight, 0);
+  let sum = 0;
+  for (const [index, weight] of weights.entries()) {
+    sum += weight;
+    if (sum >= goal) return index + 1;
+  }
+  return weights.length;
+}
+
+/** The likeliest tokens of a row and the log probability of any other, natural logarithm. Keeps its own copy of the row. */
+export function scored(
+  logits: Float32Array,
+  alternatives: number,
+): {
+  readonly top: readonly { readonly id: number; readonly logprob: number }[];
+  readonly logprob: (id: number) => number;
+} {
+  const total = logSumExp(logits);
+  const top = largest(logits, alternatives).map((id) => ({ id, logprob: at(logits, id) - total }));
+  const before = new Float32Array(logits); // penalties change the logits in place
+  return { top, logprob: (id) => at(before, id) - total };
+}
+
+function logSumExp(logits: Float32Array): number {
+  const max = at(logits, argmax(logits));
+  let sum = 0;
+  for (let index = 0; index < logits.length; index += 1) sum += Math.exp((logits[index] as number) - max); // within bounds
+  return max + Math.log(sum);
+}
+
+function at(values: Float32Array, index: number): number {
+  return values[index] ?? Number.NEGATIVE_INFINITY;
+}
+
+/** A number in [0, 1) for each seed and step (splitmix64's finalizer over their sum in its own stride). */
+export function uniform(seed: bigint, step: number): number {
+  let bits = BigInt.asUintN(64, seed + 0x9e3779b97f4a7c15n * BigInt(step + 1));
+  bits = BigInt.asUintN(64, (bits ^ (bits >> 30n)) * 0xbf58476d1ce4e5b9n);
+  bits = BigInt.asUintN(64, (bits ^ (bits >> 27n)) * 0x94d049bb133111ebn);
+  bits ^= bits >> 31n;
+  return Number(bits >> 11n) / 2 ** 53;
+}

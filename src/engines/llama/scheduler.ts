@@ -1,0 +1,261 @@
+import { ServiceError } from "../../errors.ts";
+import type { NativeContext } from "./context.ts";
+import { Counters } from "./counters.ts";
+import { encodePrompt } from "./encode-prompt.ts";
+import type { FromEngine, GenerateMessage, StepOutput } from "./messages.ts";
+import type { NativeModel } from "./model.ts";
+import { isUrgent, type Plan, planAlone, planStep, type Span } from "./plan.ts";
+import { PromptScorer } from "./prompt-scorer.ts";
+import { place, type Slot } from "./slot.ts";
+import { Task } from "./task.ts";
+
+export interface SchedulerOptions {
+  readonly slots: number;
+  readonly deterministic: boolean;
+  readonly queueLimit: number;
+  readonly now: () => number;
+  readonly send: (message: FromEngine) => void;
+}
+
+/** Rows of a running step that nobody wants any more are worth stopping it from here on. */
+const ABORT_WORTH_ROWS = 16;
+
+/**
+ * Continuous batching: admits waiting requests to slots, and step by step evaluates a row of every running answer together
+ * with a slice of a waiting prompt. All rows of a step are sampled before the next one is made.
+ */
+export class Scheduler {
+  readonly #context: NativeContext;
+  readonly #model: NativeModel;
+  readonly #options: SchedulerOptions;
+  readonly #slots: readonly Slot[];
+  readonly #counters: Counters;
+  readonly #turns = new Map<Slot, number>();
+  readonly #scorers = new Map<Task, PromptScorer>();
+  #queue: Task[] = [];
+  #outputs: StepOutput[] = [];
+  #running: Plan | undefined;
+  #wake: () => void = () => {};
+
+  constructor(context: NativeContext, model: NativeModel, options: SchedulerOptions) {
+    this.#context = context;
+    this.#model = model;
+    this.#options = options;
+    this.#slots = Array.from({ length: options.slots }, (_, index) => ({
+      index,
+      tokens: [],
+      task: undefined,
+      usedMs: 0,
+    }));
+    this.#counters = new Counters();
+  }
+
+  submit(message: GenerateMessage): void {
+    try {
+      this.#accept(message);
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      const { code, message: text, detail } = error;
+      this.#options.send({
+        type: "refused",
+        id: message.id,
+        code,
+        message: text,
+        ...(detail.param !== undefined && { param: detail.param }),
+        ...(detail.retryAfterMs !== undefined && { retryAfterMs: detail.retryAfterMs }),
+      });
+    }
+  }
+
+  /** Drops a request wherever it is; a step that works mostly for it is stopped on the way. */
+  abort(id: number): void {
+    const queued = this.#queue.filter((task) => task.id === id);
+    if (queued.length > 0) this.#counters.abortedQueued(queued);
+    this.#queue = this.#queue.filter((task) => task.id !== id);
+    for (const slot of this.#slots) {
+      const task = slot.task;
+      if (task?.id !== id) continue;
+      task.cancelled = true;
+      this.#counters.abortedRunning(task, slot.tokens.length);
+      if (!this.#isInFlight(slot)) this.#vacate(slot);
+    }
+    const wasted = (this.#running?.spans ?? []).reduce(
+      (sum, span) => sum + (span.task.cancelled ? span.end - span.start : 0),
+      0,
+    );
+    if (wasted >= ABORT_WORTH_ROWS) this.#context.abort();
+    this.#options.send({ type: "step", outputs: [], stats: this.#stats() });
+    this.#wake();
+  }
+
+  pause(id: number, paused: boolean): void {
+    for (const task of [...this.#queue, ...this.#slots.flatMap((slot) => slot.task ?? [])]) {
+      if (task.id === id) task.paused = paused;
+    }
+    this.#wake();
+  }
+
+  /** Runs for as long as the process lives; rejects when the native library fails. */
+  async run(): Promise<never> {
+    for (;;) {
+      this.#admit();
+      const plan = this.#plan();
+      if (plan.rows.length === 0) {
+        this.#flush();
+        this.#context.pause();
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      this.#running = plan;
+      const decoding = this.#context.decode(plan.rows);
+      this.#flush(); // the last step's news goes out while this one computes
+      const outcome = await decoding;
+      this.#running = undefined;
+      if (outcome === "done") this.#settle(plan);
+      else this.#rollBack(plan, outcome);
+    }
+  }
+
+  #accept(message: GenerateMessage): void {
+    const room = this.#context.slotTokens - 1;
+    const encoded = encodePrompt(message.prompt, message.limits, room, (part) => this.#model.encode(part));
+    const waiting = new Set(this.#queue.map((task) => task.id)).size;
+    if (!message.resumed && waiting >= this.#options.queueLimit) {
+      throw new ServiceError("queue_full", `${waiting} requests are waiting for the model already; try again shortly`, {
+        retryAfterMs: 1_000,
+      });
+    }
+    if (!message.resumed) {
+      const { promptTokens, truncatedTokens } = encoded;
+      this.#options.send({ type: "accepted", id: message.id, promptTokens, truncatedTokens });
+    }
+    let leader: Task | undefined;
+    for (const [choice, replay] of message.choices.entries()) {
+      if (replay === null) continue;
+      const task = new Task(
+        message,
+        choice,
+        encoded.tokens,
+        this.#model,
+        this.#options.now(),
+        this.#options.deterministic ? undefined : leader,
+      );
+      leader ??= task;
+      this.#queue.push(task);
+      if (task.scoresPrompt)
+        this.#scorers.set(task, new PromptScorer(this.#model, encoded.tokens, message.logprobs ?? 0));
+    }
+    this.#wake();
+  }
+
+  #admit(): void {
+    const now = this.#options.now();
+    const order = (task: Task): number => (isUrgent(task, now) ? 0 : 1);
+    for (;;) {
+      const [task] = this.#queue
+        .filter(({ leader }) => leader === undefined || leader.finished || leader.cancelled || leader.generated > 0)
+        .sort((a, b) => order(a) - order(b) || a.arrivedMs - b.arrivedMs || a.choice - b.choice);
+      if (task === undefined || !this.#seat(task)) return;
+      this.#queue = this.#queue.filter((each) => each !== task);
+    }
+  }
+
+  /** Gives a task a slot and what can be reused of a cache; false when all slots are taken. */
+  #seat(task: Task): boolean {
+    const placement = place(this.#slots, task.tokens);
+    if (placement === undefined) return false;
+    const { slot, donor } = placement;
+    const keep = this.#options.deterministic || task.scoresPrompt ? 0 : placement.keep;
+    if (donor !== undefined && keep > 0) {
+      this.#context.share(donor.index, slot.index, keep);
+      slot.tokens.splice(0, slot.tokens.length, ...donor.tokens.slice(0, keep));
+    } else {
+      this.#context.truncate(slot.index, keep);
+      slot.tokens.length = keep;
+    }
+    slot.task = task;
+    task.cachedTokens = Math.min(keep, task.promptLength);
+    this.#counters.seated(task);
+    return true;
+  }
+
+  #plan(): Plan {
+    if (this.#options.deterministic) {
+      const plan = planAlone(this.#slots, this.#turns);
+      for (const { slot } of plan.spans) this.#turns.set(slot, this.#options.now());
+      return plan;
+    }
+    return planStep(this.#slots, this.#context.batchTokens, this.#options.now());
+  }
+
+  #settle(plan: Plan): void {
+    const now = this.#options.now();
+    for (const span of plan.spans) {
+      const { slot, task, start, end } = span;
+      for (let position = start; position < end; position += 1) slot.tokens.push(task.tokens[position] as number); // planned from these
+      slot.usedMs = now;
+      if (!task.cancelled) this.#take(span);
+      if (task.cancelled || task.finished) this.#vacate(slot);
+    }
+  }
+
+  /** Reads what a span's last row says: the next token, unless there is more to evaluate first. */
+  #take({ slot, task, start, end, firstRow }: Span): void {
+    this.#counters.evaluated(task, start, end);
+    const scorer = this.#scorers.get(task);
+    if (scorer !== undefined) {
+      const done = scorer.take(start, Math.min(end, task.promptLength), (position) =>
+        this.#context.logits(firstRow + position - start),
+      );
+      if (done) this.#options.send({ type: "echo", id: task.id, tokens: scorer.tokens });
+      if (done) this.#scorers.delete(task);
+    }
+    if (slot.tokens.length < task.tokens.length) return;
+    if (task.maxTokens === 0) {
+      this.#outputs.push(task.finishEmpty());
+      return;
+    }
+    const room = this.#context.slotTokens - task.tokens.length;
+    this.#outputs.push(task.advance(this.#context.logits(firstRow + end - start - 1), room));
+    this.#counters.generated();
+  }
+
+  /** A step that did not end leaves no trace: its rows are forgotten and planned again. */
+  #rollBack(plan: Plan, outcome: "full" | "aborted"): void {
+    for (const { slot, task, start } of plan.spans) {
+      this.#context.truncate(slot.index, start);
+      if (task.cancelled) this.#vacate(slot);
+    }
+    if (outcome === "aborted") return;
+    const held = this.#slots.filter((slot) => slot.task === undefined && slot.tokens.length > 0);
+    if (held.length === 0) throw new Error("the context has no free cells although every slot is within its bounds");
+    for (const slot of held) {
+      this.#context.truncate(slot.index, 0);
+      slot.tokens.length = 0;
+    }
+  }
+
+  #vacate(slot: Slot): void {
+    if (slot.task !== undefined) this.#scorers.delete(slot.task);
+    slot.task = undefined;
+    slot.usedMs = this.#options.now();
+  }
+
+  #isInFlight(slot: Slot): boolean {
+    return this.#running?.spans.some((span) => span.slot === slot) ?? false;
+  }
+
+  #flush(): void {
+    if (this.#outputs.length === 0) return;
+    this.#options.send({ type: "step", outputs: this.#outputs, stats: this.#stats() });
+    this.#outputs = [];
+  }
+
+  #stats() {
+    const queued = new Set(this.#queue.map((task) => task.id)).size;
+    const running = this.#slots.filter((slot) => slot.task !== undefined).length;
+    return this.#counters.snapshot({ queued, running, slots: this.#slots.length });
+  }
+}

@@ -1,0 +1,31 @@
+import type { SchedulerStats } from "./messages.ts";
+
+export const NO_STATS: SchedulerStats = {
+  queued: 0,
+  running: 0,
+  slots: 0,
+  promptTokens: 0,
+  cachedPromptTokens: 0,
+  completionTokens: 0,
+  aborted: { queued: 0, prefill: 0, decode: 0 },
+  savedPromptTokens: 0,
+  savedCompletionTokens: 0,
+};
+
+export function addStats(a: SchedulerStats, b: SchedulerStats): SchedulerStats {
+  return {
+    queued: a.queued + b.queued,
+    running: a.running + b.running,
+    slots: a.slots + b.slots,
+    promptTokens: a.promptTokens + b.promptTokens,
+    cachedPromptTokens: a.cachedPromptTokens + b.cachedPromptTokens,
+    completionTokens: a.completionTokens + b.completionTokens,
+    aborted: {
+      queued: a.aborted.queued + b.aborted.queued,
+      prefill: a.aborted.prefill + b.aborted.prefill,
+      decode: a.aborted.decode + b.aborted.decode,
+    },
+    savedPromptTokens: a.savedPromptTokens + b.savedPromptTokens,
+    savedCompletionTokens: a.savedCompletionTokens + b.savedCompletionTokens,
+  };
+}

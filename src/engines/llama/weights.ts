@@ -1,0 +1,80 @@
+import type { EngineModel } from "../../continuation/engine.ts";
+import { detectFim, type FimLayout, fimMarkers } from "../../continuation/fim.ts";
+import { CONTROL_TOKENS } from "../../continuation/input.ts";
+import { canChat, type Weights } from "../../continuation/lower.ts";
+import { ServiceError } from "../../errors.ts";
+import type { ReadyMessage } from "./messages.ts";
+
+/** Loaded weights, as rendering, routing and people need to know them. */
+export interface LoadedWeights {
+  readonly model: EngineModel;
+  readonly weights: Weights;
+  /** Ids that end every text: all of Qwen's nine control tokens, the layout's markers, the vocabulary's own ends. */
+  readonly ends: readonly number[];
+  /** One line for people. */
+  readonly summary: string;
+}
+
+export interface WeightsOptions {
+  readonly name: string;
+  readonly fimLayouts: readonly FimLayout[];
+  /** A family of `fimLayouts`, or false for none; absent: what the vocabulary shows. */
+  readonly fim?: string | false;
+}
+
+/** Throws `model_unavailable` when the configuration asks for a layout that is unknown or that the vocabulary lacks. */
+export function describeWeights(
+  options: WeightsOptions,
+  { facts, slots, slotTokens, threads, runsOn }: ReadyMessage,
+): LoadedWeights {
+  const controls = new Set(Object.keys(facts.controls));
+  const fim = layoutOf(options, controls);
+  const weights: Weights = {
+    id: options.name,
+    controls,
+    templateTokens: { bos: facts.bos?.text ?? "", eos: facts.eos ?? "" },
+    ...(fim !== undefined && { fim }),
+    ...(facts.bos?.add === true && { bos: facts.bos.text }),
+    ...(facts.chatTemplate !== undefined && { chatTemplate: facts.chatTemplate }),
+  };
+  const spelt = [...CONTROL_TOKENS, ...(fim === undefined ? [] : fimMarkers(fim))];
+  const ends = new Set([...facts.ends, ...spelt.flatMap((spelling) => facts.controls[spelling] ?? [])]);
+  const chat = canChat(weights);
+  const can = [`fill-in-the-middle: ${fim?.family ?? "no"}`, `chat: ${chat ? "yes" : "no"}`].join(", ");
+  const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+  const cache = slots * slotTokens * facts.cacheBytesPerToken;
+  return {
+    model: {
+      id: options.name,
+      contextTokens: slotTokens,
+      ...(fim !== undefined && { fim: fim.family }),
+      chat,
+      vocabularySize: facts.vocabularySize,
+      defaults: facts.sampling,
+    },
+    weights,
+    ends: [...ends],
+    summary: `${facts.description}, ${can}; ${slots} slots of ${slotTokens} tokens, weights ${mebibytes(facts.weightBytes)}, cache ${mebibytes(cache)}, ${threads} threads on ${runsOn}`,
+  };
+}
+
+function layoutOf({ name, fim, fimLayouts }: WeightsOptions, controls: ReadonlySet<string>): FimLayout | undefined {
+  if (fim === false) return undefined;
+  const has = (spelling: string): boolean => controls.has(spelling);
+  if (fim === undefined) return detectFim(has, fimLayouts);
+  const layout = fimLayouts.find((each) => each.family === fim);
+  const known = fimLayouts.map((each) => each.family).join(", ");
+  if (layout === undefined) {
+    throw new ServiceError(
+      "model_unavailable",
+      `model "${name}": there is no fill-in-the-middle layout "${fim}"; known: ${known}`,
+    );
+  }
+  if (detectFim(has, [layout]) === undefined) {
+    throw new ServiceError(
+      "model_unavailable",
+      `model "${name}": its vocabulary lacks markers of the fill-in-the-middle layout "${fim}"`,
+    );
+  }
+  return layout;
+}

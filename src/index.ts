@@ -1,0 +1,3 @@
+export type { Config } from "./config/config.ts";
+export { loadConfig } from "./config/load.ts";
+export { createServer, type RunningModel, type RunningServer } from "./server.ts";

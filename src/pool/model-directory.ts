@@ -1,0 +1,160 @@
+import type { ModelCard } from "../continuation/card.ts";
+import type { Engine, EngineModel } from "../continuation/engine.ts";
+import type { Sampling } from "../continuation/request.ts";
+import { ServiceError } from "../errors.ts";
+import type { Directory } from "./directory.ts";
+
+/** A name of the two Model Studio pages, as far as routing needs it. */
+export interface KnownName {
+  readonly name: string;
+  readonly completions: boolean;
+  readonly partial: boolean;
+  readonly contextTokens: number;
+  readonly maxInputTokens: number;
+  readonly maxOutputTokens: number;
+  readonly defaults: Sampling;
+}
+
+/** Weights in service under their own name. */
+export interface ServedWeights {
+  readonly name: string;
+  readonly engine: Engine;
+  /** Laid over the weights' own sampling defaults. */
+  readonly sampling: Sampling;
+  readonly completions?: boolean;
+  readonly partial?: boolean;
+  readonly maxInputTokens?: number;
+  readonly maxOutputTokens?: number;
+}
+
+export interface DirectoryOptions {
+  /** Catalogue names in the order they are listed. */
+  readonly known: readonly KnownName[];
+  /** The catalogue entry of a name or of another spelling of it. */
+  readonly lookUp: (name: string) => KnownName | undefined;
+  /** In the operator's order. */
+  readonly weights: readonly ServedWeights[];
+  /** Further names, each to the name of weights. */
+  readonly mappings: ReadonlyMap<string, string>;
+  /** Weights that answer to names without a mapping; absent: the first that can. */
+  readonly defaultName?: string;
+  /** Names without a mapping are not answered at all. */
+  readonly strict: boolean;
+}
+
+/** Sampling of weights that recommend nothing (contract 5.4). */
+const PLAIN_DEFAULTS: Sampling = { temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1 };
+
+/** Who answers (contract 1.2a): the name's own mapping, else the default, else the first weights that can. */
+export class ModelDirectory implements Directory {
+  readonly #options: DirectoryOptions;
+  readonly #weights: ReadonlyMap<string, ServedWeights>;
+  readonly #models = new Map<string, EngineModel>();
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+    this.#weights = new Map(options.weights.map((each) => [each.name, each]));
+  }
+
+  find(name: string): ModelCard | undefined {
+    const known = this.#options.lookUp(name);
+    const own = this.#mapped(name);
+    if (known === undefined && own === undefined) return undefined;
+    const weights = own ?? this.#standIns("text")[0];
+    return this.#card(name, known, weights, own === undefined);
+  }
+
+  list(): readonly ModelCard[] {
+    const { known, weights, mappings } = this.#options;
+    const names = new Set([...known.map((each) => each.name), ...weights.map((each) => each.name), ...mappings.keys()]);
+    return [...names].flatMap((name) => this.find(name) ?? []);
+  }
+
+  infillNames(): readonly string[] {
+    const able = this.#options.weights.filter((each) => this.#models.get(each.name)?.fim !== undefined);
+    const names = able.map((each) => each.name);
+    const mapped = [...this.#options.mappings].filter(([, target]) => names.includes(target)).map(([name]) => name);
+    return [...names, ...mapped];
+  }
+
+  async open(
+    name: string,
+    wanted: "text" | "infill" | "chat",
+    signal: AbortSignal,
+  ): Promise<{ card: ModelCard; engine: Engine }> {
+    const own = this.#mapped(name);
+    const candidates = own === undefined ? this.#standIns(wanted) : [own];
+    const weights = await this.#choose(candidates, wanted, signal);
+    if (weights === undefined) throw new ServiceError("model_unavailable", this.#whyNobody(name), { model: name });
+    return { card: this.#card(name, this.#options.lookUp(name), weights, own === undefined), engine: weights.engine };
+  }
+
+  #mapped(name: string): ServedWeights | undefined {
+    return this.#weights.get(name) ?? this.#weights.get(this.#options.mappings.get(name) ?? "");
+  }
+
+  /** A default that was named answers everything; otherwise order decides, and for infill who has a layout. */
+  #standIns(wanted: "text" | "infill" | "chat"): readonly ServedWeights[] {
+    const { strict, defaultName, weights } = this.#options;
+    if (strict) return [];
+    if (defaultName !== undefined) return weights.filter((each) => each.name === defaultName);
+    return wanted === "infill" ? weights : weights.slice(0, 1);
+  }
+
+  /** The first candidate, for infill the first whose weights have a layout; loads what has to be known. */
+  async #choose(
+    candidates: readonly ServedWeights[],
+    wanted: "text" | "infill" | "chat",
+    signal: AbortSignal,
+  ): Promise<ServedWeights | undefined> {
+    const [first] = candidates;
+    if (wanted === "infill" && candidates.length > 1) {
+      for (const each of candidates) {
+        const model = await this.#learn(each, signal).catch((error: unknown) => skipBroken(error, signal));
+        if (model?.fim !== undefined) return each;
+      }
+    }
+    if (first !== undefined) await this.#learn(first, signal);
+    return first;
+  }
+
+  async #learn(weights: ServedWeights, signal: AbortSignal): Promise<EngineModel> {
+    const model = await weights.engine.model(signal);
+    this.#models.set(weights.name, model);
+    return model;
+  }
+
+  #card(name: string, known: KnownName | undefined, weights: ServedWeights | undefined, standIn: boolean): ModelCard {
+    const model = weights === undefined ? undefined : this.#models.get(weights.name);
+    const room = model === undefined ? Number.POSITIVE_INFINITY : model.contextTokens - 1;
+    const within = (configured: number | undefined, documented: number | undefined): number =>
+      Math.min(configured ?? documented ?? room, room);
+    return {
+      name,
+      catalogued: known !== undefined,
+      completions: weights?.completions ?? known?.completions ?? true,
+      partial: weights?.partial ?? known?.partial ?? model?.chat ?? true,
+      answeredBy: { id: weights?.name ?? "", standIn, ...(model !== undefined && { model }) },
+      maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),
+      maxOutputTokens: within(weights?.maxOutputTokens, known?.maxOutputTokens),
+      contextTokens: Math.min(known?.contextTokens ?? room + 1, room + 1),
+      defaults: { ...(known?.defaults ?? { ...PLAIN_DEFAULTS, ...model?.defaults }), ...weights?.sampling },
+    };
+  }
+
+  #whyNobody(name: string): string {
+    const { weights, strict } = this.#options;
+    if (weights.length === 0) {
+      return `Model is unavailable: no model is configured. Start the server with "--model FILE" (a GGUF file), or name one in the configuration.`;
+    }
+    const reason = strict ? "names without a mapping are not answered (strict)" : "nothing answers to it";
+    return `Model ${name} is unavailable: ${reason}. Map it in the configuration, or ask for one of: ${weights.map((each) => each.name).join(", ")}.`;
+  }
+}
+
+/** While looking for weights with a layout, broken ones are passed over; whoever asked may still have left. */
+function skipBroken(error: unknown, signal: AbortSignal): undefined {
+  signal.throwIfAborted();
+  if (!(error instanceof ServiceError)) throw error;
+  return undefined;
+}
