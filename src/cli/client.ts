@@ -1,0 +1,134 @@
+/** A client of our own HTTP API, as small as `continuo complete` needs it. */
+import { createParser } from "eventsource-parser";
+import { CommandFailure } from "./failure.ts";
+
+export interface Service {
+  /** Without a trailing slash and without `/v1`. */
+  readonly url: string;
+  readonly apiKey?: string;
+}
+
+/** A streaming request to one of the two OpenAI-shaped routes. */
+export interface StreamRequest {
+  readonly path: "/v1/completions" | "/v1/chat/completions";
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** What came out of a stream, piece by piece; the last one says why it ended. */
+export type Piece = { readonly text: string } | { readonly finish: string };
+
+/**
+ * Sends a request and yields its answer as it arrives.
+ *
+ * @throws CommandFailure when there is no server, when it refuses, and when the stream breaks; what `signal` carries when aborted.
+ */
+export async function* streamFrom(
+  service: Service,
+  request: StreamRequest,
+  signal: AbortSignal,
+): AsyncGenerator<Piece> {
+  const body = { ...request.body, stream: true };
+  const response = await call(service, request.path, { method: "POST", body: JSON.stringify(body) }, signal);
+  if (response.body === null) throw new CommandFailure(`${service.url} answered without a body`);
+  const events: string[] = [];
+  const parser = createParser({ onEvent: ({ data }) => events.push(data) });
+  const decoder = new TextDecoder();
+  let isFinished = false;
+  for await (const bytes of bytesOf(response.body, service, signal)) {
+    parser.feed(decoder.decode(bytes, { stream: true }));
+    for (const data of events.splice(0)) {
+      if (data === "[DONE]") isFinished = true;
+      else yield* piecesOf(data);
+    }
+  }
+  if (!isFinished)
+    throw new CommandFailure("the server ended the stream before the answer was complete; its log says why");
+}
+
+/** One entry of the models list, as far as it matters here. */
+export interface ListedModel {
+  readonly id: string;
+  readonly continuo?: {
+    readonly stand_in: boolean;
+    readonly answered_by: string | null;
+    readonly capabilities: { readonly fim: boolean };
+  };
+}
+
+/** The names that are answered by their own weights, or by any weights at all if there are none of those. */
+export async function servedModels(service: Service, signal: AbortSignal): Promise<readonly ListedModel[]> {
+  const response = await call(service, "/v1/models", {}, signal);
+  const { data } = (await response.json()) as { readonly data: readonly ListedModel[] };
+  const answered = data.filter(({ continuo }) => continuo?.answered_by !== null);
+  const own = answered.filter(({ continuo }) => continuo?.stand_in === false);
+  return own.length > 0 ? own : answered;
+}
+
+async function call(service: Service, path: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
+  const headers = {
+    "content-type": "application/json",
+    ...(service.apiKey === undefined ? {} : { authorization: `Bearer ${service.apiKey}` }),
+  };
+  let response: Response;
+  try {
+    response = await fetch(service.url + path, { ...init, headers, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new CommandFailure(
+      `no server answers at ${service.url} (${reasonOf(error)}); start one with \`continuo serve --model FILE\`, ` +
+        "name another with --url, or use --model-file FILE to run without a server",
+    );
+  }
+  if (!response.ok) throw new CommandFailure(await refusalOf(response));
+  return response;
+}
+
+async function* bytesOf(
+  body: ReadableStream<Uint8Array>,
+  service: Service,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const bytes of body) yield bytes;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new CommandFailure(`the connection to ${service.url} broke (${reasonOf(error)})`);
+  }
+}
+
+interface Chunk {
+  readonly error?: { readonly message?: string };
+  readonly choices?: readonly {
+    readonly text?: string;
+    readonly delta?: { readonly content?: string | null };
+    readonly finish_reason?: string | null;
+  }[];
+}
+
+function* piecesOf(data: string): Generator<Piece> {
+  const chunk = JSON.parse(data) as Chunk;
+  if (chunk.error !== undefined) throw new CommandFailure(chunk.error.message ?? data);
+  for (const { text, delta, finish_reason: finish } of chunk.choices ?? []) {
+    yield { text: text ?? delta?.content ?? "" };
+    if (typeof finish === "string") yield { finish };
+  }
+}
+
+async function refusalOf(response: Response): Promise<string> {
+  const text = await response.text();
+  let message = text;
+  try {
+    message = (JSON.parse(text) as Chunk).error?.message ?? text;
+  } catch {
+    // Not ours, or a proxy's: the text itself is all there is to show.
+  }
+  const hint = response.status === 401 ? "; set CONTINUO_API_KEY to a key of the server" : "";
+  return `the server refused (${response.status}): ${message}${hint}`;
+}
+
+/** Node's fetch says "fetch failed" and keeps the reason in `cause`. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  if (!(cause instanceof Error)) return String(cause);
+  return "code" in cause && typeof cause.code === "string" ? cause.code : cause.message;
+}

@@ -1,0 +1,44 @@
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+
+/** Runs the program as a person would, without any setting of the surroundings. */
+async function continuo(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(CONTINUO_|npm_|NODE_OPTIONS)/.test(name)),
+  );
+  const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const exit = new Promise<number | null>((resolve) => child.on("close", resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit]);
+  return { code, stdout, stderr };
+}
+
+// Starting Node with a loader takes seconds on a busy machine: one run per kind of ending, all at once.
+test.concurrent.each([
+  ["the version", ["--version"], 0, /^0\.1\.0\n$/, /^$/],
+  ["help with examples", ["complete", "--help"], 0, /^Examples:$[\s\S]*\$ continuo complete src\/app\.py:12:5/m, /^$/],
+  ["wrong usage", ["serve", "--prot", "1"], 2, /^$/, /unknown option '--prot'[\s\S]*Did you mean --port\?/],
+  [
+    "a configuration that cannot be used",
+    ["serve", "--host", "0.0.0.0"],
+    2,
+    /^$/,
+    /--host: host: "0\.0\.0\.0" can be reached/,
+  ],
+  [
+    "a failure",
+    ["complete", "--prompt", "a", "--url", "http://127.0.0.1:1"],
+    1,
+    /^$/,
+    /^continuo: no server answers at http:\/\/127\.0\.0\.1:1 /,
+  ],
+])("%s", async (_name, args, code, stdout, stderr) => {
+  const result = await continuo(...args);
+
+  expect(result.code).toBe(code);
+  expect(result.stdout).toMatch(stdout);
+  expect(result.stderr).toMatch(stderr);
+});
