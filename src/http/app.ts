@@ -158,6 +158,8 @@ function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now:
       ...(protocol === undefined ? {} : { protocol: protocol.name, dialect: protocol.dialect }),
     };
     reply.header("x-request-id", request.id);
+    // Clients label JSON as anything; the framework would refuse what is no media type before anybody reads the body.
+    if (request.headers["content-type"] !== undefined) request.headers["content-type"] = "application/json";
     if (calls.isDraining) reply.header("connection", "close");
     reply.raw.once("close", () => {
       void Promise.resolve(request.settled).then(() => {

@@ -35,12 +35,23 @@ export function shuttingDown(): ServiceError {
 export class Call {
   readonly #controller = new AbortController();
   readonly #timers = new Set<NodeJS.Timeout>();
+  #isDelivered = false;
 
   constructor(response: ServerResponse) {
-    if (response.destroyed || response.socket?.destroyed === true) this.cut("client_left");
-    response.once("close", () => {
-      if (!response.writableFinished) this.cut("client_left");
+    const { socket } = response;
+    if (response.destroyed || socket?.destroyed === true) this.cut("client_left");
+    // A response whose socket dies says "finish" all the same (Node 20), so the socket is asked, before Node lets go of it.
+    response.prependOnceListener("finish", () => {
+      this.#isDelivered = socket?.destroyed !== true;
     });
+    response.once("close", () => {
+      if (!this.#isDelivered) this.cut("client_left");
+    });
+  }
+
+  /** The whole answer has left this process. */
+  get isDelivered(): boolean {
+    return this.#isDelivered;
   }
 
   get signal(): AbortSignal {
@@ -68,7 +79,7 @@ export class Call {
     };
   }
 
-  /** Forgets the time limits; call when the answer is complete. */
+  /** Forgets the time limits; call when the answer is complete, though it may not have left yet. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();

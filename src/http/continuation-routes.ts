@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders } from "node:http";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { keepBest } from "../continuation/best-of.ts";
 import { continueAll } from "../continuation/merge.ts";
@@ -10,7 +10,7 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { observed, type RequestRecord } from "../telemetry/request-record.ts";
 import { readJsonObject } from "./body.ts";
-import { Call, Cut, orAborted, shuttingDown, untilAborted } from "./call.ts";
+import { Call, Cut, type CutBy, orAborted, shuttingDown, untilAborted } from "./call.ts";
 import { sendFailure, toServiceError } from "./failure.ts";
 import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
 import type { HttpLimits } from "./limits.ts";
@@ -49,10 +49,7 @@ export function continuationRoute(
     const { record } = request;
     const exchange = { protocol, request, reply, record, call };
     const ended = parts.calls.open(call);
-    request.settled = settle(parts, exchange).finally(() => {
-      call.close();
-      ended();
-    });
+    request.settled = settle(parts, exchange).finally(ended);
     return request.settled.then(() => reply);
   });
 }
@@ -64,13 +61,30 @@ async function settle(parts: ContinuationParts, exchange: Exchange): Promise<voi
     await answer(parts, exchange).catch((error: unknown) => answerFailure(parts, exchange, error));
   } catch (error) {
     logBug(parts, exchange, error);
+    exchange.reply.hijack();
     response.destroy();
   }
+  const { record, call } = exchange;
+  call.close();
+  await closed(response, parts.limits.stallTimeoutMs, () => call.cut("stalled_reader"));
+  if (!call.isDelivered && record.status !== 499) noteLost(record, call.cutBy ?? "client_left");
+}
+
+/** Waits until a response has left, or its client has, or has taken too long. */
+async function closed(response: ServerResponse, limitMs: number, onStall: () => void): Promise<void> {
   if (response.closed) return;
-  const stall = exchange.call.limit(parts.limits.stallTimeoutMs, "stalled_reader");
-  exchange.call.signal.addEventListener("abort", () => response.destroy(), { once: true });
+  const giveUp = (): void => {
+    onStall();
+    response.destroy();
+  };
+  const timer = limitMs > 0 ? setTimeout(giveUp, limitMs) : undefined;
   await new Promise((resolve) => response.once("close", resolve));
-  stall();
+  clearTimeout(timer);
+}
+
+function noteLost(record: RequestRecord, cutBy: CutBy): void {
+  record.status = 499;
+  record.outcome = cutBy;
 }
 
 /** Steps 4 to 13 of contract 6.1. */
@@ -188,8 +202,7 @@ function answerFailure(parts: ContinuationParts, exchange: Exchange, error: unkn
   const { protocol, request, reply, record, call } = exchange;
   const failure = told(call, error);
   if (failure === undefined || reply.raw.headersSent) {
-    record.status = 499;
-    record.outcome = call.cutBy ?? failure?.code ?? "client_left";
+    noteLost(record, call.cutBy ?? "client_left");
     reply.hijack();
     reply.raw.destroy();
     return;

@@ -131,7 +131,7 @@ export class EventWriter {
         else reject(error);
       };
       const done = (): void => settle(undefined);
-      const closed = (): void => settle(response.writableFinished ? undefined : new Cut("client_left"));
+      const closed = (): void => settle(new Cut("client_left"));
       const aborted = (): void => settle(signal.reason);
       const stalled = (): void => {
         this.#call.cut("stalled_reader");

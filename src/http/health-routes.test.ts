@@ -1,0 +1,103 @@
+import { expect, test } from "vitest";
+import { ScriptedEngine, saying } from "../../test/support/scripted-engine.ts";
+import { post, serve } from "../../test/support/scripted-service.ts";
+import { configuredKeys } from "./auth.ts";
+
+const engine = () => new ScriptedEngine(() => saying(["a", "b", "c"]));
+
+test("a server whose engine serves is alive and ready", async () => {
+  const { url } = await serve(engine());
+
+  const health = await fetch(`${url}/health`);
+  const ready = await fetch(`${url}/ready`);
+
+  expect(await health.json()).toMatchObject({ status: "ok", engines: [{ name: "scripted-weights", state: "ready" }] });
+  expect([ready.status, await ready.json()]).toMatchObject([200, { ready: true }]);
+});
+
+test.each(["loading", "failed"] as const)(
+  "a server whose engine is %s is alive but not ready, and says why",
+  async (state) => {
+    const ill = engine();
+    ill.setHealth({ state, detail: "for a reason" });
+    const { url } = await serve(ill);
+
+    const health = await fetch(`${url}/health`);
+    const ready = await fetch(`${url}/ready`);
+
+    expect(health.status).toBe(200);
+    expect([ready.status, await ready.json()]).toMatchObject([
+      503,
+      { ready: false, reason: expect.stringContaining("for a reason") },
+    ]);
+  },
+);
+
+test("one failed engine among serving ones leaves the server ready", async () => {
+  const ill = new ScriptedEngine(() => [], "ill");
+  ill.setHealth({ state: "failed", detail: "no file" });
+  const well = engine();
+  const { url } = await serve(well, { engines: () => [ill, well].map((one) => ({ name: one.name, engine: one })) });
+
+  expect((await fetch(`${url}/ready`)).status).toBe(200);
+});
+
+test("a server without a model is alive, and its readiness says what to do", async () => {
+  const { url } = await serve(engine(), { engines: () => [] });
+
+  const ready = await fetch(`${url}/ready`);
+
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  expect([ready.status, await ready.json()]).toMatchObject([503, { reason: expect.stringContaining("--model FILE") }]);
+});
+
+test("probes need no key, metrics do", async () => {
+  const { url } = await serve(engine(), { authenticator: configuredKeys(["sk-1"], "default") });
+
+  const statuses = await Promise.all(
+    ["/health", "/ready", "/metrics"].map(async (path) => (await fetch(url + path)).status),
+  );
+
+  expect(statuses).toEqual([200, 200, 401]);
+});
+
+test("metrics count requests, times and what the engine counts", async () => {
+  const counting = engine();
+  counting.setStats({ queued: 4, cachedPromptTokens: 12, restarts: 2, aborted: { queued: 1, prefill: 2, decode: 3 } });
+  const { url, entry } = await serve(counting);
+  await (await post(`${url}/v1/completions`, { model: "m", prompt: "a" })).text();
+  await (await post(`${url}/v1/completions`, { model: "unheard-of", prompt: "a" })).text();
+  await entry(({ outcome }) => outcome === "ok");
+  await entry(({ outcome }) => outcome === "model_not_found");
+
+  const response = await fetch(`${url}/metrics`);
+  const text = await response.text();
+
+  expect(response.headers.get("content-type")).toContain("text/plain");
+  const line = (name: string) => text.split("\n").filter((found) => found.startsWith(name));
+  expect(line("continuo_requests_total")).toEqual([
+    'continuo_requests_total{protocol="completions",model="m",dialect="openai",outcome="ok"} 1',
+    'continuo_requests_total{protocol="completions",model="other",dialect="openai",outcome="model_not_found"} 1',
+  ]);
+  expect(line("gen_ai_server_time_to_first_token_seconds_count")).toEqual([
+    'gen_ai_server_time_to_first_token_seconds_count{protocol="completions",model="m"} 1',
+  ]);
+  expect(line("gen_ai_server_time_per_output_token_seconds_count")[0]).toMatch(/ 2$/);
+  expect(line("gen_ai_server_request_duration_seconds_count")[0]).toMatch(/ 1$/);
+  expect(line("continuo_engine_queue_depth")).toEqual(['continuo_engine_queue_depth{engine="scripted-weights"} 4']);
+  expect(line("continuo_engine_cached_prompt_tokens_total")[0]).toMatch(/ 12$/);
+  expect(line("continuo_engine_restarts_total")[0]).toMatch(/ 2$/);
+  expect(line('continuo_engine_aborted_requests_total{engine="scripted-weights",phase="decode"}')[0]).toMatch(/ 3$/);
+  expect(text).toContain("nodejs_eventloop_lag_seconds");
+});
+
+test("a second scrape shows the engine's figures again, not their sum", async () => {
+  const counting = engine();
+  counting.setStats({ restarts: 2 });
+  const { url } = await serve(counting);
+  await (await fetch(`${url}/metrics`)).text();
+
+  const text = await (await fetch(`${url}/metrics`)).text();
+
+  expect(text).toContain('continuo_engine_restarts_total{engine="scripted-weights"} 2');
+});
