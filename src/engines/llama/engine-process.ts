@@ -12,11 +12,20 @@ export interface EngineProcessEvents {
   /** There will be no process until somebody asks again. */
   readonly failed: (error: ServiceError) => void;
   /** A process died; another is being started. */
-  readonly died: (how: string) => void;
+  readonly died: (death: Death) => void;
 }
 
-/** Processes in a row that may die before serving; then it is the model or the machine, and trying on helps nobody. */
+export interface Death {
+  /** A signal or an exit code, for people. */
+  readonly how: string;
+  /** Somebody else ended it (an operator, the system short of memory); otherwise it crashed. */
+  readonly killed: boolean;
+}
+
+/** Processes in a row that may crash before serving; then it is the model or the machine, and trying on helps nobody. */
 const MAX_START_CRASHES = 5;
+/** The same for processes that somebody else ended: an operator may well do that a few times. */
+const MAX_START_KILLS = 25;
 
 /** After a failure the next request tries again, but not sooner. */
 const RETRY_AFTER_MS = 5_000;
@@ -36,7 +45,7 @@ export class EngineProcess {
   readonly #load: LoadMessage;
   readonly #events: EngineProcessEvents;
   #state: State = { kind: "idle" };
-  #startCrashes = 0;
+  #startDeaths = 0;
   #stopping = false;
   #waiters: (() => void)[] = [];
 
@@ -56,7 +65,9 @@ export class EngineProcess {
     this.#state = { kind: "loading", child };
     child.on("message", (message: FromEngine) => this.#receive(child, message));
     child.once("error", () => {}); // an exit or a failed start shows as "exit" or as no channel; both are handled there
-    child.once("exit", (code, signal) => this.#exited(child, signal ?? `exit code ${code}`));
+    child.once("exit", (code, signal) => {
+      this.#exited(child, { how: signal ?? `exit code ${code}`, killed: signal === "SIGKILL" || signal === "SIGTERM" });
+    });
     child.send(this.#load, () => {});
   }
 
@@ -101,7 +112,7 @@ export class EngineProcess {
   #receive(child: ChildProcess, message: FromEngine): void {
     if (!("child" in this.#state) || this.#state.child !== child) return;
     if (message.type === "ready") {
-      this.#startCrashes = 0;
+      this.#startDeaths = 0;
       this.#state = { kind: "ready", child };
       try {
         this.#events.ready(message);
@@ -117,19 +128,19 @@ export class EngineProcess {
     }
   }
 
-  #exited(child: ChildProcess, how: string): void {
+  #exited(child: ChildProcess, death: Death): void {
     if (!("child" in this.#state) || this.#state.child !== child) return;
     if (this.#stopping) return;
     const wasLoading = this.#state.kind === "loading";
     this.#state = { kind: "idle" };
-    this.#startCrashes += wasLoading ? 1 : 0;
-    if (this.#startCrashes >= MAX_START_CRASHES) {
-      const text = `the engine process died ${this.#startCrashes} times while loading ${this.#load.path} (${how}); is there enough memory?`;
-      this.#startCrashes = 0;
+    if (wasLoading) this.#startDeaths += 1;
+    if (this.#startDeaths >= (death.killed ? MAX_START_KILLS : MAX_START_CRASHES)) {
+      const text = `the engine process died ${this.#startDeaths} times while loading ${this.#load.path} (${death.how}); is there enough memory?`;
+      this.#startDeaths = 0;
       this.#fail(new ServiceError("model_unavailable", text));
       return;
     }
-    this.#events.died(how);
+    this.#events.died(death);
     this.start();
   }
 

@@ -5,7 +5,7 @@ import { lower } from "../../continuation/lower.ts";
 import type { StreamPart } from "../../continuation/output.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
-import { EngineProcess, type EngineProcessEvents } from "./engine-process.ts";
+import { type Death, EngineProcess, type EngineProcessEvents } from "./engine-process.ts";
 import { Job } from "./job.ts";
 import type { EngineOptions, FromEngine, GenerateMessage, SchedulerStats } from "./messages.ts";
 import { addStats, NO_STATS } from "./stats.ts";
@@ -56,7 +56,7 @@ export class LlamaEngine implements Engine {
       },
       message: (message) => this.#receive(message),
       failed: (error) => this.#failAll(error),
-      died: (how) => this.#survive(how),
+      died: (death) => this.#survive(death),
     };
     const script = options.script ?? new URL("./process.js", import.meta.url);
     this.#process = new EngineProcess(script, { type: "load", path: options.path, options: options.engine }, events);
@@ -154,14 +154,14 @@ export class LlamaEngine implements Engine {
     }
   }
 
-  #survive(how: string): void {
+  #survive(death: Death): void {
     this.#restarts += 1;
     this.#past = addStats(this.#past, { ...this.#present, queued: 0, running: 0, slots: 0 });
     this.#present = NO_STATS;
-    const alive = [...this.#jobs.values()].filter((job) => !job.done && job.survives());
+    const alive = [...this.#jobs.values()].filter((job) => !job.done && job.survives(death));
     this.#resumed += alive.length;
     this.#options.report(
-      `the engine process of ${this.name} died (${how}); starting it again, ${alive.length} requests go on`,
+      `the engine process of ${this.name} died (${death.how}); starting it again, ${alive.length} requests go on`,
     );
   }
 

@@ -10,8 +10,13 @@ import type {
 } from "./messages.ts";
 import { PartQueue } from "./part-queue.ts";
 
-/** A request is given up when this many processes in a row died without a word about it. */
-const MAX_SILENT_CRASHES = 5;
+/**
+ * A request is given up when processes keep dying without a new token of it: after five that crashed, which it may have
+ * caused, or after twenty-five that were killed from outside, which it can only have caused by eating up the memory.
+ */
+const PATIENCE = 25;
+const CRASH_COST = 5;
+const KILL_COST = 1;
 
 /**
  * One request as the server sees it: what it asked, what it has been told so far, and the parts its reader still has to take.
@@ -26,7 +31,7 @@ export class Job {
   readonly #finished: (number | undefined)[];
   #promptTokens: number | undefined;
   #cachedTokens = 0;
-  #silentCrashes = 0;
+  #silentDeaths = { count: 0, cost: 0 };
   #echoed = false;
 
   constructor(
@@ -65,7 +70,7 @@ export class Job {
   }
 
   accept({ promptTokens, truncatedTokens }: AcceptedMessage): void {
-    this.#silentCrashes = 0;
+    this.#silentDeaths = { count: 0, cost: 0 };
     this.#promptTokens = promptTokens;
     this.#queue.push({ type: "start", model: this.#model, promptTokens, truncatedTokens, ignored: [] });
   }
@@ -85,7 +90,7 @@ export class Job {
   }
 
   take({ choice, generated, text, shown, logprobs, cachedTokens, finished }: StepOutput): void {
-    this.#silentCrashes = 0;
+    this.#silentDeaths = { count: 0, cost: 0 };
     this.#generated[choice]?.push(...generated);
     // After a crash the whole prompt is evaluated again; that is our affair, not a smaller cache hit of the caller's.
     if (choice === 0 && cachedTokens !== undefined && !this.#cacheKnown) this.#learnCache(cachedTokens);
@@ -96,15 +101,12 @@ export class Job {
   }
 
   /** The process died. False: this request should not be tried again and has been told so. */
-  survives(): boolean {
-    this.#silentCrashes += 1;
-    if (this.#silentCrashes < MAX_SILENT_CRASHES) return true;
-    this.fail(
-      new ServiceError(
-        "internal",
-        `the engine process died ${this.#silentCrashes} times in a row while working on this request`,
-      ),
-    );
+  survives({ killed }: { readonly killed: boolean }): boolean {
+    const { count, cost } = this.#silentDeaths;
+    this.#silentDeaths = { count: count + 1, cost: cost + (killed ? KILL_COST : CRASH_COST) };
+    if (this.#silentDeaths.cost < PATIENCE) return true;
+    const text = `the engine process died ${count + 1} times in a row while working on this request`;
+    this.fail(new ServiceError("internal", text));
     return false;
   }
 
