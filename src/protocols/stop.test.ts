@@ -1,0 +1,58 @@
+import { describe, expect, test } from "vitest";
+import { refusal } from "../../test/support/protocol-call.ts";
+import { readStop } from "./stop.ts";
+
+const MESSAGE =
+  'The "stop" parameter must be of type "str", "list[str]", "list[int]", or "list[list[int]]", and all elements within the list must be of the same type.';
+
+describe("the stop parameter (contract 3.4)", () => {
+  test.each([
+    ["absent", undefined, [], []],
+    ["null", null, [], []],
+    ["an empty string", "", [], []],
+    ["an empty list", [], [], []],
+    ["a string", "\n\n", ["\n\n"], []],
+    ["strings", ["a", "b"], ["a", "b"], []],
+    ["an empty string among others is skipped", ["a", "", "b"], ["a", "b"], []],
+    ["ids stop each by itself", [108386, 104307], [], [[108386], [104307]]],
+    [
+      "lists of ids are sequences",
+      [
+        [108386, 103924],
+        [35946, 101243],
+      ],
+      [],
+      [
+        [108386, 103924],
+        [35946, 101243],
+      ],
+    ],
+    ["an empty sequence is skipped", [[], [1]], [], [[1]]],
+    ["ids outside every vocabulary are no error", [4_000_000_000], [], [[4_000_000_000]]],
+    ["a whole number written as 2.0", [2.0], [], [[2]]],
+  ])("%s", (_, value, stopStrings, stopSequences) => {
+    expect(readStop(value)).toEqual({ stopStrings, stopSequences });
+  });
+
+  test.each([
+    ["a number", 108386],
+    ["a boolean", true],
+    ["an object", {}],
+    ["mixed strings and ids", ["你好", 104307]],
+    ["mixed ids and lists", [1, [2]]],
+    ["mixed lists", [[1], ["a"]]],
+    ["a negative id", [-1]],
+    ["a fraction", [1.5]],
+    ["a negative id in a sequence", [[1, -1]]],
+    ["null in the list", [null]],
+    ["numeric strings beside numbers", [1, "2"]],
+  ])("%s is refused", (_, value) => {
+    expect(refusal(() => readStop(value))).toEqual(["invalid_parameter", MESSAGE, "stop"]);
+  });
+
+  test("at least 64 entries are accepted", () => {
+    const stops = Array.from({ length: 200 }, (_, index) => `s${index}`);
+
+    expect(readStop(stops).stopStrings).toHaveLength(200);
+  });
+});
