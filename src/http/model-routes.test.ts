@@ -59,13 +59,21 @@ test.each(["org/plain", "org%2Fplain"])("a name with a slash is found as %s", as
 test("weights that are loading show as loading", async () => {
   const loading = engine();
   loading.setHealth({ state: "loading", detail: "40 %" });
+  const unknown = { contextTokens: Number.POSITIVE_INFINITY, maxInputTokens: Number.POSITIVE_INFINITY };
   const { url } = await serve(loading, {
-    cards: [scriptedCard("m", { answeredBy: { id: "scripted-weights", standIn: false } })],
+    cards: [scriptedCard("m", { ...unknown, answeredBy: { id: "scripted-weights", standIn: false } })],
   });
 
   const model: unknown = await (await fetch(`${url}/v1/models/m`)).json();
 
-  expect(model).toMatchObject({ continuo: { state: "loading", capabilities: { fim: false, chat: false } } });
+  expect(model).toMatchObject({
+    continuo: {
+      state: "loading",
+      capabilities: { fim: false, chat: false },
+      context_length: null,
+      max_input_tokens: null,
+    },
+  });
 });
 
 test("an unknown name is 404 and names it", async () => {

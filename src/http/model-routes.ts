@@ -56,14 +56,19 @@ function modelEntry(card: ModelCard, parts: ModelParts): ModelEntry {
         partial: card.partial,
         chat: model?.chat ?? false,
       },
-      context_length: card.contextTokens,
-      max_input_tokens: card.maxInputTokens,
-      max_output_tokens: card.maxOutputTokens,
+      context_length: known(card.contextTokens),
+      max_input_tokens: known(card.maxInputTokens),
+      max_output_tokens: known(card.maxOutputTokens),
       answered_by: id === "" ? null : id,
       stand_in: standIn,
       state: stateOf(card, parts.engines()),
     },
   };
+}
+
+/** A bound that only the weights know is infinite until they are loaded. */
+function known(bound: number): number | null {
+  return Number.isFinite(bound) ? bound : null;
 }
 
 function stateOf(card: ModelCard, engines: readonly NamedEngine[]): ModelEntry["continuo"]["state"] {

@@ -16,9 +16,9 @@ export const modelEntry = z
         partial: z.boolean().describe("Partial Mode takes it"),
         chat: z.boolean().describe("Messages can be rendered"),
       }),
-      context_length: z.int().describe("Tokens one request may hold, prompt and answer together"),
-      max_input_tokens: z.int(),
-      max_output_tokens: z.int(),
+      context_length: z.int().nullable().describe("Tokens of prompt and answer together; null: not known yet"),
+      max_input_tokens: z.int().nullable(),
+      max_output_tokens: z.int().nullable(),
       answered_by: z.string().nullable().describe("Name of the weights that really answer; null: none are there"),
       stand_in: z.boolean().describe("These are not the weights the name stands for"),
       state: z
