@@ -45,7 +45,7 @@ export interface GenerateMessage {
   readonly promptLogprobs: boolean;
   /** Per choice, the tokens it has generated already (in an earlier process), or null when it has finished. */
   readonly choices: readonly (readonly number[] | null)[];
-  /** The request was accepted by an earlier process: no queue limit, no second `accepted` and `echo`. */
+  /** The request was accepted by an earlier process: no queue limit, no second `accepted`. */
   readonly resumed: boolean;
 }
 

@@ -56,9 +56,17 @@ export class NativeModel {
     return new NativeModel(api, pointer);
   }
 
-  /** Tokens of a part of a prompt. Control tokens are looked up, text is never parsed for them. */
+  /**
+   * Tokens of a part of a prompt. Control tokens are looked up, text is never parsed for them.
+   * Throws `invalid_parameter` on ids outside the vocabulary, which the library would not survive.
+   */
   encode(part: LoweredPart): readonly number[] | Int32Array {
-    if ("tokens" in part) return part.tokens;
+    if ("tokens" in part) {
+      const wrong = part.tokens.find((id) => !(id >= 0 && id < this.facts.vocabularySize));
+      if (wrong === undefined) return part.tokens;
+      const message = `Token ids of prompt should be in [0, ${this.facts.vocabularySize - 1}], found ${wrong}`;
+      throw new ServiceError("invalid_parameter", message, { param: "prompt" });
+    }
     if ("control" in part) {
       const id = this.facts.controls[part.control];
       if (id === undefined) throw new Error(`the vocabulary has no control token ${part.control}`);

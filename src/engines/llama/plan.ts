@@ -8,6 +8,9 @@ export const SLICE_TOKENS = 128;
 /** Prompt tokens per step when only prompts are there: large steps use the cores best. */
 export const BULK_SLICE_TOKENS = 512;
 
+/** Part of every slice that the prompt waiting longest gets, so that a stream of short ones cannot starve it. */
+const OLDEST_SHARE = 0.25;
+
 /** A batch request that has waited this long goes like an interactive one. */
 export const BATCH_PATIENCE_MS = 5_000;
 
@@ -27,11 +30,12 @@ export interface Span {
 }
 
 /**
- * One step: a row for every running answer, then prompt slices, shortest remaining prompt first, interactive lane first.
+ * One step: a row for every running answer, then prompt slices, interactive lane first, shortest remaining prompt first,
+ * with a share kept for the oldest.
  *
  * @param capacity most rows of a batch.
  */
-export function planStep(slots: readonly Slot[], capacity: number, nowMs: number): Plan {
+export function planStep(slots: readonly Slot[], capacity: number, sizer: SliceSizer, nowMs: number): Plan {
   const active = slots.flatMap((slot) =>
     slot.task === undefined || slot.task.paused ? [] : [{ slot, task: slot.task }],
   );
@@ -44,9 +48,16 @@ export function planStep(slots: readonly Slot[], capacity: number, nowMs: number
   const prefilling = active
     .filter((each) => !decoding.includes(each))
     .sort((a, b) => urgency(a) - urgency(b) || remaining(a) - remaining(b) || a.task.arrivedMs - b.task.arrivedMs);
-  let budget = Math.min(decoding.length > 0 ? SLICE_TOKENS : BULK_SLICE_TOKENS, capacity - decoding.length);
+  const slice = decoding.length > 0 ? SLICE_TOKENS : BULK_SLICE_TOKENS;
+  let budget = Math.min(slice, capacity - decoding.length);
+  const oldest = prefilling.reduce<(typeof prefilling)[number] | undefined>(
+    (best, each) => (best === undefined || each.task.arrivedMs < best.task.arrivedMs ? each : best),
+    undefined,
+  );
   for (const each of prefilling) {
-    const count = Math.min(budget, remaining(each));
+    const kept =
+      oldest === undefined || oldest === each || builder.has(oldest.task) ? 0 : Math.floor(budget * OLDEST_SHARE);
+    const count = Math.min(budget - kept, remaining(each));
     if (count > 0) builder.add(each.slot, each.task, count);
     budget -= count;
   }
@@ -79,6 +90,10 @@ export function isUrgent(task: Task, nowMs: number): boolean {
 class PlanBuilder implements Plan {
   readonly rows: Row[] = [];
   readonly spans: Span[] = [];
+
+  has(task: Task): boolean {
+    return this.spans.some((span) => span.task === task);
+  }
 
   add(slot: Slot, task: Task, count: number): void {
     const start = slot.tokens.length;

@@ -9,11 +9,11 @@ import { defaultThreads } from "./cores.ts";
 import { loadLibraries } from "./library.ts";
 import type { EngineOptions, FromEngine, LoadMessage, ToEngine } from "./messages.ts";
 import { type ModelFacts, NativeModel } from "./model.ts";
-import { BULK_SLICE_TOKENS, SLICE_TOKENS } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
+import { FIXED_SLICE, MAX_SLICE } from "./slice.ts";
 
 /** Rows of one decode: a full bulk slice beside every slot's answer. */
-const BATCH_TOKENS = BULK_SLICE_TOKENS + 64;
+const BATCH_TOKENS = MAX_SLICE + 64;
 
 /** Context tokens per slot unless the model was trained for fewer. */
 const DEFAULT_SLOT_TOKENS = 8_192;
@@ -46,7 +46,7 @@ async function load({ path, options }: LoadMessage): Promise<void> {
     slotTokens,
     threads,
     batchTokens: BATCH_TOKENS,
-    microBatchTokens: options.deterministic ? SLICE_TOKENS : BULK_SLICE_TOKENS,
+    microBatchTokens: options.deterministic ? FIXED_SLICE : MAX_SLICE,
     shared: !options.deterministic,
   });
   scheduler = new Scheduler(context, model, { ...options, now: () => performance.now(), send });

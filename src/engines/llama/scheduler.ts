@@ -6,6 +6,7 @@ import type { FromEngine, GenerateMessage, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
 import { isUrgent, type Plan, planAlone, planStep, type Span } from "./plan.ts";
 import { PromptScorer } from "./prompt-scorer.ts";
+import { SliceSizer } from "./slice.ts";
 import { place, type Slot } from "./slot.ts";
 import { Task } from "./task.ts";
 
@@ -30,8 +31,10 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #slots: readonly Slot[];
   readonly #counters: Counters;
+  readonly #sizer = new SliceSizer();
   readonly #turns = new Map<Slot, number>();
-  readonly #scorers = new Map<Task, PromptScorer>();
+  /** Weak: a task may be dropped before its prompt is scored. */
+  readonly #scorers = new WeakMap<Task, PromptScorer>();
   #queue: Task[] = [];
   #outputs: StepOutput[] = [];
   #running: Plan | undefined;
@@ -109,12 +112,15 @@ export class Scheduler {
         continue;
       }
       this.#running = plan;
+      const startedMs = this.#options.now();
       const decoding = this.#context.decode(plan.rows);
       this.#flush(); // the last step's news goes out while this one computes
       const outcome = await decoding;
       this.#running = undefined;
-      if (outcome === "done") this.#settle(plan);
-      else this.#rollBack(plan, outcome);
+      if (outcome === "done") {
+        this.#sizer.observe(plan.rows.length, this.#options.now() - startedMs);
+        this.#settle(plan);
+      } else this.#rollBack(plan, outcome);
     }
   }
 
@@ -187,7 +193,7 @@ export class Scheduler {
       for (const { slot } of plan.spans) this.#turns.set(slot, this.#options.now());
       return plan;
     }
-    return planStep(this.#slots, this.#context.batchTokens, this.#options.now());
+    return planStep(this.#slots, this.#context.batchTokens, this.#sizer, this.#options.now());
   }
 
   #settle(plan: Plan): void {
@@ -238,7 +244,6 @@ export class Scheduler {
   }
 
   #vacate(slot: Slot): void {
-    if (slot.task !== undefined) this.#scorers.delete(slot.task);
     slot.task = undefined;
     slot.usedMs = this.#options.now();
   }

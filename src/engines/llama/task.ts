@@ -47,7 +47,7 @@ export class Task {
     this.promptLength = prompt.length;
     this.tokens = [...prompt, ...replay];
     this.maxTokens = limits.maxTokens ?? Number.POSITIVE_INFINITY;
-    this.scoresPrompt = message.promptLogprobs && choice === 0 && !message.resumed;
+    this.scoresPrompt = message.promptLogprobs && choice === 0;
     this.leader = leader;
     this.#message = message;
     this.#model = model;

@@ -1,0 +1,35 @@
+/** How long a step may take while somebody's answer is being generated: the longest stall a prompt causes. */
+const STREAMING_STEP_MS = 250;
+/** How long when only prompts are there: what a newcomer waits at most before it has its turn. */
+const PROMPT_STEP_MS = 400;
+
+/** Bounds and grain of a slice, in tokens. Below, the cores idle between steps; above, nothing is gained any more. */
+const MIN_SLICE = 64;
+export const MAX_SLICE = 512;
+const GRAIN = 64;
+
+/** Slice of a machine nobody has measured yet, and of deterministic mode, where it must never change. */
+export const FIXED_SLICE = 128;
+
+/** Steps with fewer rows say little about the speed of prompts. */
+const TELLING_ROWS = 32;
+/** Weight of the newest measurement. */
+const NEWEST = 0.3;
+
+/** How many prompt tokens one step takes, so that a step lasts about as long as it may on this machine. */
+export class SliceSizer {
+  #msPerToken: number | undefined;
+
+  /** @param ms how long a step of this many rows took. */
+  observe(rows: number, ms: number): void {
+    if (rows < TELLING_ROWS) return;
+    const now = ms / rows;
+    this.#msPerToken = this.#msPerToken === undefined ? now : NEWEST * now + (1 - NEWEST) * this.#msPerToken;
+  }
+
+  tokens({ streaming }: { readonly streaming: boolean }): number {
+    if (this.#msPerToken === undefined) return FIXED_SLICE;
+    const fitting = (streaming ? STREAMING_STEP_MS : PROMPT_STEP_MS) / this.#msPerToken;
+    return Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(fitting / GRAIN) * GRAIN));
+  }
+}
