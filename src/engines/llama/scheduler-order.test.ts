@@ -1,0 +1,239 @@
+import { describe, expect, test } from "vitest";
+import {
+  loadNativeTiny,
+  type TinyRequest,
+  TinyScheduler,
+  type TinySchedulerOptions,
+} from "../../../test/support/tiny-scheduler.ts";
+
+const tiny = await loadNativeTiny();
+
+/** About 800 tokens. */
+const LONG = "def quick_sort(values):\n    if len(values) < 2:\n        return values\n".repeat(22);
+const LONG_TOKENS = tiny.model.encode({ text: LONG }).length;
+
+async function withScheduler(
+  options: TinySchedulerOptions,
+  act: (scheduler: TinyScheduler) => Promise<void>,
+): Promise<void> {
+  const scheduler = new TinyScheduler(tiny, options);
+  await act(scheduler);
+  await scheduler.idle();
+  scheduler.dispose();
+}
+
+/** Ids in the order in which their first tokens came. */
+function firstTokens(scheduler: TinyScheduler): number[] {
+  return [...new Set(scheduler.said.flatMap((each) => ("generated" in each && each.generated.length > 0 ? each.id : [])))];
+}
+
+describe("the two lanes", () => {
+  /** A slot that is taken while `others` queue, then given free. */
+  async function behindOneSlot(
+    scheduler: TinyScheduler,
+    act: () => readonly TinyRequest[],
+  ): Promise<readonly number[]> {
+    const holder = scheduler.ask({ limits: { maxTokens: 1000 } });
+    await holder.generated(1);
+    const waiting = act();
+    scheduler.scheduler.abort(holder.id);
+    await Promise.all(waiting.map((each) => each.answers()));
+    const order = firstTokens(scheduler).filter((id) => id !== holder.id);
+    return order.map((id) => waiting.findIndex((each) => each.id === id));
+  }
+
+  test.each([true, false])("interactive requests go before batch requests that came earlier (deterministic: %s)", async (deterministic) => {
+    await withScheduler({ slots: 1, deterministic }, async (scheduler) => {
+      const order = await behindOneSlot(scheduler, () =>
+        (["batch", "interactive", "batch", "interactive"] as const).map((lane) =>
+          scheduler.ask({ lane, limits: { maxTokens: 3 } }),
+        ),
+      );
+
+      expect(order).toEqual([1, 3, 0, 2]);
+    });
+  });
+
+  test("a batch request that has waited five seconds goes before interactive ones that came later", async () => {
+    let nowMs = 0;
+    await withScheduler({ slots: 1, now: () => nowMs }, async (scheduler) => {
+      const order = await behindOneSlot(scheduler, () => {
+        const batch = scheduler.ask({ lane: "batch", limits: { maxTokens: 3 } });
+        nowMs = 1;
+        const early = scheduler.ask({ lane: "batch", limits: { maxTokens: 3 } });
+        nowMs = 5_000;
+        const interactive = scheduler.ask({ limits: { maxTokens: 3 } });
+        return [batch, early, interactive];
+      });
+
+      expect(order).toEqual([0, 2, 1]);
+    });
+  });
+
+  test.each([true, false])("a short request gets its first token while a long prompt is still evaluated (deterministic: %s)", async (deterministic) => {
+    await withScheduler({ deterministic }, async (scheduler) => {
+      const talker = scheduler.ask({ limits: { maxTokens: 400 } });
+      await talker.generated(1);
+
+      const long = scheduler.ask({ prompt: LONG, lane: "batch" });
+      const short = scheduler.ask({ limits: { maxTokens: 2 } });
+      await Promise.all([long.answers(), short.answers(), talker.answers()]);
+
+      expect(firstTokens(scheduler)).toEqual([talker.id, short.id, long.id]);
+    });
+  });
+
+  test("a long prompt does not stall a running answer", async () => {
+    await withScheduler({ deterministic: false }, async (scheduler) => {
+      const talker = scheduler.ask({ limits: { maxTokens: 400 } });
+      await talker.generated(1);
+
+      const long = scheduler.ask({ prompt: LONG });
+      const before = talker.outputs.length;
+      await long.generated(1);
+
+      // One token of the answer for each slice of the prompt.
+      expect(talker.outputs.length - before).toBeGreaterThanOrEqual(Math.floor(LONG_TOKENS / 128) - 1);
+      await talker.answers();
+    });
+  });
+});
+
+describe("slow readers", () => {
+  test.each([true, false])("a paused request makes no step until it is let go on (deterministic: %s)", async (deterministic) => {
+    await withScheduler({ deterministic }, async (scheduler) => {
+      const reference = await scheduler.ask().answer();
+      const request = scheduler.ask();
+      await request.generated(5);
+
+      scheduler.scheduler.pause(request.id, true);
+      const at = request.outputs.length;
+      await scheduler.ask({ prompt: "meanwhile " }).answer();
+      const meanwhile = request.outputs.length - at;
+      scheduler.scheduler.pause(request.id, false);
+
+      // The step under way at the time of the call may still bring one.
+      expect(meanwhile).toBeLessThanOrEqual(1);
+      expect((await request.answer()).generated).toEqual(reference.generated);
+    });
+  });
+
+  test("a request can be paused while it waits for a slot", async () => {
+    await withScheduler({ slots: 1 }, async (scheduler) => {
+      const running = scheduler.ask();
+      await running.generated(1);
+      const waiting = scheduler.ask();
+      scheduler.scheduler.pause(waiting.id, true);
+
+      await running.answer();
+      expect(waiting.outputs).toEqual([]);
+
+      scheduler.scheduler.pause(waiting.id, false);
+      expect((await waiting.answer()).generated).toHaveLength(40);
+    });
+  });
+});
+
+describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => {
+  test("in the queue: the request never reaches a slot, all its work is saved", async () => {
+    await withScheduler({ slots: 1, deterministic }, async (scheduler) => {
+      const running = scheduler.ask();
+      await running.generated(1);
+      const queued = scheduler.ask({ prompt: LONG, limits: { maxTokens: 50 } });
+
+      scheduler.scheduler.abort(queued.id);
+
+      expect(scheduler.stats).toMatchObject({
+        queued: 0,
+        running: 1,
+        aborted: { queued: 1, prefill: 0, decode: 0 },
+        savedPromptTokens: LONG_TOKENS,
+        savedCompletionTokens: 50,
+      });
+      await running.answer();
+      await scheduler.idle();
+      expect(queued.outputs).toEqual([]);
+      expect(scheduler.stats.promptTokens).toBeLessThan(LONG_TOKENS);
+    });
+  });
+
+  test("in the prompt: the rest of the prompt is not evaluated, neighbours go on", async () => {
+    await withScheduler({ deterministic }, async (scheduler) => {
+      const talker = scheduler.ask({ limits: { maxTokens: 100 } });
+      const reference = await scheduler.ask({ limits: { maxTokens: 100 } }).answer();
+      const long = scheduler.ask({ prompt: LONG, limits: { maxTokens: 50 } });
+      const other = scheduler.ask({ limits: { maxTokens: 100 } });
+      await other.generated(3);
+
+      scheduler.scheduler.abort(long.id);
+
+      expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 1, decode: 0 });
+      expect(scheduler.stats.savedPromptTokens).toBeGreaterThan(0);
+      expect(scheduler.stats.savedPromptTokens).toBeLessThanOrEqual(LONG_TOKENS);
+      expect(scheduler.stats.savedCompletionTokens).toBe(50);
+      expect((await other.answer()).generated).toHaveLength(100);
+      expect(deterministic ? (await other.answer()).text : "").toBe(deterministic ? reference.text : "");
+      await talker.answer();
+      expect(long.outputs).toEqual([]);
+    });
+  });
+
+  test("in the answer: no further token comes and the slot is free again", async () => {
+    await withScheduler({ slots: 1, deterministic }, async (scheduler) => {
+      const request = scheduler.ask({ limits: { maxTokens: 500 } });
+      await request.generated(5);
+
+      scheduler.scheduler.abort(request.id);
+      const next = await scheduler.ask({ prompt: "春天" }).answer();
+
+      expect(request.outputs.length).toBeLessThanOrEqual(6);
+      expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 0, decode: 1 });
+      expect(scheduler.stats.savedCompletionTokens).toBeGreaterThanOrEqual(494);
+      expect(next.generated).toHaveLength(40);
+    });
+  });
+
+  test("of a prompt in flight stops the native computation, and what follows is not disturbed by it", async () => {
+    await withScheduler({ slots: 2, deterministic }, async (scheduler) => {
+      const reference = await scheduler.ask({ prompt: LONG }).answer();
+      for (let round = 0; round < 10; round += 1) {
+        const aborted = scheduler.ask({ prompt: `${round}${LONG}` });
+        for (let turn = 0; turn < round; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        scheduler.scheduler.abort(aborted.id);
+      }
+
+      const after = await scheduler.ask({ prompt: LONG }).answer();
+
+      expect(after.generated.length).toBe(reference.generated.length);
+      if (deterministic) expect(after.text).toBe(reference.text);
+      else expect(after.generated[0]).toBe(reference.generated[0]);
+      const { queued, prefill, decode } = scheduler.stats.aborted;
+      expect(queued + prefill + decode).toBe(10);
+    });
+  });
+
+  test("counts a request once, however many choices it has", async () => {
+    await withScheduler({ slots: 2, deterministic }, async (scheduler) => {
+      const request = scheduler.ask({ choices: [[], [], []], sampling: {}, limits: { maxTokens: 500 } });
+      await request.generated(8);
+
+      scheduler.scheduler.abort(request.id);
+
+      const { queued, prefill, decode } = scheduler.stats.aborted;
+      expect(queued + prefill + decode).toBe(1);
+      expect(scheduler.stats).toMatchObject({ queued: 0 });
+    });
+  });
+
+  test("of a request that is over or was never there is nothing", async () => {
+    await withScheduler({ deterministic }, async (scheduler) => {
+      const request = scheduler.ask();
+      await request.answer();
+
+      scheduler.scheduler.abort(request.id);
+      scheduler.scheduler.abort(4711);
+
+      expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 0, decode: 0 });
+    });
+  });
+});

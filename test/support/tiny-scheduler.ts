@@ -1,0 +1,240 @@
+/**
+ * The real scheduler on the real native library with a tiny model, inside the test's own process.
+ */
+import { join } from "node:path";
+import { CONTROL_TOKENS } from "../../src/continuation/input.ts";
+import type { EchoPart, FinishReason, TokenLogprob } from "../../src/continuation/output.ts";
+import type { LoweredPrompt } from "../../src/continuation/prompt.ts";
+import type { Limits } from "../../src/continuation/request.ts";
+import { bindApi, type LlamaApi } from "../../src/engines/llama/api.ts";
+import { NativeContext } from "../../src/engines/llama/context.ts";
+import { loadLibraries } from "../../src/engines/llama/library.ts";
+import type {
+  AcceptedMessage,
+  FromEngine,
+  GenerateMessage,
+  RefusedMessage,
+  SchedulerStats,
+  StepOutput,
+} from "../../src/engines/llama/messages.ts";
+import { NativeModel } from "../../src/engines/llama/model.ts";
+import { Scheduler } from "../../src/engines/llama/scheduler.ts";
+import { NO_STATS } from "../../src/engines/llama/stats.ts";
+import { temporaryFolder } from "./files.ts";
+import { type TinyModelOptions, writeTinyModel } from "./tiny-model.ts";
+import type { Vocabulary } from "./tiny-vocabulary.ts";
+
+export interface NativeTiny {
+  readonly api: LlamaApi;
+  readonly model: NativeModel;
+  readonly vocabulary: Vocabulary;
+}
+
+/** Once per process: the library's struct names are global. */
+export async function loadNativeTiny(options: TinyModelOptions = {}): Promise<NativeTiny> {
+  const folder = temporaryFolder();
+  try {
+    const file = join(folder.path, "tiny.gguf");
+    const vocabulary = writeTinyModel(file, options);
+    const api = bindApi(loadLibraries());
+    api.logSet(api.isQuantizedSymbol, null); // as the engine process does: nobody asked for every step of loading
+    return { api, vocabulary, model: await NativeModel.load(api, file, () => "") };
+  } finally {
+    folder.remove();
+  }
+}
+
+export interface TinySchedulerOptions {
+  readonly slots?: number;
+  readonly slotTokens?: number;
+  readonly deterministic?: boolean;
+  readonly queueLimit?: number;
+  readonly now?: () => number;
+}
+
+export interface Answer {
+  readonly text: string;
+  readonly generated: readonly number[];
+  readonly shown: readonly number[];
+  readonly logprobs: readonly TokenLogprob[];
+  readonly reason: FinishReason;
+  readonly completionTokens: number;
+  readonly cachedTokens: number | undefined;
+}
+
+/** A request under way; every list grows as the scheduler speaks. */
+export class TinyRequest {
+  readonly id: number;
+  readonly outputs: StepOutput[] = [];
+  accepted: AcceptedMessage | undefined;
+  refused: RefusedMessage | undefined;
+  echo: EchoPart["tokens"] | undefined;
+  readonly #watchers: { readonly holds: () => boolean; readonly tell: () => void }[] = [];
+  readonly #choices: readonly number[];
+
+  constructor(id: number, choices: readonly number[]) {
+    this.id = id;
+    this.#choices = choices;
+  }
+
+  /** Resolves as soon as `holds` does; the scheduler computes its next step meanwhile. */
+  until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      if (holds()) resolve();
+      else this.#watchers.push({ holds, tell: resolve });
+    });
+  }
+
+  /** Resolves when choice 0 has generated `count` tokens. */
+  generated(count: number): Promise<void> {
+    return this.until(() => this.outputs.flatMap((output) => output.generated).length >= count);
+  }
+
+  /** All choices, in order. */
+  async answers(): Promise<readonly Answer[]> {
+    await this.until(() => this.#choices.every((choice) => this.#finish(choice) !== undefined));
+    return this.#choices.map((choice) => this.#answer(choice));
+  }
+
+  async answer(): Promise<Answer> {
+    const [first] = await this.answers();
+    if (first === undefined) throw new Error("a request without choices");
+    return first;
+  }
+
+  hear(): void {
+    for (const watcher of [...this.#watchers]) {
+      if (!watcher.holds()) continue;
+      this.#watchers.splice(this.#watchers.indexOf(watcher), 1);
+      watcher.tell();
+    }
+  }
+
+  #finish(choice: number): StepOutput["finished"] {
+    return this.outputs.find((output) => output.choice === choice && output.finished !== undefined)?.finished;
+  }
+
+  #answer(choice: number): Answer {
+    const outputs = this.outputs.filter((output) => output.choice === choice);
+    const finished = this.#finish(choice);
+    if (finished === undefined) throw new Error(`choice ${choice} has not finished`);
+    return {
+      text: outputs.map((output) => output.text).join(""),
+      generated: outputs.flatMap((output) => output.generated),
+      shown: outputs.flatMap((output) => output.shown),
+      logprobs: outputs.flatMap((output) => output.logprobs ?? []),
+      cachedTokens: outputs.find((output) => output.cachedTokens !== undefined)?.cachedTokens,
+      ...finished,
+    };
+  }
+}
+
+export type Asked = Partial<Omit<GenerateMessage, "prompt" | "limits">> & {
+  readonly prompt?: string | LoweredPrompt;
+  /** `maxTokens: undefined` is no limit. */
+  readonly limits?: { readonly [Limit in keyof Limits]?: Limits[Limit] | undefined };
+};
+
+/** A running scheduler; `dispose` when its requests are over. */
+export class TinyScheduler {
+  readonly scheduler: Scheduler;
+  /** All messages but `step`, and the outputs of steps, in order. */
+  readonly said: (Exclude<FromEngine, { type: "step" }> | StepOutput)[] = [];
+  stats: SchedulerStats = NO_STATS;
+  readonly #context: NativeContext;
+  readonly #vocabulary: Vocabulary;
+  readonly #requests = new Map<number, TinyRequest>();
+  #nextId = 1;
+
+  constructor({ api, model, vocabulary }: NativeTiny, options: TinySchedulerOptions = {}) {
+    const { slots = 4, slotTokens = 1024, deterministic = true, queueLimit = 64, now } = options;
+    this.#vocabulary = vocabulary;
+    // As the engine process makes it.
+    this.#context = new NativeContext(api, model, {
+      slots,
+      slotTokens,
+      threads: 1,
+      batchTokens: 576,
+      microBatchTokens: deterministic ? 128 : 512,
+      shared: !deterministic,
+    });
+    this.scheduler = new Scheduler(this.#context, model, {
+      slots,
+      deterministic,
+      queueLimit,
+      now: now ?? (() => performance.now()),
+      send: (message) => this.#hear(message),
+    });
+    void this.scheduler.run();
+  }
+
+  /** Greedy, 40 tokens, no stops, unless said otherwise. */
+  ask({ prompt = "The ", limits, ...rest }: Asked = {}): TinyRequest {
+    const id = this.#nextId++;
+    const choices = rest.choices ?? [[]];
+    const wanted = choices.flatMap((replay, choice) => (replay === null ? [] : [choice]));
+    const request = new TinyRequest(id, wanted);
+    this.#requests.set(id, request);
+    this.scheduler.submit({
+      type: "generate",
+      id,
+      lane: "interactive",
+      prompt: typeof prompt === "string" ? textPrompt(prompt) : prompt,
+      limits: {
+        stopStrings: limits?.stopStrings ?? [],
+        stopSequences: limits?.stopSequences ?? [],
+        maxInputTokens: limits?.maxInputTokens ?? 100_000,
+        truncate: limits?.truncate ?? false,
+        ...(limits !== undefined && "maxTokens" in limits ? maxTokens(limits.maxTokens) : maxTokens(40)),
+      },
+      ends: CONTROL_TOKENS.flatMap((token) => this.#vocabulary.ids.get(token) ?? []),
+      sampling: { temperature: 0 },
+      logitBias: [],
+      seed: "1",
+      promptLogprobs: false,
+      resumed: false,
+      ...rest,
+      choices,
+    });
+    return request;
+  }
+
+  /** Resolves when nothing is queued or running. */
+  async idle(): Promise<void> {
+    const probe = this.ask({ limits: { maxTokens: 0 } });
+    await probe.answer();
+  }
+
+  dispose(): void {
+    this.#context.free();
+  }
+
+  #hear(message: FromEngine): void {
+    if (message.type === "ready" || message.type === "failed") return;
+    if (message.type !== "step") {
+      this.said.push(message);
+      const request = this.#requests.get(message.id);
+      if (request === undefined) return;
+      if (message.type === "accepted") request.accepted = message;
+      else if (message.type === "refused") request.refused = message;
+      else request.echo = message.tokens;
+      request.hear();
+      return;
+    }
+    this.stats = message.stats;
+    for (const output of message.outputs) {
+      this.said.push(output);
+      const request = this.#requests.get(output.id);
+      request?.outputs.push(output);
+      request?.hear();
+    }
+  }
+}
+
+function maxTokens(count: number | undefined): Pick<Limits, "maxTokens"> {
+  return count === undefined ? {} : { maxTokens: count };
+}
+
+export function textPrompt(text: string): LoweredPrompt {
+  return { sections: [{ role: "prefix", parts: [{ text }] }], countOffset: 0 };
+}
