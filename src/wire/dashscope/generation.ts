@@ -16,7 +16,7 @@ const parameters = z
       .describe("Streams only. true: each event holds new text only; false, the default: all text so far"),
     max_tokens: z.int().min(1).nullable().optional().describe("Default: the model's maximum"),
     n: z.int().min(1).max(4).nullable().optional().describe('More than 1 needs `result_format: "message"`'),
-    seed: z.int().min(0).nullable().optional(),
+    seed: z.number().multipleOf(1).min(0).nullable().optional().describe("[0, 9223372036854775807]"),
     stop: z
       .union([z.string(), z.array(z.string()), z.array(z.int()), z.array(z.array(z.int()))])
       .nullable()

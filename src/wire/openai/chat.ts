@@ -3,7 +3,7 @@ import { extensions, finishReason, sampling, stop, streamOptions, usage } from "
 
 const textPart = z.looseObject({ type: z.literal("text"), text: z.string() });
 
-export const chatMessage = z
+const chatMessage = z
   .looseObject({
     role: z.enum(["system", "user", "assistant", "tool", "function", "plugin", "developer"]),
     content: z.union([z.string(), z.array(textPart)]).nullable(),
@@ -50,7 +50,7 @@ export const chatRequest = z
 
 const scoredToken = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
 
-export const chatLogprobs = z
+const chatLogprobs = z
   .object({ content: z.array(scoredToken.extend({ top_logprobs: z.array(scoredToken) })) })
   .meta({ id: "ChatLogprobs" });
 

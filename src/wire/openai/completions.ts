@@ -27,7 +27,7 @@ export const completionsRequest = z
   .meta({ id: "CompletionsRequest" });
 
 /** Legacy log probabilities: four lists with one entry per token. */
-export const legacyLogprobs = z
+const legacyLogprobs = z
   .object({
     tokens: z.array(z.string()),
     token_logprobs: z.array(z.number().nullable()).describe("null for the first token of an echoed prompt"),

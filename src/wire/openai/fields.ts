@@ -21,7 +21,13 @@ export const sampling = {
   presence_penalty: z.number().min(-2).max(2).nullable().optional(),
   frequency_penalty: z.number().min(-2).max(2).nullable().optional(),
   repetition_penalty: z.number().gt(0).nullable().optional(),
-  seed: z.int().nullable().optional().describe("[0, 2147483647] on DashScope paths, any 64-bit integer on `/v1`"),
+  // `z.int()` would bound it to 2 ** 53.
+  seed: z
+    .number()
+    .multipleOf(1)
+    .nullable()
+    .optional()
+    .describe("[0, 2147483647] on DashScope paths, any 64-bit integer on `/v1`"),
   logit_bias: z
     .record(z.string(), z.number().min(-100).max(100))
     .nullable()
