@@ -1,12 +1,7 @@
 import type { Row } from "./context.ts";
+import { FIXED_SLICE, type SliceSizer } from "./slice.ts";
 import type { Slot } from "./slot.ts";
 import type { Task } from "./task.ts";
-
-/** Prompt tokens per step while somebody's answer is being generated: small, so that no running stream stalls. */
-export const SLICE_TOKENS = 128;
-
-/** Prompt tokens per step when only prompts are there: large steps use the cores best. */
-export const BULK_SLICE_TOKENS = 512;
 
 /** Part of every slice that the prompt waiting longest gets, so that a stream of short ones cannot starve it. */
 const OLDEST_SHARE = 0.25;
@@ -48,16 +43,15 @@ export function planStep(slots: readonly Slot[], capacity: number, sizer: SliceS
   const prefilling = active
     .filter((each) => !decoding.includes(each))
     .sort((a, b) => urgency(a) - urgency(b) || remaining(a) - remaining(b) || a.task.arrivedMs - b.task.arrivedMs);
-  const slice = decoding.length > 0 ? SLICE_TOKENS : BULK_SLICE_TOKENS;
-  let budget = Math.min(slice, capacity - decoding.length);
+  let budget = Math.min(sizer.tokens({ streaming: decoding.length > 0 }), capacity - decoding.length);
+  const reserve = Math.floor(budget * OLDEST_SHARE);
   const oldest = prefilling.reduce<(typeof prefilling)[number] | undefined>(
     (best, each) => (best === undefined || each.task.arrivedMs < best.task.arrivedMs ? each : best),
     undefined,
   );
   for (const each of prefilling) {
-    const kept =
-      oldest === undefined || oldest === each || builder.has(oldest.task) ? 0 : Math.floor(budget * OLDEST_SHARE);
-    const count = Math.min(budget - kept, remaining(each));
+    const kept = oldest === undefined || oldest === each || builder.has(oldest.task) ? 0 : reserve;
+    const count = Math.max(0, Math.min(budget - kept, remaining(each)));
     if (count > 0) builder.add(each.slot, each.task, count);
     budget -= count;
   }
@@ -78,7 +72,7 @@ export function planAlone(slots: readonly Slot[], turn: ReadonlyMap<Slot, number
   const task = slot?.task;
   if (slot === undefined || task === undefined) return builder;
   const at = slot.tokens.length;
-  const count = at < task.promptLength ? Math.min(SLICE_TOKENS, task.promptLength - at) : 1;
+  const count = at < task.promptLength ? Math.min(FIXED_SLICE, task.promptLength - at) : 1;
   builder.add(slot, task, count);
   return builder;
 }
