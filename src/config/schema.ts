@@ -12,12 +12,14 @@ const sampling = z
   .strictObject(
     {
       temperature: number(0, 2).optional().describe("0 is greedy."),
-      top_p: number(0, 1).optional().describe("Share of probability kept; 1 keeps all."),
+      top_p: number(0.0001, 1).optional().describe("Share of probability kept; 1 keeps all."),
       top_k: integer(0, 1_000_000).optional().describe("Candidates kept; 0 keeps all."),
       min_p: number(0, 1).optional().describe("Least probability kept, relative to the likeliest token."),
-      presence_penalty: number(-2, 2).optional(),
-      frequency_penalty: number(-2, 2).optional(),
-      repetition_penalty: number(0.01, 10).optional().describe("1 is none."),
+      presence_penalty: number(-2, 2).optional().describe("Against repeating, over generated tokens; 0 is none."),
+      frequency_penalty: number(-2, 2).optional().describe("The same, growing with every repetition."),
+      repetition_penalty: number(0.01, 10)
+        .optional()
+        .describe("Against repeating, over prompt and generated tokens; 1 is none."),
     },
     mapping("sampling settings, such as `temperature: 0.2`"),
   )
@@ -27,8 +29,12 @@ const capabilities = z.strictObject(
   {
     completions: flag().optional().describe("The completions routes take it."),
     partial: flag().optional().describe("Partial Mode takes it."),
-    max_input_tokens: integer(1, 2 ** 31).optional(),
-    max_output_tokens: integer(1, 2 ** 31).optional(),
+    max_input_tokens: integer(1, 2 ** 31)
+      .optional()
+      .describe("Longest prompt; never more than a slot holds."),
+    max_output_tokens: integer(1, 2 ** 31)
+      .optional()
+      .describe("Longest answer; never more than a slot holds."),
   },
   mapping("capabilities, such as `partial: false`"),
 );
@@ -60,8 +66,8 @@ const model = z.strictObject(
 
 const fimLayout = z.strictObject(
   {
-    prefix: text("a control token"),
-    suffix: text("a control token"),
+    prefix: text("a control token").describe("Stands before the prefix."),
+    suffix: text("a control token").describe("Stands before the suffix."),
     middle: text("a control token").optional().describe("Absent where the model writes right after the other two."),
     order: z
       .enum(["psm", "spm"], { error: "expected psm (prefix, suffix, middle) or spm (suffix, prefix, middle)" })
@@ -70,8 +76,10 @@ const fimLayout = z.strictObject(
     end: list(text("a control token"), "control tokens")
       .default([])
       .describe("Control tokens that end a middle, besides the markers."),
-    repo_name: text("a control token").optional(),
-    file_sep: text("a control token").optional(),
+    repo_name: text("a control token")
+      .optional()
+      .describe("Stands before the name of a repository; together with `file_sep`."),
+    file_sep: text("a control token").optional().describe("Stands before the path of a file."),
     pad: text("a control token").optional().describe("Padding; ends a middle too."),
   },
   mapping("markers: `prefix` and `suffix` at least"),
@@ -114,7 +122,9 @@ export const configSchema = z.strictObject(
       .default("127.0.0.1")
       .describe("Address to listen on; any but loopback needs `api_keys`."),
     port: integer(0, 65_535).default(8100).describe("0 takes a free port."),
-    data_dir: text("a directory").optional().describe("Where Continuo keeps what it stores."),
+    data_dir: text("a directory")
+      .optional()
+      .describe("Where Continuo keeps what it stores; by default the system's directory for program data."),
     api_keys: list(apiKey, "keys").default([]).describe("With at least one, every call needs one."),
     workspace: text("a workspace id").default("default").describe("Id of the default workspace."),
     strict: flag().default(false).describe("No stand-ins: a name without a mapping answers 503."),
@@ -129,7 +139,7 @@ export const configSchema = z.strictObject(
       .record(name(), fimLayout, mapping("layouts: a family, then its markers"))
       .default({})
       .describe("Fill-in-the-middle layouts besides the built-in ones."),
-    limits: limits.prefault({}),
+    limits: limits.prefault({}).describe("Bounds of the server."),
     cors_origins: list(origin(), "origins")
       .default([])
       .describe('Browser origins besides localhost; `"*"` allows all.'),
@@ -137,7 +147,8 @@ export const configSchema = z.strictObject(
       .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
         error: "expected trace, debug, info, warn, error, fatal or silent",
       })
-      .default("info"),
+      .default("info")
+      .describe("How much goes to the log; prompts and answers never do."),
     deterministic: flag().default(false).describe("Same seed and request, same text, whatever else runs; slower."),
   },
   mapping("`key: value` lines"),

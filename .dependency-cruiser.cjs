@@ -1,0 +1,121 @@
+/**
+ * Who may import whom: one line per folder of `src/`, checked by `npm run imports`.
+ *
+ * Everybody may import files of the own folder, `errors.ts`, and Node. What a folder may import besides, from our code
+ * and from packages, stands here; `types` is what it may name in `import type` only.
+ */
+const FOLDERS = {
+  continuation: { folders: [], packages: ["@huggingface/jinja"] },
+  wire: { folders: [], packages: ["zod"] },
+  protocols: { folders: ["continuation", "wire"], packages: ["zod"] },
+  "engines/llama": { folders: ["continuation"], packages: ["koffi"] },
+  pool: { folders: ["continuation"], types: ["models"], packages: [] },
+  models: { folders: [], types: ["continuation"], packages: [] },
+  telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
+  config: { folders: [], types: ["continuation"], packages: ["zod", "yaml"] },
+  http: {
+    folders: ["protocols", "wire", "continuation", "telemetry"],
+    types: ["pool"],
+    packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
+  },
+  cli: { folders: ["config"], files: ["server", "version"], packages: ["commander", "eventsource-parser"] },
+};
+
+const OWN = "^src/";
+const TEST = "[.]test[.]ts$";
+
+/** Paths of a folder's files that run in production. */
+const source = (folder) => ({ path: `${OWN}${folder}/`, pathNot: TEST });
+
+const rulesOf = ([folder, { folders, types = [], files = [], packages }]) => {
+  const named = (names) => names.map((name) => `${OWN}${name}/`);
+  const allowed = [...named([folder, ...folders]), ...["errors", ...files].map((file) => `${OWN}${file}[.]ts$`)];
+  return [
+    {
+      name: `${folder}-imports`,
+      comment: `${folder}/ may use ${[...folders, ...files, "errors"].join(", ")}`,
+      severity: "error",
+      from: source(folder),
+      to: { path: OWN, pathNot: [...allowed, ...named(types)] },
+    },
+    {
+      name: `${folder}-types-only`,
+      comment: `${folder}/ may name types of ${types.join(", ")}, and run nothing of them`,
+      severity: "error",
+      from: source(folder),
+      to: { path: types.length > 0 ? named(types) : "^$", dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: `${folder}-packages`,
+      comment: `packages that ${folder}/ may use: ${packages.join(", ") || "none"}`,
+      severity: "error",
+      from: source(folder),
+      to: {
+        dependencyTypes: ["npm", "npm-dev", "npm-optional", "npm-peer", "npm-no-pkg", "npm-unknown"],
+        ...(packages.length > 0 && { pathNot: packages.map((name) => `node_modules/${name}/`) }),
+      },
+    },
+  ];
+};
+
+module.exports = {
+  forbidden: [
+    ...Object.entries(FOLDERS).flatMap(rulesOf),
+    {
+      name: "no-cycles",
+      comment: "a cycle is one part pretending to be two",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
+    {
+      name: "resolvable",
+      comment: "what is imported must be there",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: "no-test-in-production",
+      comment: "tests are not compiled into dist/",
+      severity: "error",
+      from: { path: OWN, pathNot: TEST },
+      to: { path: [TEST, "^(test|bench|scripts)/"] },
+    },
+    {
+      name: "no-development-package-in-production",
+      comment: "it would not be installed",
+      severity: "error",
+      from: { path: OWN, pathNot: TEST },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "no-command-line-in-server",
+      comment: "the command line is one of the server's users",
+      severity: "error",
+      from: { path: `${OWN}(?!cli/)`, pathNot: TEST },
+      to: { path: `${OWN}cli/` },
+    },
+    {
+      name: "one-entry",
+      comment: "only src/index.ts is an index: folder barrels hide who depends on what",
+      severity: "error",
+      from: {},
+      to: { path: `${OWN}.+/index[.]ts$` },
+    },
+    {
+      name: "jinja-in-one-file",
+      comment: "chat templates are rendered in one place",
+      severity: "error",
+      from: { path: OWN, pathNot: ["^src/continuation/chat-template[.]ts$", TEST] },
+      to: { path: "node_modules/@huggingface/jinja/" },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^dist/" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "types", "default"] },
+  },
+};
