@@ -67,6 +67,7 @@ export async function createApp(parts: AppParts): Promise<Service> {
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.decorateRequest("settled", undefined);
   firstHook(app, parts, calls, now);
+  hostHook(app, parts.authenticator);
   await app.register(cors, {
     origin: (origin, decide) => decide(null, isAllowedOrigin(origin, parts.corsOrigins)),
     methods: ["GET", "HEAD", "POST", "OPTIONS"],
@@ -74,13 +75,12 @@ export async function createApp(parts: AppParts): Promise<Service> {
     maxAge: 600,
     strictPreflight: false,
   });
-  hostHook(app, parts.authenticator);
   registerRoutes(app, parts, limits, calls, now);
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const told = toServiceError(error) ?? new ServiceError("internal", "Internal server error!", { cause: error });
     request.record.outcome = told.code;
     if (told.code === "internal") parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
-    sendFailure(reply, protocolOf(parts.routes, pathOf(request)), told, request.id);
+    sendFailure(reply, protocolOf(parts.routes, request.routeOptions.url ?? pathOf(request)), told, request.id);
   };
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => fail(new ServiceError("not_found", "Not found!"), request, reply));

@@ -40,6 +40,7 @@ test("a request is one line of JSON with whole milliseconds", () => {
 
 test.each([
   [{ status: 500 }, "error"],
+  [{ status: 503 }, "warn"],
   [{ status: 499 }, "info"],
   [{ status: 404 }, "info"],
 ])("a request that ended with %j is logged as %s", (overrides, level) => {
@@ -50,11 +51,11 @@ test.each([
   expect(JSON.parse(written[0] ?? "")).toMatchObject({ level });
 });
 
-test("successful probes are not worth a line at the usual level", () => {
+test.each([200, 503])("a probe answered with %s is not worth a line at the usual level", (status) => {
   const { log, written } = lines(false);
   const { protocol: _, ...probe } = record;
 
-  logRequest(log, { ...probe, path: "/health" }, 2000);
+  logRequest(log, { ...probe, path: "/ready", status }, 2000);
 
   expect(written).toEqual([]);
 });

@@ -26,10 +26,10 @@ export function createLog(options: LogOptions): Log {
   );
 }
 
-/** One line per request: failures of ours as errors, probes only for those who ask for details. */
+/** One line per request: our failures as errors, refusals for lack of room as warnings, probes only with the details. */
 export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): void {
-  const level =
-    record.status >= 500 ? "error" : record.protocol === undefined && record.status < 400 ? "debug" : "info";
+  const isProbe = record.protocol === undefined && record.outcome === "ok";
+  const level = isProbe ? "debug" : levelOf(record.status);
   log[level](
     {
       requestId: record.requestId,
@@ -50,6 +50,11 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
     },
     "request",
   );
+}
+
+function levelOf(status: number): "info" | "warn" | "error" {
+  if (status === 503) return "warn";
+  return status >= 500 ? "error" : "info";
 }
 
 function rounded(ms: number | undefined): number | undefined {
