@@ -92,7 +92,10 @@ export class TinyRequest {
 
   /** All choices, in order. */
   async answers(): Promise<readonly Answer[]> {
-    await this.until(() => this.#choices.every((choice) => this.#finish(choice) !== undefined));
+    await this.until(
+      () => this.refused !== undefined || this.#choices.every((choice) => this.#finish(choice) !== undefined),
+    );
+    if (this.refused !== undefined) throw new Error(`refused: ${this.refused.message}`);
     return this.#choices.map((choice) => this.#answer(choice));
   }
 

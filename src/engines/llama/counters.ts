@@ -23,15 +23,17 @@ export class Counters {
     this.#completionTokens += 1;
   }
 
-  /** @param tasks the choices of one request. */
-  abortedQueued(tasks: readonly Task[]): void {
-    this.#aborted.queued += 1;
-    for (const task of tasks) this.#saved(task, 0);
-  }
-
-  abortedRunning(task: Task, evaluated: number): void {
-    this.#aborted[task.generated > 0 ? "decode" : "prefill"] += 1;
-    this.#saved(task, evaluated);
+  /**
+   * One request was aborted. Its choices may be at different places; it counts where the one furthest on was.
+   *
+   * @param seated choices in a slot, with the tokens that slot holds.
+   */
+  aborted(queued: readonly Task[], seated: readonly { readonly task: Task; readonly evaluated: number }[]): void {
+    if (queued.length + seated.length === 0) return;
+    const where = seated.some(({ task }) => task.generated > 0) ? "decode" : seated.length > 0 ? "prefill" : "queued";
+    this.#aborted[where] += 1;
+    for (const task of queued) this.#saved(task, 0);
+    for (const { task, evaluated } of seated) this.#saved(task, evaluated);
   }
 
   snapshot(gauges: Pick<SchedulerStats, "queued" | "running" | "slots">): SchedulerStats {
@@ -46,9 +48,12 @@ export class Counters {
     };
   }
 
-  /** Without a limit of the caller's nobody knows how long the answer would have been: then nothing is claimed. */
+  /**
+   * Without a limit of the caller's nobody knows how long the answer would have been: then nothing is claimed; nor for a
+   * prompt that another choice would have shared.
+   */
   #saved(task: Task, evaluated: number): void {
-    this.#savedPromptTokens += Math.max(0, task.promptLength - evaluated);
+    if (task.leader === undefined) this.#savedPromptTokens += Math.max(0, task.promptLength - evaluated);
     if (Number.isFinite(task.maxTokens)) this.#savedCompletionTokens += Math.max(0, task.maxTokens - task.generated);
   }
 }

@@ -8,8 +8,8 @@ import {
 
 const tiny = await loadNativeTiny();
 
-/** About 800 tokens. */
-const LONG = "def quick_sort(values):\n    if len(values) < 2:\n        return values\n".repeat(22);
+/** About 770 tokens. */
+const LONG = "def quick_sort(values):\n    if len(values) < 2:\n        return values\n".repeat(16);
 const LONG_TOKENS = tiny.model.encode({ text: LONG }).length;
 
 async function withScheduler(
@@ -24,7 +24,9 @@ async function withScheduler(
 
 /** Ids in the order in which their first tokens came. */
 function firstTokens(scheduler: TinyScheduler): number[] {
-  return [...new Set(scheduler.said.flatMap((each) => ("generated" in each && each.generated.length > 0 ? each.id : [])))];
+  return [
+    ...new Set(scheduler.said.flatMap((each) => ("generated" in each && each.generated.length > 0 ? each.id : []))),
+  ];
 }
 
 describe("the two lanes", () => {
@@ -42,17 +44,20 @@ describe("the two lanes", () => {
     return order.map((id) => waiting.findIndex((each) => each.id === id));
   }
 
-  test.each([true, false])("interactive requests go before batch requests that came earlier (deterministic: %s)", async (deterministic) => {
-    await withScheduler({ slots: 1, deterministic }, async (scheduler) => {
-      const order = await behindOneSlot(scheduler, () =>
-        (["batch", "interactive", "batch", "interactive"] as const).map((lane) =>
-          scheduler.ask({ lane, limits: { maxTokens: 3 } }),
-        ),
-      );
+  test.each([true, false])(
+    "interactive requests go before batch requests that came earlier (deterministic: %s)",
+    async (deterministic) => {
+      await withScheduler({ slots: 1, deterministic }, async (scheduler) => {
+        const order = await behindOneSlot(scheduler, () =>
+          (["batch", "interactive", "batch", "interactive"] as const).map((lane) =>
+            scheduler.ask({ lane, limits: { maxTokens: 3 } }),
+          ),
+        );
 
-      expect(order).toEqual([1, 3, 0, 2]);
-    });
-  });
+        expect(order).toEqual([1, 3, 0, 2]);
+      });
+    },
+  );
 
   test("a batch request that has waited five seconds goes before interactive ones that came later", async () => {
     let nowMs = 0;
@@ -70,53 +75,60 @@ describe("the two lanes", () => {
     });
   });
 
-  test.each([true, false])("a short request gets its first token while a long prompt is still evaluated (deterministic: %s)", async (deterministic) => {
-    await withScheduler({ deterministic }, async (scheduler) => {
-      const talker = scheduler.ask({ limits: { maxTokens: 400 } });
-      await talker.generated(1);
+  test.each([true, false])(
+    "a short request gets its first token while a long prompt is still evaluated (deterministic: %s)",
+    async (deterministic) => {
+      await withScheduler({ deterministic }, async (scheduler) => {
+        const talker = scheduler.ask({ limits: { maxTokens: 400 } });
+        await talker.generated(1);
 
-      const long = scheduler.ask({ prompt: LONG, lane: "batch" });
-      const short = scheduler.ask({ limits: { maxTokens: 2 } });
-      await Promise.all([long.answers(), short.answers(), talker.answers()]);
+        const long = scheduler.ask({ prompt: LONG, lane: "batch" });
+        const short = scheduler.ask({ limits: { maxTokens: 2 } });
+        await Promise.all([long.answers(), short.answers(), talker.answers()]);
 
-      expect(firstTokens(scheduler)).toEqual([talker.id, short.id, long.id]);
-    });
-  });
+        expect(firstTokens(scheduler)).toEqual([talker.id, short.id, long.id]);
+      });
+    },
+  );
 
-  test("a long prompt does not stall a running answer", async () => {
-    await withScheduler({ deterministic: false }, async (scheduler) => {
-      const talker = scheduler.ask({ limits: { maxTokens: 400 } });
+  test("a running answer goes on between the slices of a long prompt", async () => {
+    await withScheduler({ deterministic: false, now: () => 0 }, async (scheduler) => {
+      const talker = scheduler.ask({ limits: { maxTokens: 100 } });
       await talker.generated(1);
 
       const long = scheduler.ask({ prompt: LONG });
       const before = talker.outputs.length;
       await long.generated(1);
 
-      // One token of the answer for each slice of the prompt.
-      expect(talker.outputs.length - before).toBeGreaterThanOrEqual(Math.floor(LONG_TOKENS / 128) - 1);
-      await talker.answers();
+      // Slices have at most 512 tokens, the first one 128.
+      expect(LONG_TOKENS).toBeGreaterThan(640);
+      expect(talker.outputs.length - before).toBeGreaterThanOrEqual(2);
+      await Promise.all([talker.answers(), long.answers()]);
     });
   });
 });
 
 describe("slow readers", () => {
-  test.each([true, false])("a paused request makes no step until it is let go on (deterministic: %s)", async (deterministic) => {
-    await withScheduler({ deterministic }, async (scheduler) => {
-      const reference = await scheduler.ask().answer();
-      const request = scheduler.ask();
-      await request.generated(5);
+  test.each([true, false])(
+    "a paused request makes no step until it is let go on (deterministic: %s)",
+    async (deterministic) => {
+      await withScheduler({ deterministic }, async (scheduler) => {
+        const reference = await scheduler.ask().answer();
+        const request = scheduler.ask();
+        await request.generated(5);
 
-      scheduler.scheduler.pause(request.id, true);
-      const at = request.outputs.length;
-      await scheduler.ask({ prompt: "meanwhile " }).answer();
-      const meanwhile = request.outputs.length - at;
-      scheduler.scheduler.pause(request.id, false);
+        scheduler.scheduler.pause(request.id, true);
+        const at = request.outputs.length;
+        await scheduler.ask({ prompt: "meanwhile " }).answer();
+        const meanwhile = request.outputs.length - at;
+        scheduler.scheduler.pause(request.id, false);
 
-      // The step under way at the time of the call may still bring one.
-      expect(meanwhile).toBeLessThanOrEqual(1);
-      expect((await request.answer()).generated).toEqual(reference.generated);
-    });
-  });
+        // The step under way at the time of the call may still bring one.
+        expect(meanwhile).toBeLessThanOrEqual(1);
+        expect((await request.answer()).generated).toEqual(reference.generated);
+      });
+    },
+  );
 
   test("a request can be paused while it waits for a slot", async () => {
     await withScheduler({ slots: 1 }, async (scheduler) => {
@@ -159,11 +171,10 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
 
   test("in the prompt: the rest of the prompt is not evaluated, neighbours go on", async () => {
     await withScheduler({ deterministic }, async (scheduler) => {
-      const talker = scheduler.ask({ limits: { maxTokens: 100 } });
-      const reference = await scheduler.ask({ limits: { maxTokens: 100 } }).answer();
+      const reference = await scheduler.ask().answer();
       const long = scheduler.ask({ prompt: LONG, limits: { maxTokens: 50 } });
-      const other = scheduler.ask({ limits: { maxTokens: 100 } });
-      await other.generated(3);
+      const other = scheduler.ask();
+      await other.generated(1);
 
       scheduler.scheduler.abort(long.id);
 
@@ -171,9 +182,9 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
       expect(scheduler.stats.savedPromptTokens).toBeGreaterThan(0);
       expect(scheduler.stats.savedPromptTokens).toBeLessThanOrEqual(LONG_TOKENS);
       expect(scheduler.stats.savedCompletionTokens).toBe(50);
-      expect((await other.answer()).generated).toHaveLength(100);
-      expect(deterministic ? (await other.answer()).text : "").toBe(deterministic ? reference.text : "");
-      await talker.answer();
+      const answer = await other.answer();
+      expect(answer.generated).toHaveLength(40);
+      if (deterministic) expect(answer.text).toBe(reference.text);
       expect(long.outputs).toEqual([]);
     });
   });

@@ -73,13 +73,14 @@ export class Scheduler {
   /** Drops a request wherever it is; a step that works mostly for it is stopped on the way. */
   abort(id: number): void {
     const queued = this.#queue.filter((task) => task.id === id);
-    if (queued.length > 0) this.#counters.abortedQueued(queued);
     this.#queue = this.#queue.filter((task) => task.id !== id);
-    for (const slot of this.#slots) {
-      const task = slot.task;
-      if (task?.id !== id) continue;
+    const seated = this.#slots.flatMap((slot) => (slot.task?.id === id ? [{ slot, task: slot.task }] : []));
+    this.#counters.aborted(
+      queued,
+      seated.map(({ slot, task }) => ({ task, evaluated: slot.tokens.length })),
+    );
+    for (const { slot, task } of seated) {
       task.cancelled = true;
-      this.#counters.abortedRunning(task, slot.tokens.length);
       if (!this.#isInFlight(slot)) this.#vacate(slot);
     }
     const wasted = (this.#running?.spans ?? []).reduce(
