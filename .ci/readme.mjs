@@ -1,0 +1,115 @@
+/**
+ * Does what the first screen of the README says, with a tiny model: `npm start`, its `curl`, Ctrl-C.
+ * Counts in its last line.
+ */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** The first start may have to install and compile. */
+const FIRST_START_MS = 240_000;
+/** "A second time in seconds", on a busy machine. */
+const NEXT_START_MS = 20_000;
+const STOP_MS = 20_000;
+
+const scratch = mkdtempSync(join(tmpdir(), "continuo-readme-"));
+const model = join(scratch, "tiny.gguf");
+let passed = 0;
+let failed = 0;
+
+try {
+  await check("npm start comes up without a model and answers 503 with what to do", async () => {
+    const server = await start([], FIRST_START_MS);
+    try {
+      const response = await fetch(`${server.url}/v1/completions`, {
+        method: "POST",
+        body: JSON.stringify({ model: "qwen-coder-turbo", prompt: "a" }),
+      });
+      const text = await response.text();
+      if (response.status !== 503 || !text.includes("--model")) throw new Error(`${response.status} ${text}`);
+    } finally {
+      await stop(server);
+    }
+  });
+
+  await run("npx", ["tsx", "test/support/write-model.ts", "tiny", model]);
+  for (const page of ["README.md", "README.zh-CN.md"]) {
+    await check(`npm start, a second time in seconds, answers the curl of ${page}, and Ctrl-C ends it`, async () => {
+      const server = await start(["--model", model], NEXT_START_MS);
+      try {
+        const { stdout } = await run("bash", ["-c", curlOf(page).replace("http://127.0.0.1:8100", server.url)]);
+        const text = JSON.parse(stdout).choices?.[0]?.text;
+        if (typeof text !== "string" || text === "") throw new Error(stdout);
+      } finally {
+        await stop(server);
+      }
+    });
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+/** The first shell block that calls the server. */
+function curlOf(page) {
+  const command = /```sh\n(curl [\s\S]*?)```/.exec(readFileSync(page, "utf8"))?.[1];
+  if (command === undefined) throw new Error(`${page} has no curl`);
+  return command.replace(/^curl /, "curl --silent --show-error --fail-with-body ");
+}
+
+/** `npm start` in a process group of its own, as a terminal would start it. */
+async function start(args, limitMs) {
+  const child = spawn("npm", ["start", "--", "--port", "0", ...args], {
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, CONTINUO_CONFIG: "", CONTINUO_MODEL: "", CONTINUO_API_KEY: "" },
+  });
+  const exit = once(child, "exit");
+  const url = await new Promise((resolve, reject) => {
+    let said = "";
+    const timer = setTimeout(() => {
+      process.kill(-child.pid, "SIGKILL");
+      reject(new Error(`not up within ${limitMs} ms; it said:\n${said}`));
+    }, limitMs);
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      said += text;
+      const listening = /^Listening on (http:\S+[^.\s])/m.exec(said)?.[1];
+      if (listening === undefined) return;
+      clearTimeout(timer);
+      resolve(listening);
+    });
+    exit.then(([code]) => {
+      clearTimeout(timer);
+      reject(new Error(`ended with code ${code}; it said:\n${said}`));
+    }, reject);
+  });
+  return { url, child, exit };
+}
+
+/** Ctrl-C reaches every process of the group, and npm passes it on once more. */
+async function stop({ child, exit }) {
+  const timer = setTimeout(() => process.kill(-child.pid, "SIGKILL"), STOP_MS);
+  process.kill(-child.pid, "SIGINT");
+  const [code, signal] = await exit;
+  clearTimeout(timer);
+  if (signal === "SIGKILL") throw new Error(`still running ${STOP_MS} ms after Ctrl-C`);
+  // npm ends the way its script ended, or by the signal itself.
+  if (code !== 0 && signal !== "SIGINT" && code !== 130) throw new Error(`ended with ${signal ?? `code ${code}`}`);
+}
+
+async function check(name, body) {
+  try {
+    await body();
+    passed += 1;
+    console.log(`ok: ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED: ${name}\n${error instanceof Error ? error.message : error}`);
+  }
+}

@@ -1,0 +1,30 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { loadConfig } from "./load.ts";
+
+const PAGES = ["README.md", "README.zh-CN.md", "docs/configuration.md", "docs/configuration.zh-CN.md"];
+
+/** Every YAML example of the documents, with the page it stands on. */
+const EXAMPLES = PAGES.flatMap((page) => {
+  const text = readFileSync(new URL(`../../${page}`, import.meta.url), "utf8");
+  return [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(
+    (match, index) => [`${page}, example ${index + 1}`, match[1] ?? ""] as const,
+  );
+});
+
+test("the documents have examples", () => {
+  expect(EXAMPLES).toHaveLength(6);
+});
+
+test.each(EXAMPLES)("%s is a configuration", (_place, source) => {
+  const surroundings = {
+    env: {},
+    cwd: "/",
+    home: "/",
+    platform: "linux",
+    readFile: () => source,
+    isFile: () => true,
+  } as const;
+
+  expect(loadConfig({ config: "continuo.yaml" }, surroundings).models.length).toBeGreaterThan(0);
+});
