@@ -40,7 +40,7 @@ const DEFAULT_SLOTS = 4;
 
 /** Builds every part from the configuration, listens, and begins to load the models. Rejects when it cannot listen. */
 export async function createServer(config: Config): Promise<RunningServer> {
-  const log = createLog({ level: config.logLevel });
+  const log = createLog({ level: config.logLevel, readable: process.stdout.isTTY === true });
   const engines = startEngines(config, log);
   const directory = new ModelDirectory({
     known: CATALOGUE,

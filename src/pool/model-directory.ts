@@ -54,6 +54,9 @@ export class ModelDirectory implements Directory {
   constructor(options: DirectoryOptions) {
     this.#options = options;
     this.#weights = new Map(options.weights.map((each) => [each.name, each]));
+    const never = new AbortController().signal;
+    // Lists tell what weights can do as soon as they are loaded; why loading failed is told to whoever asks for them.
+    for (const each of options.weights) void this.#learn(each, never).catch(() => {});
   }
 
   find(name: string): ModelCard | undefined {

@@ -9,6 +9,9 @@ export interface EncodedPrompt {
   readonly truncatedTokens: number;
 }
 
+/** Most of the room that a cut prompt leaves to the answer. */
+const ANSWER_SHARE = 0.25;
+
 /**
  * Tokens of a prompt, cut to fit if the caller allows it. Throws `invalid_parameter` when it is too long or empty.
  *
@@ -17,7 +20,7 @@ export interface EncodedPrompt {
  */
 export function encodePrompt(
   prompt: LoweredPrompt,
-  limits: Pick<Limits, "maxInputTokens" | "truncate">,
+  limits: Pick<Limits, "maxInputTokens" | "truncate" | "maxTokens">,
   roomTokens: number,
   encode: (part: LoweredPart) => readonly number[] | Int32Array,
 ): EncodedPrompt {
@@ -29,7 +32,9 @@ export function encodePrompt(
   if (promptTokens < 1) throw lengthError(limits.maxInputTokens);
   if (total <= budget) return { tokens: sections.flat(), promptTokens, truncatedTokens: 0 };
 
-  const keep = limits.truncate ? allot(prompt.sections, lengths, budget) : undefined;
+  // Cut a little more than the length alone asks for, so that there is room for an answer.
+  const answer = Math.min(limits.maxTokens ?? Number.POSITIVE_INFINITY, Math.floor(roomTokens * ANSWER_SHARE));
+  const keep = limits.truncate ? allot(prompt.sections, lengths, Math.min(budget, roomTokens - answer)) : undefined;
   if (keep === undefined) throw lengthError(limits.maxInputTokens);
   const kept = sections.flatMap((tokens, index) => {
     const count = keep[index] ?? 0;
