@@ -1,9 +1,7 @@
 /**
  * Random-weight models with the exact Qwen vocabulary: token counts need the real tokenizer, speed needs the real shape.
  */
-import { existsSync, mkdirSync, renameSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { cachedFile } from "./files.ts";
 import { halfBits, type Tensor, tensorBytes, writeGguf } from "./gguf.ts";
 import { qwenVocabulary } from "./qwen-vocabulary.ts";
 import { Random } from "./random.ts";
@@ -28,16 +26,11 @@ export function writeQwenVocabularyModel(path: string, shape: Shape = QWEN_VOCAB
   writeGguf(path, qwen2Metadata(shape, vocabulary, about), tensors(shape, vocabulary, new Random(20_250_227)));
 }
 
-/** The small model, written once per machine and version of this file's constants. Safe when several tests ask at once. */
+/** The small model, kept between runs. */
 export function cachedQwenVocabularyModel(): string {
-  const folder = join(tmpdir(), "continuo-test-models");
-  const path = join(folder, "qwen-vocabulary-1.gguf");
-  if (existsSync(path)) return path;
-  mkdirSync(folder, { recursive: true });
-  const draft = `${path}.${process.pid}`;
-  writeQwenVocabularyModel(draft);
-  renameSync(draft, path);
-  return path;
+  const sources = ["qwen-model.ts", "qwen-vocabulary.ts", "gguf.ts", "tiny-model.ts", "random.ts"];
+  const urls = sources.map((name) => new URL(name, import.meta.url));
+  return cachedFile("qwen-vocabulary.gguf", urls, (path) => writeQwenVocabularyModel(path));
 }
 
 /**

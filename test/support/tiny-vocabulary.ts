@@ -19,6 +19,8 @@ export interface VocabularyOptions {
   readonly controlTokens?: readonly string[];
   /** Ids that control tokens get; those not named come after all other tokens, in order. */
   readonly controlIds?: Readonly<Record<string, number>>;
+  /** `false`: no merges, so that any text has exactly one tokenization, a token per byte. Default `true`. */
+  readonly words?: boolean;
 }
 
 /** Token types of llama.cpp (`LLAMA_TOKEN_TYPE_*`, llama.h). */
@@ -35,7 +37,7 @@ export const TINY_CONTROL_TOKENS: readonly string[] = [
 /** Throws a RangeError when `controlIds` leaves a hole or names an unknown token. */
 export function tinyVocabulary(options: VocabularyOptions = {}): Vocabulary {
   const controls = options.controlTokens ?? TINY_CONTROL_TOKENS;
-  const { spellings, merges } = mergedTokens();
+  const { spellings, merges } = options.words === false ? { spellings: BYTE_SPELLINGS, merges: [] } : mergedTokens();
   const size = spellings.length + controls.length;
   const controlAt = placeControls(controls, options.controlIds ?? {}, size);
   const tokens: string[] = [];
