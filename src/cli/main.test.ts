@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -41,4 +43,16 @@ test.concurrent.each([
   expect(result.code).toBe(code);
   expect(result.stdout).toMatch(stdout);
   expect(result.stderr).toMatch(stderr);
+});
+
+test("a port that is taken is named, with what to do", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+
+  const result = await continuo("serve", "--port", String(port));
+  other.close();
+
+  expect(result.code).toBe(1);
+  expect(result.stderr).toContain(`cannot listen on 127.0.0.1:${port}: another program listens there already`);
 });
