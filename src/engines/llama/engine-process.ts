@@ -64,7 +64,10 @@ export class EngineProcess {
     const child = fork(this.#script, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
     this.#state = { kind: "loading", child };
     child.on("message", (message: FromEngine) => this.#receive(child, message));
-    child.once("error", () => {}); // an exit or a failed start shows as "exit" or as no channel; both are handled there
+    child.on("error", (error) => {
+      // Without a process there is no "exit"; any other error shows as one.
+      if (child.pid === undefined) this.#exited(child, { how: error.message, killed: false });
+    });
     child.once("exit", (code, signal) => {
       this.#exited(child, { how: signal ?? `exit code ${code}`, killed: signal === "SIGKILL" || signal === "SIGTERM" });
     });
@@ -75,10 +78,10 @@ export class EngineProcess {
   async ready(signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
+      if (this.#stopping) throw new ServiceError("shutting_down", "the server is shutting down");
       const state = this.#state;
       if (state.kind === "ready") return;
       if (state.kind === "failed" && performance.now() - state.sinceMs < RETRY_AFTER_MS) throw state.error;
-      if (this.#stopping) throw new ServiceError("shutting_down", "the server is shutting down");
       this.start();
       await this.#change(signal);
     }
@@ -100,6 +103,7 @@ export class EngineProcess {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#changed(); // whoever waits for a process learns that there will be none
     const state = this.#state;
     if (!("child" in state) || state.child.exitCode !== null || state.child.signalCode !== null) return;
     const exited = once(state.child, "exit");
