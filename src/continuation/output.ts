@@ -133,10 +133,10 @@ export class Fold {
   /** The answer so far. Without a `usage` part the usage is what was seen, marked as an estimate. */
   result(): Result {
     if (this.#start === undefined) throw new Error("a stream ended before its start part");
-    const choices = Array.from(this.#choices, (choice) => choice ?? emptyChoice());
+    const choices = Array.from(this.#choices, (choice) => copyOf(choice ?? emptyChoice()));
     const completionTokens = choices.reduce((sum, choice) => sum + choice.tokens.length, 0);
     const estimate: Usage = { promptTokens: this.#start.promptTokens, completionTokens, source: "estimate" };
-    return { start: this.#start, echo: this.#echo, choices, usage: this.#usage ?? estimate };
+    return { start: this.#start, echo: [...this.#echo], choices, usage: this.#usage ?? estimate };
   }
 
   #choice(index: number): MutableChoice {
@@ -153,6 +153,10 @@ interface MutableChoice {
   tokens: number[];
   logprobs: TokenLogprob[];
   reason: FinishReason | null;
+}
+
+function copyOf(choice: MutableChoice): ChoiceResult {
+  return { ...choice, tokens: [...choice.tokens], logprobs: [...choice.logprobs] };
 }
 
 function emptyChoice(): MutableChoice {

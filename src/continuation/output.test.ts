@@ -1,0 +1,94 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { collect, Fold, type StartPart, type StreamPart } from "./output.ts";
+
+const START: StartPart = { type: "start", model: "m", promptTokens: 5, truncatedTokens: 2, ignored: ["topK"] };
+
+function logprob(token: string) {
+  return { token, bytes: [...Buffer.from(token)], logprob: -1, top: [] };
+}
+
+async function* stream(parts: readonly StreamPart[]): AsyncGenerator<StreamPart> {
+  yield* parts;
+}
+
+test("a whole answer is the fold of its stream", async () => {
+  const parts: StreamPart[] = [
+    START,
+    { type: "echo", choice: 0, tokens: [{ token: "a", bytes: [97], logprob: null }] },
+    { type: "delta", choice: 1, text: "x", tokens: [7], logprobs: [logprob("x")] },
+    { type: "delta", choice: 0, text: "", tokens: [1] },
+    { type: "delta", choice: 0, text: "你好", tokens: [2, 3], logprobs: [logprob("你"), logprob("好")] },
+    { type: "finish", choice: 0, reason: "stop" },
+    { type: "delta", choice: 1, text: "y" },
+    { type: "finish", choice: 1, reason: "length" },
+    { type: "usage", usage: { promptTokens: 5, completionTokens: 4, cachedPromptTokens: 1, source: "engine" } },
+  ];
+
+  expect(await collect(stream(parts))).toEqual({
+    start: START,
+    echo: [parts[1]],
+    choices: [
+      { text: "你好", tokens: [1, 2, 3], logprobs: [logprob("你"), logprob("好")], reason: "stop" },
+      { text: "xy", tokens: [7], logprobs: [logprob("x")], reason: "length" },
+    ],
+    usage: { promptTokens: 5, completionTokens: 4, cachedPromptTokens: 1, source: "engine" },
+  });
+});
+
+test("interleaving choices and cutting texts never changes the answer", () => {
+  const piece = fc.record({ choice: fc.nat(2), text: fc.string({ unit: "binary", maxLength: 4 }) });
+  fc.assert(
+    fc.property(fc.array(piece), (pieces) => {
+      const fold = new Fold();
+      fold.push(START);
+      for (const { choice, text } of pieces) fold.push({ type: "delta", choice, text, tokens: [text.length] });
+
+      const { choices } = fold.result();
+
+      for (const [index, choice] of choices.entries()) {
+        const own = pieces.filter((each) => each.choice === index);
+        expect(choice.text).toBe(own.map((each) => each.text).join(""));
+        expect(choice.tokens).toEqual(own.map((each) => each.text.length));
+      }
+      expect(fold.hasText).toBe(pieces.some(({ text }) => text !== ""));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("an answer that was cut short has what arrived, no reason, and an estimated usage", () => {
+  const fold = new Fold();
+  fold.push(START);
+  fold.push({ type: "delta", choice: 1, text: "b", tokens: [1, 2] });
+
+  const result = fold.result();
+
+  expect(result.choices.map(({ text, reason }) => [text, reason])).toEqual([
+    ["", null],
+    ["b", null],
+  ]);
+  expect(result.usage).toEqual({ promptTokens: 5, completionTokens: 2, source: "estimate" });
+});
+
+test("a later part does not change a result that was taken", () => {
+  const fold = new Fold();
+  fold.push(START);
+  fold.push({ type: "delta", choice: 0, text: "a", tokens: [1] });
+  const before = fold.result();
+  const copy = structuredClone(before);
+
+  fold.push({ type: "delta", choice: 0, text: "b", tokens: [2] });
+
+  expect(before).toEqual(copy);
+});
+
+test("what the stream throws, collecting throws", async () => {
+  async function* failing(): AsyncGenerator<StreamPart> {
+    yield START;
+    throw new Error("engine gone");
+  }
+
+  await expect(collect(failing())).rejects.toThrow("engine gone");
+  await expect(collect(stream([]))).rejects.toThrow("before its start part");
+});
