@@ -57,9 +57,7 @@ describe("cutting a prompt to a budget", () => {
   const total = (sections: Sections, keep: readonly number[], ...roles: PromptSection["role"][]): number =>
     sections.reduce((sum, each, index) => sum + (roles.includes(each.role) ? (keep[index] ?? 0) : 0), 0);
   const ALL = ["fixed", "turn", "context", "prefix", "suffix"] as const;
-  const law = (
-    check: (sections: Sections, budget: number, keep: readonly number[], lengths: readonly number[]) => void,
-  ) =>
+  const law = (check: Check) =>
     fc.assert(
       fc.property(prompt, ({ sections, budget }) => {
         const keep = cut(sections, budget);
