@@ -1,18 +1,21 @@
 import { Template } from "@huggingface/jinja";
 import { ServiceError } from "../errors.ts";
-import type { LoweredPart } from "./prompt.ts";
+import type { ToolCall } from "./input.ts";
+import { type LoweredPart, mergeTexts } from "./prompt.ts";
 
 /** A message whose content is already in the weights' spelling. */
 export interface TemplateMessage {
   readonly role: string;
   readonly content: readonly LoweredPart[];
+  readonly toolCalls?: readonly ToolCall[];
 }
 
 /**
  * Renders messages through the Jinja template of a model file, up to the open assistant turn.
  *
  * The template never sees a content, only a stand-in for it, so it can neither trim it nor turn its text into control
- * tokens; and a default system message of the template's own is left out (contract 1.2a).
+ * tokens; and a default system message of the template's own is left out (contract 1.2a). Throws `unsupported_input`
+ * when the template refuses the messages or leaves one of them out.
  */
 export function renderTemplate(
   source: string,
@@ -21,27 +24,91 @@ export function renderTemplate(
   tokens: { readonly bos: string; readonly eos: string },
 ): readonly LoweredPart[] {
   const template = parse(source);
-  const render = (turns: readonly { role: string; content: string }[]): string =>
+  const render = (turns: readonly Turn[]): string =>
     template.render({
       messages: turns.map((turn) => ({ ...turn })),
       add_generation_prompt: true,
       bos_token: tokens.bos,
       eos_token: tokens.eos,
     });
-  const turns = messages.map((message, index) => ({ role: message.role, content: standIn(index) }));
+  const standIns = new StandIns();
+  const turns = messages.map((message, index) => turnOf(message, index, standIns));
   const text = refuseNicely(() => withoutDefaultSystem(turns, render));
-  return text
-    .split(STAND_IN)
-    .flatMap((piece, index): readonly LoweredPart[] =>
-      index % 2 === 0 ? splitControls(piece, controls) : (messages[Number(piece)]?.content ?? []),
-    );
+  return standIns.replaceIn(text, (frame) => splitControls(frame, controls));
+}
+
+/** A message as templates know it (the names are those of Hugging Face's chat templates). */
+interface Turn {
+  readonly role: string;
+  readonly content: string;
+  readonly tool_calls?: readonly {
+    readonly type: "function";
+    readonly function: { readonly name: string; readonly arguments: string };
+  }[];
+}
+
+function turnOf({ role, content, toolCalls }: TemplateMessage, index: number, standIns: StandIns): Turn {
+  const where = `message ${index + 1} (role "${role}")`;
+  const parts = mergeTexts(content);
+  if (toolCalls === undefined || toolCalls.length === 0) return { role, content: standIns.add(parts, where) };
+  const called = toolCalls.map((call) => ({
+    type: "function" as const,
+    function: {
+      name: standIns.add([{ text: call.name }], `the tool calls of ${where}`),
+      arguments: standIns.addJson(call.arguments, `the tool calls of ${where}`),
+    },
+  }));
+  // Templates ask whether there is something besides the calls.
+  return { role, content: parts.length === 0 ? "" : standIns.add(parts, where), tool_calls: called };
 }
 
 /** Private-use characters around a number: no template looks for them, no trimming touches them. */
 const STAND_IN = /\uE0F0(\d+)\uE0F1/u;
 
+/** No message has this number. */
+const SYSTEM_MARK = standIn(1_000_000);
+
 function standIn(index: number): string {
   return `\uE0F0${index}\uE0F1`;
+}
+
+interface Hidden {
+  readonly parts: readonly LoweredPart[];
+  /** For people. */
+  readonly what: string;
+  readonly isJson: boolean;
+}
+
+/** What the template is shown in place of what callers wrote. */
+class StandIns {
+  readonly #all: Hidden[] = [];
+
+  /** An empty content has one too: the frame around it must not depend on it. */
+  add(parts: readonly LoweredPart[], what: string): string {
+    return this.#push({ parts, what, isJson: false });
+  }
+
+  /** JSON text, which some templates print as it is and some as JSON of a string. */
+  addJson(text: string, what: string): string {
+    return this.#push({ parts: [{ text }], what, isJson: true });
+  }
+
+  replaceIn(rendered: string, frame: (text: string) => readonly LoweredPart[]): readonly LoweredPart[] {
+    let text = rendered;
+    for (const [index, { parts, what, isJson }] of this.#all.entries()) {
+      const mark = standIn(index);
+      if (parts.length > 0 && !text.includes(mark)) refuse(`it leaves out ${what}`);
+      if (isJson) text = text.replaceAll(`"${mark}"`, mark);
+    }
+    return text
+      .split(STAND_IN)
+      .flatMap((piece, index) => (index % 2 === 0 ? frame(piece) : (this.#all[Number(piece)]?.parts ?? [])));
+  }
+
+  #push(entry: Hidden): string {
+    this.#all.push(entry);
+    return standIn(this.#all.length - 1);
+  }
 }
 
 function parse(source: string): Template {
@@ -52,36 +119,38 @@ function refuseNicely<T>(act: () => T): T {
   try {
     return act();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ServiceError("unsupported_input", `the chat template of the model refuses these messages: ${reason}`, {
-      param: "messages",
-      cause,
-    });
+    refuse(cause instanceof Error ? cause.message : String(cause), cause);
   }
 }
 
-type Render = (turns: readonly { role: string; content: string }[]) => string;
+function refuse(reason: string, cause?: unknown): never {
+  throw new ServiceError("unsupported_input", `the chat template of the model refuses these messages: ${reason}`, {
+    param: "messages",
+    cause,
+  });
+}
+
+type Render = (turns: readonly Turn[]) => string;
 
 /**
  * Where no system message is given, compares the rendering with one that has a marked system message. If the plain one
  * holds other text at the mark's place, the template invented a message, and an empty one takes its place.
  */
-function withoutDefaultSystem(turns: Parameters<Render>[0], render: Render): string {
+function withoutDefaultSystem(turns: readonly Turn[], render: Render): string {
   const plain = render(turns);
   if (turns[0]?.role === "system") return plain;
-  const mark = standIn(turns.length);
   let marked: string;
   try {
-    marked = render([{ role: "system", content: mark }, ...turns]);
+    marked = render([{ role: "system", content: SYSTEM_MARK }, ...turns]);
   } catch {
     return plain; // a template without a system role has no default one
   }
-  const at = marked.indexOf(mark);
+  const at = marked.indexOf(SYSTEM_MARK);
   if (at < 0) return plain;
   const head = commonLength(plain, marked);
   const tail = commonLength(reversed(plain), reversed(marked));
   const invented = head >= at && plain.length - tail > at;
-  return invented ? marked.replace(mark, "") : plain;
+  return invented ? marked.replace(SYSTEM_MARK, "") : plain;
 }
 
 function commonLength(a: string, b: string): number {
