@@ -130,13 +130,17 @@ export class ModelDirectory implements Directory {
   #card(name: string, known: KnownName | undefined, weights: ServedWeights | undefined, standIn: boolean): ModelCard {
     const model = weights === undefined ? undefined : this.#models.get(weights.name);
     const room = model === undefined ? Number.POSITIVE_INFINITY : model.contextTokens - 1;
-    const within = (configured: number | undefined, documented: number | undefined): number =>
-      Math.min(configured ?? documented ?? room, room);
+    // What the operator says of weights holds for the names given to them. A name they merely stand in for keeps what the
+    // catalogue says of it, less what the operator takes away.
+    const within = (configured: number | undefined, documented = room): number =>
+      Math.min(standIn ? Math.min(configured ?? room, documented) : (configured ?? documented), room);
+    const may = (configured: boolean | undefined, documented: boolean): boolean =>
+      standIn ? documented && configured !== false : (configured ?? documented);
     return {
       name,
       catalogued: known !== undefined,
-      completions: weights?.completions ?? known?.completions ?? true,
-      partial: weights?.partial ?? known?.partial ?? model?.chat ?? true,
+      completions: may(weights?.completions, known?.completions ?? true),
+      partial: may(weights?.partial, known?.partial ?? model?.chat ?? true),
       answeredBy: { id: weights?.name ?? "", standIn, ...(model !== undefined && { model }) },
       maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),
       maxOutputTokens: within(weights?.maxOutputTokens, known?.maxOutputTokens),
