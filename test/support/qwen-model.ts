@@ -34,11 +34,14 @@ export function cachedQwenVocabularyModel(): string {
 }
 
 /**
- * Dimension of the residual stream that no layer writes to: positive in ordinary tokens' embeddings, negative in those of
- * control and padding tokens. The final norm amplifies it, so that, embeddings being tied, the latter are never likely.
+ * Embeddings being tied, what a token reads and what it is chosen by are one row. In this dimension the rows of ordinary
+ * tokens are positive and those of control and padding tokens negative; every layer adds a positive constant to it
+ * (`addConstant`), and the final norm amplifies it: so the latter are never likely, whatever came before.
  */
 const CONSTANT_DIMENSION = 0;
 const CONSTANT_GAIN = 40;
+/** Value of the one attention channel that is the same for every token: its weights are zero, its bias is this. */
+const CONSTANT_VALUE = 8;
 /** Brings the standard deviation of the logits to about 3. */
 const LOGIT_DEVIATION = 3;
 
@@ -46,7 +49,7 @@ function tensors(shape: Shape, vocabulary: Vocabulary, random: Random): Tensor[]
   const { width, feedForward } = shape;
   const kvWidth = (width / shape.heads) * shape.kvHeads;
   const outputGain = LOGIT_DEVIATION / Math.sqrt(width);
-  const embedding = (row: number, values: Int8Array): void => {
+  const embedding: Adjust = (row, values) => {
     values[CONSTANT_DIMENSION] = vocabulary.types[row] === TOKEN_TYPE.normal ? 127 : -127;
   };
   const all = [
@@ -58,29 +61,39 @@ function tensors(shape: Shape, vocabulary: Vocabulary, random: Random): Tensor[]
     const one = () => 1;
     const matrix = (part: string, columns: number, rows: number, gain: number) =>
       quantized(name(part), [columns, rows], gain / Math.sqrt(columns), random);
-    const toResidual = (part: string, columns: number, gain: number) =>
-      quantized(name(part), [columns, width], gain / Math.sqrt(columns), random, keepConstant);
+    const toResidual = (part: string, columns: number, gain: number, adjust: Adjust) =>
+      quantized(name(part), [columns, width], gain / Math.sqrt(columns), random, adjust);
     all.push(
       floats(name("attn_norm.weight"), width, one),
       matrix("attn_q.weight", width, width, 2),
       floats(name("attn_q.bias"), width, () => random.normal()),
       matrix("attn_k.weight", width, kvWidth, 2),
       floats(name("attn_k.bias"), kvWidth, () => random.normal()),
-      matrix("attn_v.weight", width, kvWidth, 1),
-      floats(name("attn_v.bias"), kvWidth, () => 0.1 * random.normal()),
-      toResidual("attn_output.weight", width, 3),
+      quantized(name("attn_v.weight"), [width, kvWidth], 1 / Math.sqrt(width), random, clearConstant),
+      floats(name("attn_v.bias"), kvWidth, (index) =>
+        index === CONSTANT_DIMENSION ? CONSTANT_VALUE : 0.1 * random.normal(),
+      ),
+      toResidual("attn_output.weight", width, 3, addConstant),
       floats(name("ffn_norm.weight"), width, one),
       matrix("ffn_gate.weight", width, feedForward, 2),
       matrix("ffn_up.weight", width, feedForward, 1),
-      toResidual("ffn_down.weight", feedForward, 2),
+      toResidual("ffn_down.weight", feedForward, 2, clearConstant),
     );
   }
   return all;
 }
 
-/** Row `CONSTANT_DIMENSION` of a matrix that writes to the residual stream is zero. */
-function keepConstant(row: number, values: Int8Array): void {
+/** Changes the quantized values of a row. */
+type Adjust = (row: number, values: Int8Array) => void;
+
+function clearConstant(row: number, values: Int8Array): void {
   if (row === CONSTANT_DIMENSION) values.fill(0);
+}
+
+function addConstant(row: number, values: Int8Array): void {
+  if (row !== CONSTANT_DIMENSION) return;
+  values.fill(0);
+  values[CONSTANT_DIMENSION] = 127;
 }
 
 const BLOCK_ELEMENTS = 32;
@@ -88,13 +101,13 @@ const BLOCK_BYTES = 34;
 /** Standard deviation of a uniformly random signed byte. */
 const BYTE_DEVIATION = 256 / Math.sqrt(12);
 
-/** Uniform random weights of the given standard deviation; `adjust` may change a row's quantized values. */
+/** Uniform random weights of the given standard deviation. */
 function quantized(
   name: string,
   shape: readonly [columns: number, rows: number],
   deviation: number,
   random: Random,
-  adjust: (row: number, values: Int8Array) => void = () => undefined,
+  adjust: Adjust = () => undefined,
 ): Tensor {
   const [columns, rows] = shape;
   const scale = halfBits(deviation / BYTE_DEVIATION);
