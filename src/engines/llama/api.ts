@@ -1,4 +1,4 @@
-import type { LibraryHandle } from "koffi";
+import koffi, { type LibraryHandle } from "koffi";
 import type { NativeLibraries } from "./library.ts";
 
 /** An address; null is NULL. Using a freed one ends the process: owners are `NativeModel` and `NativeContext` only. */
@@ -136,7 +136,7 @@ export function bindApi({ llama, base, cpu, types }: NativeLibraries): LlamaApi 
     sequenceCopy: fn("llama_memory_seq_cp", "void", [p, "int32", "int32", "int32", "int32"]),
     sequenceEnd: fn("llama_memory_seq_pos_max", "int32", [p, "int32"]),
     threadpoolParams: from(base)("ggml_threadpool_params_default", threadpoolParams, ["int"]),
-    threadpoolNew: from(cpu)("ggml_threadpool_new", p, ["ggml_threadpool_params *"]),
+    threadpoolNew: from(cpu)("ggml_threadpool_new", p, [koffi.pointer(threadpoolParams)]),
     threadpoolPause: from(cpu)("ggml_threadpool_pause", "void", [p]),
     threadpoolFree: from(cpu)("ggml_threadpool_free", "void", [p]),
     logSet: fn("llama_log_set", "void", [p, p]),

@@ -34,7 +34,8 @@ export function encodePrompt(
 
   // Cut a little more than the length alone asks for, so that there is room for an answer.
   const answer = Math.min(limits.maxTokens ?? Number.POSITIVE_INFINITY, Math.floor(roomTokens * ANSWER_SHARE));
-  const keep = limits.truncate ? allot(prompt.sections, lengths, Math.min(budget, roomTokens - answer)) : undefined;
+  const cutTo = (tokens: number) => (limits.truncate ? allot(prompt.sections, lengths, tokens) : undefined);
+  const keep = cutTo(Math.min(budget, roomTokens - answer)) ?? cutTo(budget);
   if (keep === undefined) throw lengthError(limits.maxInputTokens);
   const kept = sections.flatMap((tokens, index) => {
     const count = keep[index] ?? 0;

@@ -33,17 +33,41 @@ export interface NativeTypes {
   readonly threadpoolParams: TypeObject;
 }
 
-/** Loads the libraries of the installed platform package. Once per process. Throws `model_unavailable` with what to do. */
-export function loadLibraries(): NativeLibraries {
-  const folder = packageFolder();
+/** What the installed libraries have to be. */
+export interface ExpectedLibraries {
+  readonly packageVersion: string;
+  /** As `llama_version` begins. */
+  readonly llamaVersion: string;
+  readonly modelParams: StructLayout;
+  readonly contextParams: StructLayout;
+  readonly batch: StructLayout;
+  readonly threadpoolParams: StructLayout;
+}
+
+/** The one version that the layout table describes. */
+export const PINNED_LIBRARIES: ExpectedLibraries = {
+  packageVersion: PACKAGE_VERSION,
+  llamaVersion: LLAMA_VERSION,
+  modelParams: MODEL_PARAMS,
+  contextParams: CONTEXT_PARAMS,
+  batch: BATCH,
+  threadpoolParams: THREADPOOL_PARAMS,
+};
+
+/**
+ * Loads the libraries of the installed platform package. Once per process. Throws `model_unavailable` with what to do,
+ * before any of their functions could run on a wrong layout.
+ */
+export function loadLibraries(expected: ExpectedLibraries = PINNED_LIBRARIES): NativeLibraries {
+  const folder = packageFolder(expected.packageVersion);
   const files = readdirSync(folder);
   const open = (pattern: RegExp): LibraryHandle => koffi.load(join(folder, one(files, pattern, folder)));
   // Windows looks for dependencies among what is loaded already, so the order matters there.
   const base = open(/^(lib)?ggml-base\.(so|dylib|dll)$/);
   const ggml = open(/^(lib)?ggml(\.[a-z]+)?\.v[\d.]+\.(so|dylib|dll)$/);
   const llama = open(/^(lib)?llama(\.[a-z]+)?\.v[\d.]+\.(so|dylib|dll)$/);
-  const types = defineTypes();
-  verifyDefaults(llama, base, types);
+  const types = defineTypes(expected);
+  verifyDefaults(llama, base, types, expected);
   // A C function that ignores what it is given: the library reports every step of loading, and nobody asked.
   base.func("ggml_log_set", "void", ["void *", "void *"])(base.symbol("ggml_is_quantized"), null);
   llama.func("llama_backend_init", "void", [])();
@@ -65,7 +89,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "win32-arm64": "win-arm64",
 };
 
-function packageFolder(): string {
+function packageFolder(expectedVersion: string): string {
   const platform = `${process.platform}-${process.arch}`;
   const name = PACKAGES[platform];
   if (name === undefined) {
@@ -82,7 +106,7 @@ function packageFolder(): string {
   }
   const root = dirname(dirname(main));
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
-  if (version !== PACKAGE_VERSION) throw mismatch(`@node-llama-cpp/${name}`, version, PACKAGE_VERSION);
+  if (version !== expectedVersion) throw mismatch(`@node-llama-cpp/${name}`, version, expectedVersion);
   return join(root, "bins", name);
 }
 
@@ -109,11 +133,11 @@ function bestVariant(folder: string, files: readonly string[]): string {
   return best.file;
 }
 
-function defineTypes(): NativeTypes {
-  koffi.alias("cpumask", koffi.array("uint8", 512, "Typed"));
+function defineTypes(expected: ExpectedLibraries): NativeTypes {
   const define = (name: string, layout: StructLayout): TypeObject => {
     const fields = Object.entries(layout.fields);
-    const type = koffi.struct(name, Object.fromEntries(fields.map(([field, [kind]]) => [field, kind])));
+    const typeOf = (kind: string) => (kind === "cpumask" ? koffi.array("uint8", 512, "Typed") : kind);
+    const type = koffi.struct(Object.fromEntries(fields.map(([field, [kind]]) => [field, typeOf(kind)])));
     if (koffi.sizeof(type) !== layout.size)
       throw mismatch(`struct ${name}`, `${koffi.sizeof(type)} bytes`, `${layout.size} bytes`);
     for (const [field, [, offset]] of fields) {
@@ -123,29 +147,39 @@ function defineTypes(): NativeTypes {
     return type;
   };
   return {
-    modelParams: define("llama_model_params", MODEL_PARAMS),
-    contextParams: define("llama_context_params", CONTEXT_PARAMS),
-    batch: define("llama_batch", BATCH),
-    threadpoolParams: define("ggml_threadpool_params", THREADPOOL_PARAMS),
+    modelParams: define("llama_model_params", expected.modelParams),
+    contextParams: define("llama_context_params", expected.contextParams),
+    batch: define("llama_batch", expected.batch),
+    threadpoolParams: define("ggml_threadpool_params", expected.threadpoolParams),
   };
 }
 
 /** A library whose own defaults do not come out right through our layout is not the library the layout is of. */
-function verifyDefaults(llama: LibraryHandle, base: LibraryHandle, types: NativeTypes): void {
+function verifyDefaults(
+  llama: LibraryHandle,
+  base: LibraryHandle,
+  types: NativeTypes,
+  expected: ExpectedLibraries,
+): void {
   const version = (llama.func("llama_version", "str", []) as () => string)();
-  if (!version.startsWith(LLAMA_VERSION)) throw mismatch("llama.cpp", version, LLAMA_VERSION);
+  if (!version.startsWith(expected.llamaVersion)) throw mismatch("llama.cpp", version, expected.llamaVersion);
   const check = (name: string, values: Record<string, unknown>, layout: StructLayout): void => {
-    for (const [field, expected] of Object.entries(layout.defaults)) {
-      if (values[field] !== expected)
-        throw mismatch(`default of ${name}.${field}`, String(values[field]), String(expected));
+    for (const [field, wanted] of Object.entries(layout.defaults)) {
+      if (values[field] !== wanted)
+        throw mismatch(`default of ${name}.${field}`, String(values[field]), String(wanted));
     }
   };
-  check("llama_model_params", llama.func("llama_model_default_params", types.modelParams, [])(), MODEL_PARAMS);
-  check("llama_context_params", llama.func("llama_context_default_params", types.contextParams, [])(), CONTEXT_PARAMS);
+  const { modelParams, contextParams, threadpoolParams } = types;
+  check("llama_model_params", llama.func("llama_model_default_params", modelParams, [])(), expected.modelParams);
+  check(
+    "llama_context_params",
+    llama.func("llama_context_default_params", contextParams, [])(),
+    expected.contextParams,
+  );
   check(
     "ggml_threadpool_params",
-    base.func("ggml_threadpool_params_default", types.threadpoolParams, ["int"])(2),
-    THREADPOOL_PARAMS,
+    base.func("ggml_threadpool_params_default", threadpoolParams, ["int"])(2),
+    expected.threadpoolParams,
   );
 }
 

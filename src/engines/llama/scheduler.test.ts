@@ -178,7 +178,7 @@ describe("limits", () => {
         code: "invalid_parameter",
         message: "Range of input length should be [1, 255]",
       });
-      expect(cut.accepted).toMatchObject({ promptTokens: 255, truncatedTokens: tokensOf(LONG) - 255 });
+      expect(cut.accepted).toMatchObject({ promptTokens: 254, truncatedTokens: tokensOf(LONG) - 254 });
       expect((await cut.answer()).generated).toHaveLength(1);
     });
   });
