@@ -1,0 +1,169 @@
+import { describe, expect, test } from "vitest";
+import type { StreamPart } from "../../continuation/output.ts";
+import { Job } from "./job.ts";
+import type { FlowMessage, GenerateMessage, StepOutput } from "./messages.ts";
+
+const KILLED = { how: "SIGKILL", killed: true };
+const CRASHED = { how: "exit code 139", killed: false };
+
+const REQUEST: Omit<GenerateMessage, "choices" | "resumed"> = {
+  type: "generate",
+  id: 7,
+  lane: "batch",
+  prompt: { sections: [], countOffset: 0 },
+  limits: { stopStrings: [], stopSequences: [], maxInputTokens: 10, truncate: false },
+  ends: [0],
+  sampling: {},
+  logitBias: [],
+  seed: "5",
+  promptLogprobs: false,
+};
+
+function job(choices = 1, over: Partial<typeof REQUEST> = {}): { job: Job; sent: FlowMessage[] } {
+  const sent: FlowMessage[] = [];
+  return { job: new Job({ ...REQUEST, ...over }, choices, "weights", (message) => sent.push(message)), sent };
+}
+
+function output(over: Partial<StepOutput> = {}): StepOutput {
+  return { id: 7, choice: 0, generated: [1], text: "a", shown: [1], ...over };
+}
+
+function accept(asked: Job, promptTokens = 5): void {
+  asked.accept({ type: "accepted", id: 7, promptTokens, truncatedTokens: 2 });
+}
+
+async function partsOf(asked: Job): Promise<StreamPart[]> {
+  const parts: StreamPart[] = [];
+  for await (const part of asked.parts()) parts.push(part);
+  return parts;
+}
+
+const DONE = { reason: "stop", completionTokens: 2 } as const;
+
+describe("what the process says becomes parts", () => {
+  test("start, deltas, a finish per choice, usage at the end", async () => {
+    const { job: asked } = job(2);
+    accept(asked);
+    asked.take(output({ cachedTokens: 3 }));
+    asked.take(output({ choice: 1, text: "", shown: [], generated: [9], cachedTokens: 4 }));
+    asked.take(output({ choice: 1, text: "", shown: [9], finished: { reason: "length", completionTokens: 1 } }));
+    asked.take(output({ text: "b", finished: DONE, logprobs: [] }));
+
+    expect(asked.done).toBe(true);
+    expect(await partsOf(asked)).toEqual([
+      { type: "start", model: "weights", promptTokens: 5, truncatedTokens: 2, ignored: [] },
+      { type: "delta", choice: 0, text: "a", tokens: [1] },
+      { type: "delta", choice: 1, text: "", tokens: [9] },
+      { type: "finish", choice: 1, reason: "length" },
+      { type: "delta", choice: 0, text: "b", tokens: [1], logprobs: [] },
+      { type: "finish", choice: 0, reason: "stop" },
+      { type: "usage", usage: { promptTokens: 5, completionTokens: 3, cachedPromptTokens: 3, source: "engine" } },
+    ]);
+  });
+
+  test("an echo stands before the text", async () => {
+    const { job: asked } = job(1, { promptLogprobs: true });
+    accept(asked);
+    asked.echo({ type: "echo", id: 7, tokens: [{ token: "x", bytes: [120], logprob: null }] });
+    asked.take(output({ finished: DONE }));
+
+    expect((await partsOf(asked)).map((part) => part.type)).toEqual(["start", "echo", "delta", "finish", "usage"]);
+  });
+
+  test("cached tokens never exceed the prompt tokens, which may not count all that was evaluated", async () => {
+    const { job: asked } = job();
+    accept(asked, 1);
+    asked.take(output({ cachedTokens: 4, finished: DONE }));
+
+    expect((await partsOf(asked)).at(-1)).toMatchObject({ usage: { promptTokens: 1, cachedPromptTokens: 1 } });
+  });
+
+  test("a refusal is the error it names", async () => {
+    const { job: asked } = job();
+    asked.refuse({ type: "refused", id: 7, code: "queue_full", message: "full", retryAfterMs: 1000 });
+
+    await expect(partsOf(asked)).rejects.toMatchObject({
+      code: "queue_full",
+      message: "full",
+      detail: { retryAfterMs: 1000 },
+    });
+    expect(asked.done).toBe(false);
+  });
+});
+
+describe("what the next process is told", () => {
+  test("at first, everything from the beginning", () => {
+    expect(job(2).job.messages()).toEqual([{ ...REQUEST, choices: [[], []], resumed: false }]);
+  });
+
+  test("the tokens of every choice, shown or not, and which are over", () => {
+    const { job: asked } = job(3);
+    accept(asked);
+    asked.take(output({ generated: [1, 2], shown: [1] }));
+    asked.take(output({ choice: 1, generated: [5], finished: DONE }));
+    asked.take(output({ generated: [3] }));
+
+    expect(asked.messages()).toEqual([{ ...REQUEST, choices: [[1, 2, 3], null, []], resumed: true }]);
+  });
+
+  test("to score the prompt, as long as that has not been said", () => {
+    const { job: asked } = job(1, { promptLogprobs: true });
+    accept(asked);
+    expect(asked.messages()).toMatchObject([{ promptLogprobs: true, resumed: true }]);
+
+    asked.echo({ type: "echo", id: 7, tokens: [] });
+    expect(asked.messages()).toMatchObject([{ promptLogprobs: false, resumed: true }]);
+  });
+
+  test("that the reader is still behind", async () => {
+    const { job: asked, sent } = job();
+    accept(asked);
+    for (let count = 0; count < 300; count += 1) asked.take(output());
+
+    expect(sent).toEqual([{ type: "flow", id: 7, paused: true }]);
+    expect(asked.messages()).toMatchObject([{ type: "generate" }, { type: "flow", id: 7, paused: true }]);
+
+    const parts = asked.parts();
+    for (let count = 0; count < 250; count += 1) await parts.next();
+    expect(sent.at(-1)).toEqual({ type: "flow", id: 7, paused: false });
+    expect(asked.messages()).toHaveLength(1);
+  });
+
+  test("the cache of a later process does not change what was said of the first", async () => {
+    const { job: asked } = job();
+    accept(asked);
+    asked.take(output({ cachedTokens: 4 }));
+    asked.survives(KILLED);
+    asked.take(output({ cachedTokens: 0, finished: DONE }));
+
+    expect((await partsOf(asked)).at(-1)).toMatchObject({ usage: { cachedPromptTokens: 4 } });
+  });
+});
+
+describe("processes that die", () => {
+  /** How many deaths in a row it takes to give up. */
+  function deaths(asked: Job, death: typeof KILLED): number {
+    let count = 1;
+    while (asked.survives(death)) count += 1;
+    return count;
+  }
+
+  test("five crashes without a new token are too many", async () => {
+    const { job: asked } = job();
+
+    expect(deaths(asked, CRASHED)).toBe(5);
+    await expect(partsOf(asked)).rejects.toMatchObject({ code: "internal", message: expect.stringMatching(/5 times/) });
+  });
+
+  test("kills from outside are borne for longer", () => {
+    expect(deaths(job().job, KILLED)).toBe(25);
+  });
+
+  test("a new token clears the account, being accepted again does not", () => {
+    const { job: asked } = job();
+    for (let count = 0; count < 4; count += 1) asked.survives(CRASHED);
+    asked.take(output());
+
+    expect(deaths(asked, CRASHED)).toBe(5);
+  });
+});
