@@ -20,6 +20,7 @@ import type {
 import { NativeModel } from "../../src/engines/llama/model.ts";
 import { Scheduler } from "../../src/engines/llama/scheduler.ts";
 import { NO_STATS } from "../../src/engines/llama/stats.ts";
+import { Task } from "../../src/engines/llama/task.ts";
 import { temporaryFolder } from "./files.ts";
 import { type TinyModelOptions, writeTinyModel } from "./tiny-model.ts";
 import type { Vocabulary } from "./tiny-vocabulary.ts";
@@ -237,6 +238,31 @@ export class TinyScheduler {
 function maxTokens(count: number | undefined): Pick<Limits, "maxTokens"> {
   return count === undefined ? {} : { maxTokens: count };
 }
+
+/** One choice as the scheduler sees it, not in any slot. @param replay tokens it has generated already. */
+export function taskOf(
+  { model }: NativeTiny,
+  prompt: readonly number[],
+  over: Partial<GenerateMessage> & { readonly arrivedMs?: number; readonly replay?: readonly number[] } = {},
+): Task {
+  const { arrivedMs = 0, replay = [], ...message } = over;
+  return new Task({ ...QUIET, ...message, choices: [replay] }, 0, prompt, model, arrivedMs);
+}
+
+const QUIET: GenerateMessage = {
+  type: "generate",
+  id: 1,
+  lane: "batch",
+  prompt: { sections: [], countOffset: 0 },
+  limits: { stopStrings: [], stopSequences: [], maxInputTokens: 100_000, truncate: false },
+  ends: [],
+  sampling: { temperature: 0 },
+  logitBias: [],
+  seed: "1",
+  promptLogprobs: false,
+  choices: [[]],
+  resumed: false,
+};
 
 export function textPrompt(text: string): LoweredPrompt {
   return { sections: [{ role: "prefix", parts: [{ text }] }], countOffset: 0 };

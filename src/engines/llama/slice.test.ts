@@ -1,30 +1,28 @@
 import { describe, expect, test } from "vitest";
-import { FIXED_SLICE, SliceSizer } from "./slice.ts";
+import { SliceSizer } from "./slice.ts";
 
-describe("slice size", () => {
-  test("an unmeasured machine gets the fixed slice", () => {
-    expect(new SliceSizer().tokens({ streaming: true })).toBe(FIXED_SLICE);
-  });
-
-  test("a step lasts about as long as it may, less while streams run", () => {
+describe("the size of a slice", () => {
+  function sizerAt(msPerToken: number): SliceSizer {
     const sizer = new SliceSizer();
-    sizer.observe(100, 100);
-    expect(sizer.tokens({ streaming: true })).toBe(192);
-    expect(sizer.tokens({ streaming: false })).toBe(384);
-  });
+    for (let count = 0; count < 20; count += 1) sizer.observe(128, 128 * msPerToken);
+    return sizer;
+  }
 
-  test("very slow and very fast machines stay within the bounds", () => {
-    const slow = new SliceSizer();
-    slow.observe(100, 100_000);
-    const fast = new SliceSizer();
-    fast.observe(100, 0.1);
-    expect(slow.tokens({ streaming: true })).toBe(64);
-    expect(fast.tokens({ streaming: true })).toBe(512);
-  });
-
-  test("steps of a few rows are not taken for prompts", () => {
+  test("is 128 on a machine that nobody has measured, also after steps too small to tell", () => {
     const sizer = new SliceSizer();
-    sizer.observe(8, 8_000);
-    expect(sizer.tokens({ streaming: false })).toBe(FIXED_SLICE);
+    sizer.observe(8, 1);
+
+    expect([sizer.tokens({ streaming: true }), sizer.tokens({ streaming: false })]).toEqual([128, 128]);
+  });
+
+  test("is smaller while an answer is being generated, and smaller on slower machines", () => {
+    expect(sizerAt(1).tokens({ streaming: true })).toBeLessThan(sizerAt(1).tokens({ streaming: false }));
+    expect(sizerAt(2).tokens({ streaming: true })).toBeLessThan(sizerAt(1).tokens({ streaming: true }));
+  });
+
+  test("stays within bounds on any machine", () => {
+    expect(sizerAt(1000).tokens({ streaming: true })).toBe(64);
+    expect(sizerAt(0.001).tokens({ streaming: false })).toBe(512);
+    expect(sizerAt(0).tokens({ streaming: false })).toBe(512);
   });
 });
