@@ -105,7 +105,7 @@ export class Scheduler {
       this.#admit();
       const plan = this.#plan();
       if (plan.rows.length === 0) {
-        this.#flush();
+        this.#tell(); // without news too: an abort may have freed a slot since the last figures went out
         this.#context.pause();
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -254,7 +254,10 @@ export class Scheduler {
   }
 
   #flush(): void {
-    if (this.#outputs.length === 0) return;
+    if (this.#outputs.length > 0) this.#tell();
+  }
+
+  #tell(): void {
     this.#options.send({ type: "step", outputs: this.#outputs, stats: this.#stats() });
     this.#outputs = [];
   }
