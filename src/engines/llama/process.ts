@@ -90,7 +90,7 @@ function fittingSlotTokens(facts: ModelFacts, options: EngineOptions): number {
 }
 
 function send(message: FromEngine): void {
-  if (process.connected) process.send?.(message);
+  if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a server that has gone shows as "disconnect"
 }
 
 /** Before the model serves, the server is told why it never will; afterwards it sees a crash and starts another process. */
