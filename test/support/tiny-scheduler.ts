@@ -7,7 +7,7 @@ import type { EchoPart, FinishReason, TokenLogprob } from "../../src/continuatio
 import type { LoweredPrompt } from "../../src/continuation/prompt.ts";
 import type { Limits } from "../../src/continuation/request.ts";
 import { bindApi, type LlamaApi } from "../../src/engines/llama/api.ts";
-import { NativeContext } from "../../src/engines/llama/context.ts";
+import { NativeContext, type Row } from "../../src/engines/llama/context.ts";
 import { loadLibraries } from "../../src/engines/llama/library.ts";
 import type {
   AcceptedMessage,
@@ -139,13 +139,26 @@ export type Asked = Partial<Omit<GenerateMessage, "prompt" | "limits">> & {
   readonly limits?: { readonly [Limit in keyof Limits]?: Limits[Limit] | undefined };
 };
 
+type Outcome = Awaited<ReturnType<NativeContext["decode"]>>;
+
+/** Remembers how its decodes ended. */
+class ObservedContext extends NativeContext {
+  readonly outcomes: Outcome[] = [];
+
+  override async decode(rows: readonly Row[]): Promise<Outcome> {
+    const outcome = await super.decode(rows);
+    this.outcomes.push(outcome);
+    return outcome;
+  }
+}
+
 /** A running scheduler; `dispose` when its requests are over. */
 export class TinyScheduler {
   readonly scheduler: Scheduler;
   /** All messages but `step`, and the outputs of steps, in order. */
   readonly said: (Exclude<FromEngine, { type: "step" }> | StepOutput)[] = [];
   stats: SchedulerStats = NO_STATS;
-  readonly #context: NativeContext;
+  readonly #context: ObservedContext;
   readonly #vocabulary: Vocabulary;
   readonly #requests = new Map<number, TinyRequest>();
   #nextId = 1;
@@ -154,7 +167,7 @@ export class TinyScheduler {
     const { slots = 4, slotTokens = 1024, deterministic = true, queueLimit = 64, now } = options;
     this.#vocabulary = vocabulary;
     // As the engine process makes it.
-    this.#context = new NativeContext(api, model, {
+    this.#context = new ObservedContext(api, model, {
       slots,
       slotTokens,
       threads: 1,
@@ -201,6 +214,11 @@ export class TinyScheduler {
       choices,
     });
     return request;
+  }
+
+  /** How the steps so far ended. */
+  get outcomes(): readonly Outcome[] {
+    return this.#context.outcomes;
   }
 
   /** Resolves when nothing is queued or running. */

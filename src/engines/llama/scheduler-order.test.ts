@@ -207,19 +207,43 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
   test("of a prompt in flight stops the native computation, and what follows is not disturbed by it", async () => {
     await withScheduler({ slots: 2, deterministic }, async (scheduler) => {
       const reference = await scheduler.ask({ prompt: LONG }).answer();
-      for (let round = 0; round < 10; round += 1) {
+      for (let round = 0; round < 8; round += 1) {
         const aborted = scheduler.ask({ prompt: `${round}${LONG}` });
-        for (let turn = 0; turn < round; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        // The step is launched in the microtasks after the request; none of them can end it.
+        for (let turn = 0; turn < 20; turn += 1) await undefined;
         scheduler.scheduler.abort(aborted.id);
+        await scheduler.ask({ prompt: "next" }).answer();
       }
 
       const after = await scheduler.ask({ prompt: LONG }).answer();
 
+      // A busy machine may let a tiny step end before the abort is made, but not every time.
+      expect(scheduler.outcomes).toContain("aborted");
+      expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 8, decode: 0 });
       expect(after.generated.length).toBe(reference.generated.length);
       if (deterministic) expect(after.text).toBe(reference.text);
       else expect(after.generated[0]).toBe(reference.generated[0]);
-      const { queued, prefill, decode } = scheduler.stats.aborted;
-      expect(queued + prefill + decode).toBe(10);
+    });
+  });
+
+  test("of a prompt in flight loses no token of the answers in the same step", async () => {
+    await withScheduler({ deterministic }, async (scheduler) => {
+      const reference = await scheduler.ask({ limits: { maxTokens: 100 } }).answer();
+      const talker = scheduler.ask({ limits: { maxTokens: 100 } });
+      for (let round = 1; round <= 8; round += 1) {
+        await talker.generated(10 * round);
+        const long = scheduler.ask({ prompt: `${round}${LONG}` });
+        // News of a step goes out as soon as the next one is launched: with the prompt, by then.
+        const soFar = talker.outputs.length;
+        await talker.until(() => talker.outputs.length > soFar);
+        scheduler.scheduler.abort(long.id);
+      }
+
+      const answer = await talker.answer();
+
+      expect(scheduler.outcomes).toContain("aborted");
+      expect(answer.generated).toHaveLength(100);
+      if (deterministic) expect(answer).toEqual(reference);
     });
   });
 
