@@ -1,4 +1,4 @@
-import type { FinishReason, TokenLogprob } from "./output.ts";
+import type { FinishReason } from "./output.ts";
 import { StopMatcher, TokenStopMatcher } from "./stop.ts";
 
 /** One generated token, as an engine that works on tokens knows it. */
@@ -6,7 +6,6 @@ export interface GeneratedToken {
   readonly id: number;
   /** Its text; a token may be a part of a character. */
   readonly bytes: Uint8Array;
-  readonly logprob?: TokenLogprob;
 }
 
 export interface TranscriptRules {

@@ -91,6 +91,45 @@ describe("what the process says becomes parts", () => {
   });
 });
 
+describe("log probabilities", () => {
+  const scored = (token: string) => ({ token, bytes: [...Buffer.from(token)], logprob: -1, top: [] });
+
+  test("come with the delta that shows their tokens, also when those were held back while the process died", async () => {
+    const { job: asked } = job(1, { logprobs: 0 });
+    accept(asked);
+    asked.take(output({ generated: [1], shown: [], text: "", logprobs: [scored("a")] }));
+    asked.take(output({ generated: [2], shown: [1], text: "a", logprobs: [scored("b")] }));
+    asked.survives(KILLED);
+    asked.take(output({ generated: [3], shown: [2, 3], text: "bc", logprobs: [scored("c")] }));
+    asked.take(output({ generated: [0], shown: [], text: "", logprobs: [scored("")], finished: DONE }));
+
+    const deltas = (await partsOf(asked)).flatMap((part) => (part.type === "delta" ? [part] : []));
+    expect(deltas.map(({ tokens, logprobs }) => [tokens, logprobs?.map(({ token }) => token)])).toEqual([
+      [[1], ["a"]],
+      [
+        [2, 3],
+        ["b", "c"],
+      ],
+    ]);
+  });
+
+  test("of a choice are its own", async () => {
+    const { job: asked } = job(2, { logprobs: 0 });
+    accept(asked);
+    asked.take(output({ choice: 1, generated: [1], shown: [], text: "", logprobs: [scored("held")] }));
+    asked.take(output({ choice: 0, generated: [2], shown: [2], text: "x", logprobs: [scored("x")], finished: DONE }));
+    asked.take(
+      output({ choice: 1, generated: [3], shown: [1, 3], text: "y", logprobs: [scored("y")], finished: DONE }),
+    );
+
+    const deltas = (await partsOf(asked)).flatMap((part) => (part.type === "delta" ? [part] : []));
+    expect(deltas.map(({ choice, logprobs }) => [choice, logprobs?.map(({ token }) => token)])).toEqual([
+      [0, ["x"]],
+      [1, ["held", "y"]],
+    ]);
+  });
+});
+
 describe("what the next process is told", () => {
   test("at first, everything from the beginning", () => {
     expect(job(2).job.messages()).toEqual([{ ...REQUEST, choices: [[], []], resumed: false }]);

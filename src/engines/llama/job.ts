@@ -1,4 +1,4 @@
-import type { FinishReason, StreamPart } from "../../continuation/output.ts";
+import type { FinishReason, StreamPart, TokenLogprob } from "../../continuation/output.ts";
 import { ServiceError } from "../../errors.ts";
 import type {
   AcceptedMessage,
@@ -29,6 +29,8 @@ export class Job {
   readonly #queue: PartQueue<StreamPart>;
   readonly #generated: number[][];
   readonly #finished: (number | undefined)[];
+  /** Per choice, log probabilities of tokens that are generated but not shown yet, in order. */
+  readonly #unshown: TokenLogprob[][];
   #promptTokens: number | undefined;
   #cachedTokens = 0;
   #silentDeaths = { count: 0, cost: 0 };
@@ -46,6 +48,7 @@ export class Job {
     this.#queue = new PartQueue((paused) => send({ type: "flow", id: request.id, paused }));
     this.#generated = Array.from({ length: choices }, () => []);
     this.#finished = Array.from({ length: choices }, () => undefined);
+    this.#unshown = Array.from({ length: choices }, () => []);
   }
 
   get done(): boolean {
@@ -92,10 +95,13 @@ export class Job {
   take({ choice, generated, text, shown, logprobs, cachedTokens, finished }: StepOutput): void {
     this.#silentDeaths = { count: 0, cost: 0 };
     this.#generated[choice]?.push(...generated);
+    const scores = this.#unshown[choice] ?? [];
+    scores.push(...(logprobs ?? []));
     // After a crash the whole prompt is evaluated again; that is our affair, not a smaller cache hit of the caller's.
     if (choice === 0 && cachedTokens !== undefined && !this.#cacheKnown) this.#learnCache(cachedTokens);
     if (text !== "" || shown.length > 0) {
-      this.#queue.push({ type: "delta", choice, text, tokens: shown, ...(logprobs !== undefined && { logprobs }) });
+      const delta = { type: "delta", choice, text, tokens: shown } as const;
+      this.#queue.push(logprobs === undefined ? delta : { ...delta, logprobs: scores.splice(0, shown.length) });
     }
     if (finished !== undefined) this.#finish(choice, finished.reason, finished.completionTokens);
   }

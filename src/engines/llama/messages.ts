@@ -112,7 +112,7 @@ export interface StepOutput {
   readonly generated: readonly number[];
   readonly text: string;
   readonly shown: readonly number[];
-  /** One per entry of `shown`. */
+  /** One per entry of `generated`. */
   readonly logprobs?: readonly TokenLogprob[];
   /** Prompt tokens that needed no evaluation; on the first output of a choice. */
   readonly cachedTokens?: number;

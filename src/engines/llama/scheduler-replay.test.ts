@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Answer, type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
+import type { TokenLogprob } from "../../continuation/output.ts";
 
 const tiny = await loadNativeTiny();
 
@@ -11,6 +12,7 @@ interface Beginning {
   readonly generated: readonly number[];
   readonly text: string;
   readonly shown: readonly number[];
+  readonly logprobs: readonly TokenLogprob[];
 }
 
 /** Runs a request, then again from every place where it could have been cut, and compares the joined answers. */
@@ -24,6 +26,7 @@ async function cutEverywhere(asked: Asked, deterministic = true): Promise<Answer
       generated: outputs.flatMap((output) => output.generated),
       text: outputs.map((output) => output.text).join(""),
       shown: outputs.flatMap((output) => output.shown),
+      logprobs: outputs.flatMap((output) => output.logprobs ?? []),
     };
   });
   const ends = await Promise.all(
@@ -36,12 +39,13 @@ async function cutEverywhere(asked: Asked, deterministic = true): Promise<Answer
       generated: [...beginning.generated, ...end.generated],
       text: beginning.text + end.text,
       shown: [...beginning.shown, ...end.shown],
+      logprobs: [...beginning.logprobs, ...end.logprobs],
       reason: end.reason,
       completionTokens: end.completionTokens,
     };
-    const { generated, text, shown, reason, completionTokens } = answer;
+    const { generated, text, shown, logprobs, reason, completionTokens } = answer;
     if (deterministic)
-      expect(joined, `cut after ${count}`).toEqual({ generated, text, shown, reason, completionTokens });
+      expect(joined, `cut after ${count}`).toEqual({ generated, text, shown, logprobs, reason, completionTokens });
     else expect(joined.generated.length, `cut after ${count}`).toBe(generated.length);
   }
   await scheduler.idle();
@@ -49,9 +53,11 @@ async function cutEverywhere(asked: Asked, deterministic = true): Promise<Answer
   return answer;
 }
 
-const GREEDY: Asked = { prompt: PROMPT, limits: { maxTokens: 60 } };
+/** Log probabilities are equal to the last bit, which texts could be by luck. */
+const GREEDY: Asked = { prompt: PROMPT, limits: { maxTokens: 60 }, logprobs: 1 };
 const SEEDED: Asked = {
   prompt: PROMPT,
+  logprobs: 1,
   limits: { maxTokens: 60 },
   sampling: {
     temperature: 0.9,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  type Answer,
   type Asked,
   loadNativeTiny,
   TinyScheduler,
@@ -25,6 +26,22 @@ async function withScheduler(
 /** What computing rows together or one by one may change in a log probability of this model. */
 const NOISE = 0.1;
 
+/** The likeliest first token and its log probability are the same, so what was computed or reused before it is. */
+function expectSameStart(answer: Answer, other: Answer): void {
+  const [a, b] = [answer, other].map(({ logprobs }) => logprobs[0]?.top[0]);
+  expect(a?.token).toBe(b?.token);
+  expect(Math.abs((a?.logprob ?? 0) - (b?.logprob ?? 9))).toBeLessThan(NOISE);
+}
+
+/** A prompt answered with nothing in any cache. */
+async function alone(prompt: string): Promise<Answer> {
+  const scheduler = new TinyScheduler(tiny, { slots: 1 });
+  const answer = await scheduler.ask({ prompt, logprobs: 1, limits: { maxTokens: 2 } }).answer();
+  await scheduler.idle();
+  scheduler.dispose();
+  return answer;
+}
+
 function tokensOf(text: string): number {
   return tiny.model.encode({ text }).length;
 }
@@ -35,9 +52,9 @@ describe("deterministic mode", () => {
   test("neighbours and earlier requests change no text, greedy or seeded", async () => {
     await withScheduler({}, async (scheduler) => {
       const asked: Asked[] = [
-        {},
-        SEEDED,
-        { prompt: LONG, lane: "batch" },
+        { logprobs: 1 },
+        { ...SEEDED, logprobs: 1 },
+        { prompt: LONG, lane: "batch", logprobs: 1 },
         { ...SEEDED, prompt: `${LONG}print(`, limits: { maxTokens: 25 } },
         { prompt: "春天", limits: { maxTokens: 70 } },
         { prompt: `${LONG}print(1)` },
@@ -91,14 +108,14 @@ describe("deterministic mode", () => {
 describe("cached prompts", () => {
   test("all but the last token of a repeated prompt is reused and reported", async () => {
     await withScheduler({ deterministic: false }, async (scheduler) => {
-      const first = await scheduler.ask({ prompt: LONG, logprobs: 0 }).answer();
+      const first = await scheduler.ask({ prompt: LONG, logprobs: 1 }).answer();
 
-      const again = await scheduler.ask({ prompt: LONG, logprobs: 0 }).answer();
+      const again = await scheduler.ask({ prompt: LONG, logprobs: 1 }).answer();
 
       expect(first.cachedTokens).toBe(0);
       expect(again.cachedTokens).toBe(tokensOf(LONG) - 1);
       expect(again.generated[0]).toBe(first.generated[0]);
-      expect(Math.abs((again.logprobs[0]?.logprob ?? 0) - (first.logprobs[0]?.logprob ?? 9))).toBeLessThan(NOISE);
+      expectSameStart(again, first);
       expect(scheduler.stats.cachedPromptTokens).toBe(tokensOf(LONG) - 1);
       expect(scheduler.stats.promptTokens).toBe(tokensOf(LONG) + 1);
     });
@@ -122,19 +139,22 @@ describe("cached prompts", () => {
       const running = scheduler.ask({ prompt: LONG, limits: { maxTokens: 200 } });
       await running.generated(2);
 
-      const beside = await scheduler.ask({ prompt: `${LONG}print(` }).answer();
+      const beside = await scheduler.ask({ prompt: `${LONG}print(`, logprobs: 1 }).answer();
 
       expect(beside.cachedTokens).toBe(tokensOf(LONG));
+      expectSameStart(beside, await alone(`${LONG}print(`));
       expect((await running.answer()).generated).toHaveLength(200);
     });
   });
 
   test("several choices evaluate their prompt once", async () => {
     await withScheduler({ deterministic: false }, async (scheduler) => {
-      const choices = await scheduler.ask({ ...SEEDED, prompt: LONG, choices: [[], [], []] }).answers();
+      const choices = await scheduler.ask({ ...SEEDED, prompt: LONG, choices: [[], [], []], logprobs: 1 }).answers();
 
       expect(choices.map((each) => each.cachedTokens)).toEqual([0, tokensOf(LONG) - 1, tokensOf(LONG) - 1]);
       expect(scheduler.stats.promptTokens).toBe(tokensOf(LONG) + 2);
+      const reference = await alone(LONG);
+      for (const each of choices) expectSameStart(each, reference);
       expect(new Set(choices.map(({ text }) => text)).size).toBe(3);
     });
   });
@@ -276,13 +296,13 @@ describe("log probabilities", () => {
     });
   });
 
-  test("every shown token has one, held back or not", async () => {
+  test("every generated token has one, held back or not", async () => {
     await withScheduler({}, async (scheduler) => {
       const request = scheduler.ask({ prompt: "春天", logprobs: 3, limits: { maxTokens: 80, stopStrings: ["never"] } });
       await request.answer();
 
       for (const output of request.outputs) {
-        expect(output.logprobs).toHaveLength(output.shown.length);
+        expect(output.logprobs).toHaveLength(output.generated.length);
         for (const each of output.logprobs ?? []) expect(each.top).toHaveLength(3);
       }
     });

@@ -1,5 +1,5 @@
 import type { TokenLogprob } from "../../continuation/output.ts";
-import { type GeneratedToken, type Step, Transcript } from "../../continuation/transcript.ts";
+import { type Step, Transcript } from "../../continuation/transcript.ts";
 import type { GenerateMessage, Lane, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
 import { type Picked, Sampler } from "./sampler.ts";
@@ -74,9 +74,10 @@ export class Task {
     const picked = this.#sampler.pick(logits, this.#message.logprobs);
     this.#sampler.accept(picked.id);
     this.tokens.push(picked.id);
-    let step = this.#transcript.push(this.#generatedToken(picked));
+    let step = this.#transcript.push({ id: picked.id, bytes: this.#model.bytes(picked.id) });
     if (step.finished === undefined && room <= 1) step = joined(step, this.#transcript.cut());
-    return this.#output([picked.id], step);
+    const logprob = this.#logprobOf(picked);
+    return { ...this.#output([picked.id], step), ...(logprob !== undefined && { logprobs: [logprob] }) };
   }
 
   /** Ends a task that generates nothing (only the prompt was asked for). */
@@ -94,7 +95,6 @@ export class Task {
       generated,
       text: step.text,
       shown: step.tokens.map((token) => token.id),
-      ...(this.#message.logprobs !== undefined && { logprobs: step.tokens.flatMap((token) => token.logprob ?? []) }),
       ...(tellCache && this.cachedTokens !== undefined && { cachedTokens: this.cachedTokens }),
       ...(step.finished !== undefined && {
         finished: { reason: step.finished, completionTokens: this.#transcript.completionTokens },
@@ -102,11 +102,10 @@ export class Task {
     };
   }
 
-  #generatedToken(picked: Picked): GeneratedToken {
-    const bytes = this.#model.bytes(picked.id);
-    if (picked.logprob === undefined) return { id: picked.id, bytes };
-    const top = (picked.top ?? []).map(({ id, logprob }) => ({ ...tokenText(this.#model.bytes(id)), logprob }));
-    return { id: picked.id, bytes, logprob: { ...tokenText(bytes), logprob: picked.logprob, top } };
+  #logprobOf({ id, logprob, top = [] }: Picked): TokenLogprob | undefined {
+    if (logprob === undefined) return undefined;
+    const alternatives = top.map((each) => ({ ...tokenText(this.#model.bytes(each.id)), logprob: each.logprob }));
+    return { ...tokenText(this.#model.bytes(id)), logprob, top: alternatives };
   }
 }
 
