@@ -105,7 +105,7 @@ export class Scheduler {
       this.#admit();
       const plan = this.#plan();
       if (plan.rows.length === 0) {
-        this.#tell(); // without news too: an abort may have freed a slot since the last figures went out
+        this.#flush();
         this.#context.pause();
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -253,11 +253,8 @@ export class Scheduler {
     return this.#running?.spans.some((span) => span.slot === slot) ?? false;
   }
 
+  /** The figures go out without outputs too: while a prompt is evaluated, and after an abort freed a slot. */
   #flush(): void {
-    if (this.#outputs.length > 0) this.#tell();
-  }
-
-  #tell(): void {
     this.#options.send({ type: "step", outputs: this.#outputs, stats: this.#stats() });
     this.#outputs = [];
   }
