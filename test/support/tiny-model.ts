@@ -30,6 +30,8 @@ export interface TinyModelOptions extends VocabularyOptions {
   /** Jinja source; `null` leaves it out. Default: ChatML. */
   readonly chatTemplate?: string | null;
   readonly name?: string;
+  /** Larger models take longer: for tests that must meet an engine at work. Default `TINY_SHAPE`. */
+  readonly shape?: Shape;
 }
 
 export const CHATML_TEMPLATE =
@@ -52,13 +54,14 @@ export function writeTinyModel(path: string, options: TinyModelOptions = {}): Vo
   const fim = options.fim ?? true;
   const controlTokens = options.controlTokens ?? TINY_CONTROL_TOKENS.filter((token) => fim || !isFimMarker(token));
   const vocabulary = tinyVocabulary({ ...options, controlTokens });
-  const metadata = qwen2Metadata(TINY_SHAPE, vocabulary, {
+  const shape = options.shape ?? TINY_SHAPE;
+  const metadata = qwen2Metadata(shape, vocabulary, {
     name: options.name ?? "tiny",
     contextTokens: options.contextTokens ?? 8192,
     endToken: options.endToken ?? "<|im_end|>",
     chatTemplate: options.chatTemplate === undefined ? CHATML_TEMPLATE : options.chatTemplate,
   });
-  writeGguf(path, metadata, randomTensors(TINY_SHAPE, vocabulary, new Random(options.seed ?? 20_251_111)));
+  writeGguf(path, metadata, randomTensors(shape, vocabulary, new Random(options.seed ?? 20_251_111)));
   return vocabulary;
 }
 
