@@ -238,7 +238,7 @@ describe("contents", () => {
           expect(controlsOf(parts)).toEqual(controlsOf(frame));
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 });

@@ -64,7 +64,7 @@ describe("cutting a prompt to a budget", () => {
         const lengths = sections.map(({ length }) => length);
         if (keep !== undefined) check(sections, budget, keep, lengths);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
 
   test("the budget is never exceeded, and used up when anything was cut in part", () => {
@@ -138,7 +138,7 @@ describe("cutting a prompt to a budget", () => {
         );
         expect(cut(sections, budget) === undefined).toBe(fixed > budget);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 

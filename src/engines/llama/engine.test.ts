@@ -137,7 +137,7 @@ describe("when the engine process is killed", () => {
     let deltas = 0;
     async function* killing(parts: AsyncIterable<StreamPart>): AsyncGenerator<StreamPart> {
       for await (const part of parts) {
-        if (part.type === "delta" && ++deltas % 90 === 0) kill(engine);
+        if (part.type === "delta" && ++deltas % 120 === 0) kill(engine);
         yield part;
       }
     }
