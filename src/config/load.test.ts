@@ -8,16 +8,16 @@ import type { Surroundings } from "./surroundings.ts";
 const FILES = [
   "/etc/continuo/a.gguf",
   "/etc/continuo/b.gguf",
-  "/work/tiny.gguf",
-  "/work/other.gguf",
-  "/work/x=y.gguf",
-  "/work/big-q4_k_m-00001-of-00002.gguf",
+  "/srv/tiny.gguf",
+  "/srv/other.gguf",
+  "/srv/x=y.gguf",
+  "/srv/big-q4_k_m-00001-of-00002.gguf",
 ];
 
 function surroundings(source = "", env: Record<string, string> = {}): Surroundings {
   return {
     env,
-    cwd: "/work",
+    cwd: "/srv",
     home: "/home/me",
     platform: "linux",
     readFile: (path) => {
@@ -149,8 +149,8 @@ describe("precedence", () => {
     });
 
     expect(config.models.map(({ name, file, slots }) => [name, file, slots])).toEqual([
-      ["second", "/work/other.gguf", 2],
-      ["tiny", "/work/tiny.gguf", undefined],
+      ["second", "/srv/other.gguf", 2],
+      ["tiny", "/srv/tiny.gguf", undefined],
       ["first", "/etc/continuo/a.gguf", undefined],
     ]);
   });
@@ -281,7 +281,7 @@ describe("what is wrong is said with its place", () => {
     expect(problems("", { port: "abc" })).toEqual(['--port: port: expected an integer from 0 to 65535, found "abc"']);
     expect(problems("", {}, { CONTINUO_PORT: "70000" })[0]).toMatch(/^CONTINUO_PORT: port: expected an integer/);
     expect(problems("", { model: ["none.gguf"] })[0]).toMatch(
-      /^--model none\.gguf: models\.none\.file: there is no file \/work\/none\.gguf/,
+      /^--model none\.gguf: models\.none\.file: there is no file \/srv\/none\.gguf/,
     );
     expect(problems("", { model: ["tiny.gguf"], slots: "0" })[0]).toMatch(
       /^--slots: models\.tiny\.slots: expected an integer from 1 to 256, found 0/,
