@@ -28,7 +28,7 @@ export interface EngineStats {
   readonly resumed: number;
   /** Aborted requests by where the abort met them. */
   readonly aborted: { readonly queued: number; readonly prefill: number; readonly decode: number };
-  /** Prompt tokens that were not evaluated, and completion tokens that were not generated, because of an abort. */
+  /** Because of an abort: prompt tokens not evaluated, and completion tokens not generated, these up to the request's limit. */
   readonly savedPromptTokens: number;
   readonly savedCompletionTokens: number;
 }

@@ -41,7 +41,7 @@ const COUNTERS: readonly EngineCounter[] = [
   ],
   [
     "continuo_engine_saved_completion_tokens_total",
-    "Completion tokens not generated because of an abort.",
+    "Completion tokens not generated because of an abort, at most: counted up to the limit of the request.",
     (stats) => stats.savedCompletionTokens,
   ],
 ];

@@ -49,8 +49,8 @@ export class Counters {
   }
 
   /**
-   * Without a limit of the caller's nobody knows how long the answer would have been: then nothing is claimed; nor for a
-   * prompt that another choice would have shared.
+   * A limit says how long an answer may be, not how long it would have been, so completion tokens are an upper bound; without
+   * a limit, and for a prompt that another choice would have shared, nothing is claimed.
    */
   #saved(task: Task, evaluated: number): void {
     if (task.leader === undefined) this.#savedPromptTokens += Math.max(0, task.promptLength - evaluated);
