@@ -23,6 +23,9 @@ export interface EngineStats {
   readonly promptTokens: number;
   readonly cachedPromptTokens: number;
   readonly completionTokens: number;
+  /** Tokens guessed ahead, and those of them that became part of an answer. */
+  readonly draftedTokens: number;
+  readonly acceptedDraftTokens: number;
   readonly restarts: number;
   /** Requests carried over a restart. */
   readonly resumed: number;

@@ -54,6 +54,8 @@ export interface Usage {
   readonly completionTokens: number;
   /** Prompt tokens that needed no evaluation. Absent: the engine did not say; never 0 as a guess. */
   readonly cachedPromptTokens?: number;
+  /** Tokens guessed ahead and how many of them became part of an answer. Absent: the engine did not guess. */
+  readonly drafts?: { readonly proposed: number; readonly accepted: number };
   readonly source: "engine" | "estimate";
 }
 

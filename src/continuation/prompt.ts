@@ -17,6 +17,18 @@ export interface LoweredPrompt {
   readonly sections: readonly PromptSection[];
   /** Added to the number of tokens to get what is reported: control tokens the caller wrote minus those rendered. */
   readonly countOffset: number;
+  /** Where the answer goes on with text that the caller wrote; absent where it begins with something new. */
+  readonly heal?: HealingPoint;
+}
+
+/** The end of a text that is continued and may have been cut inside a token. */
+export interface HealingPoint {
+  /** Index of the section whose last part is that text. */
+  readonly section: number;
+  /** Its length in UTF-8, bytes: nothing before it may be generated anew. */
+  readonly bytes: number;
+  /** Heal unless somebody says otherwise. */
+  readonly byDefault: boolean;
 }
 
 /** Neighbouring texts become one: they must be encoded together, as the string they are. */

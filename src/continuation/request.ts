@@ -12,6 +12,12 @@ export interface ContinuationRequest {
   readonly logprobs?: number;
   /** Report the log probabilities of the prompt's own tokens too (an `echo` part). Needs `logprobs`. */
   readonly promptLogprobs: boolean;
+  /** Continue a word that the prefix cuts, whatever its tokens are (see `healing.ts`). Absent: what suits weights and input. */
+  readonly tokenHealing?: boolean;
+  /** Guess tokens from the prompt and verify them together; never changes the text. Absent: the engine's own setting. */
+  readonly speculation?: boolean;
+  /** GBNF with a rule `root` that the whole answer matches, an assistant prefix included. */
+  readonly grammar?: string;
 }
 
 /** Every field optional: absent means "the model's default", never a value of ours. */

@@ -191,6 +191,8 @@ const NO_STATS: EngineStats = {
   promptTokens: 0,
   cachedPromptTokens: 0,
   completionTokens: 0,
+  draftedTokens: 0,
+  acceptedDraftTokens: 0,
   restarts: 0,
   resumed: 0,
   aborted: { queued: 0, prefill: 0, decode: 0 },

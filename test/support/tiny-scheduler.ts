@@ -209,6 +209,8 @@ export class TinyScheduler {
       logitBias: [],
       seed: "1",
       promptLogprobs: false,
+      healing: false,
+      speculation: false,
       resumed: false,
       ...rest,
       choices,
@@ -278,6 +280,8 @@ const QUIET: GenerateMessage = {
   logitBias: [],
   seed: "1",
   promptLogprobs: false,
+  healing: false,
+  speculation: false,
   choices: [[]],
   resumed: false,
 };

@@ -6,6 +6,8 @@ export class Counters {
   #promptTokens = 0;
   #cachedPromptTokens = 0;
   #completionTokens = 0;
+  #draftedTokens = 0;
+  #acceptedDraftTokens = 0;
   readonly #aborted = { queued: 0, prefill: 0, decode: 0 };
   #savedPromptTokens = 0;
   #savedCompletionTokens = 0;
@@ -19,8 +21,10 @@ export class Counters {
     this.#promptTokens += Math.max(0, Math.min(end, task.promptLength) - start);
   }
 
-  generated(): void {
-    this.#completionTokens += 1;
+  generated(tokens: number, drafts: { readonly proposed: number; readonly accepted: number }): void {
+    this.#completionTokens += tokens;
+    this.#draftedTokens += drafts.proposed;
+    this.#acceptedDraftTokens += drafts.accepted;
   }
 
   /**
@@ -42,6 +46,8 @@ export class Counters {
       promptTokens: this.#promptTokens,
       cachedPromptTokens: this.#cachedPromptTokens,
       completionTokens: this.#completionTokens,
+      draftedTokens: this.#draftedTokens,
+      acceptedDraftTokens: this.#acceptedDraftTokens,
       aborted: { ...this.#aborted },
       savedPromptTokens: this.#savedPromptTokens,
       savedCompletionTokens: this.#savedCompletionTokens,

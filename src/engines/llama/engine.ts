@@ -20,6 +20,10 @@ export interface LlamaEngineOptions {
   readonly fimLayouts: readonly FimLayout[];
   /** A family of `fimLayouts`, or false for none; absent: what the vocabulary shows. */
   readonly fim?: string | false;
+  /** Token healing of requests that do not choose; absent: where the kind of input and the weights gain by it. */
+  readonly tokenHealing?: boolean;
+  /** Prompt-lookup drafts for requests that do not choose; absent: yes. */
+  readonly speculation?: boolean;
   /** The script of the engine process; absent: the one beside this file. */
   readonly script?: URL;
   /** For logs; one line without prompt text. */
@@ -121,12 +125,13 @@ export class LlamaEngine implements Engine {
     const { logitBias, seed, ...sampling } = request.sampling;
     const id = this.#nextId;
     this.#nextId += 1;
+    const prompt = lower(request.input, weights);
     const isShort = (request.limits.maxTokens ?? Number.POSITIVE_INFINITY) <= INTERACTIVE_TOKENS;
     return {
       type: "generate",
       id,
       lane: request.input.kind === "infill" || isShort ? "interactive" : "batch",
-      prompt: lower(request.input, weights),
+      prompt,
       limits: request.limits,
       ends,
       sampling,
@@ -134,6 +139,9 @@ export class LlamaEngine implements Engine {
       seed: (seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed))).toString(),
       ...(request.logprobs !== undefined && { logprobs: request.logprobs }),
       promptLogprobs: request.promptLogprobs,
+      healing: request.tokenHealing ?? this.#options.tokenHealing ?? prompt.heal?.byDefault ?? false,
+      speculation: request.speculation ?? this.#options.speculation ?? true,
+      ...(request.grammar !== undefined && { grammar: { source: request.grammar, prefix: prefixOf(request) } }),
     };
   }
 
@@ -168,4 +176,9 @@ export class LlamaEngine implements Engine {
   #failAll(error: ServiceError): void {
     for (const job of this.#jobs.values()) job.fail(error);
   }
+}
+
+/** The part of an answer that the caller wrote; a grammar describes the whole. */
+function prefixOf({ input }: ContinuationRequest): string {
+  return input.kind === "chat" ? (input.assistantPrefix ?? "") : "";
 }

@@ -17,6 +17,8 @@ const REQUEST: Omit<GenerateMessage, "choices" | "resumed"> = {
   logitBias: [],
   seed: "5",
   promptLogprobs: false,
+  healing: false,
+  speculation: false,
 };
 
 function job(choices = 1, over: Partial<typeof REQUEST> = {}): { job: Job; sent: FlowMessage[] } {

@@ -43,10 +43,21 @@ export interface GenerateMessage {
   readonly seed: string;
   readonly logprobs?: number;
   readonly promptLogprobs: boolean;
+  /** Back up over the last tokens of the prompt and generate them anew, where the prompt says that it may. */
+  readonly healing: boolean;
+  readonly speculation: boolean;
+  readonly grammar?: GrammarMessage;
   /** Per choice, the tokens it has generated already (in an earlier process), or null when it has finished. */
   readonly choices: readonly (readonly number[] | null)[];
   /** The request was accepted by an earlier process: no queue limit, no second `accepted`. */
   readonly resumed: boolean;
+}
+
+export interface GrammarMessage {
+  /** GBNF with a rule `root`. */
+  readonly source: string;
+  /** The beginning of what it matches: the assistant prefix, or "". */
+  readonly prefix: string;
 }
 
 export interface AbortMessage {

@@ -226,7 +226,7 @@ export class Scheduler {
     }
     const room = this.#context.slotTokens - task.tokens.length;
     this.#outputs.push(task.advance(this.#context.logits(firstRow + end - start - 1), room));
-    this.#counters.generated();
+    this.#counters.generated(1, { proposed: 0, accepted: 0 });
   }
 
   /** A step that did not end leaves no trace: its rows are forgotten and planned again. */

@@ -7,6 +7,8 @@ export const NO_STATS: SchedulerStats = {
   promptTokens: 0,
   cachedPromptTokens: 0,
   completionTokens: 0,
+  draftedTokens: 0,
+  acceptedDraftTokens: 0,
   aborted: { queued: 0, prefill: 0, decode: 0 },
   savedPromptTokens: 0,
   savedCompletionTokens: 0,
@@ -20,6 +22,8 @@ export function addStats(a: SchedulerStats, b: SchedulerStats): SchedulerStats {
     promptTokens: a.promptTokens + b.promptTokens,
     cachedPromptTokens: a.cachedPromptTokens + b.cachedPromptTokens,
     completionTokens: a.completionTokens + b.completionTokens,
+    draftedTokens: a.draftedTokens + b.draftedTokens,
+    acceptedDraftTokens: a.acceptedDraftTokens + b.acceptedDraftTokens,
     aborted: {
       queued: a.aborted.queued + b.aborted.queued,
       prefill: a.aborted.prefill + b.aborted.prefill,
