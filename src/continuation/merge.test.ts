@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { deltaPart, gate, type Script, ScriptedEngine, saying, startPart } from "../../test/support/scripted-engine.ts";
 import { ServiceError } from "../errors.ts";
 import { continueAll, sumUsage } from "./merge.ts";
-import { collect, type StreamPart } from "./output.ts";
+import { collect, type StreamPart, type Usage } from "./output.ts";
 import type { ContinuationRequest } from "./request.ts";
 
 const never = new AbortController().signal;
@@ -180,4 +180,12 @@ test("cached tokens are reported only when every request knows them", () => {
     source: "engine",
   });
   expect(sumUsage([known, unknown])).toEqual({ promptTokens: 9, completionTokens: 3, source: "estimate" });
+});
+
+test("drafts are summed over the parts that made some", () => {
+  const plain: Usage = { promptTokens: 1, completionTokens: 1, source: "engine" };
+  const guessed: Usage = { ...plain, drafts: { proposed: 5, accepted: 2 } };
+
+  expect(sumUsage([guessed, plain, guessed]).drafts).toEqual({ proposed: 10, accepted: 4 });
+  expect(sumUsage([plain, plain])).not.toHaveProperty("drafts");
 });

@@ -79,12 +79,19 @@ function mergedStart(starts: ReadonlyMap<number, StartPart>): StartPart {
   };
 }
 
-/** Cached tokens only when every part knows them, an estimate as soon as one part is. */
+/** Cached tokens only when every part knows them, drafts when any part made some, an estimate as soon as one part is. */
 export function sumUsage(usages: readonly Usage[]): Usage {
   const cached = usages.map((usage) => usage.cachedPromptTokens);
+  const drafts = usages.flatMap((usage) => usage.drafts ?? []);
   const sum: Usage = {
     promptTokens: usages.reduce((total, usage) => total + usage.promptTokens, 0),
     completionTokens: usages.reduce((total, usage) => total + usage.completionTokens, 0),
+    ...(drafts.length > 0 && {
+      drafts: {
+        proposed: drafts.reduce((total, { proposed }) => total + proposed, 0),
+        accepted: drafts.reduce((total, { accepted }) => total + accepted, 0),
+      },
+    }),
     source: usages.some((usage) => usage.source === "estimate") ? "estimate" : "engine",
   };
   if (!cached.every((tokens) => tokens !== undefined)) return sum;

@@ -1,10 +1,10 @@
 import type { DeltaPart, Result, StreamPart, TokenLogprob, Usage } from "../continuation/output.ts";
 import type { ServiceError } from "../errors.ts";
 import type { ChatChunk, ChatChunkChoice, ChatLogprobs, ChatResponse } from "../wire/openai/chat.ts";
-import { DONE_EVENT, dataEvent } from "../wire/sse.ts";
-import { openAiFailure } from "./errors.ts";
+import { dataEvent } from "../wire/sse.ts";
 import { chatLogprobs } from "./logprobs.ts";
 import type { Dialect, Encoder } from "./protocol.ts";
+import { closingEvents, failureEvent } from "./stream-end.ts";
 import { usageToOpenAi } from "./usage.ts";
 
 export interface ChatView {
@@ -45,14 +45,12 @@ export class ChatEncoder implements Encoder {
   }
 
   end(): string {
-    const wanted = this.#view.includeUsage && this.#usage !== undefined;
-    return (wanted ? dataEvent(this.#body([], this.#usage)) : "") + DONE_EVENT;
+    return closingEvents(this.#view.includeUsage ? this.#usage : undefined, (usage) => this.#body([], usage));
   }
 
   failure(error: ServiceError): string {
     const { dialect, requestId } = this.#view;
-    const { id } = this.#envelope();
-    return dataEvent({ ...openAiFailure(error, { dialect, requestId, idPrefix: "chatcmpl-" }).body, id });
+    return failureEvent(error, { dialect, requestId, idPrefix: "chatcmpl-" });
   }
 
   whole(result: Result): ChatResponse {
@@ -62,7 +60,8 @@ export class ChatEncoder implements Encoder {
       index,
       logprobs: this.#logprobs(choice.logprobs),
     }));
-    return { choices, object: "chat.completion", usage: usageToOpenAi(result.usage), ...this.#envelope() };
+    const usage = usageToOpenAi(result.usage, this.#view.dialect);
+    return { choices, object: "chat.completion", usage, ...this.#envelope() };
   }
 
   /** Clients expect the role in the first delta of every choice. */
@@ -95,7 +94,7 @@ export class ChatEncoder implements Encoder {
     return {
       choices,
       object: "chat.completion.chunk",
-      usage: usage === undefined ? null : usageToOpenAi(usage),
+      usage: usage === undefined ? null : usageToOpenAi(usage, this.#view.dialect),
       ...this.#envelope(),
     };
   }

@@ -9,11 +9,11 @@ import type {
 } from "../continuation/output.ts";
 import type { ServiceError } from "../errors.ts";
 import type { CompletionsChoice, CompletionsResponse, LegacyLogprobs } from "../wire/openai/completions.ts";
-import { DONE_EVENT, dataEvent } from "../wire/sse.ts";
-import { openAiFailure } from "./errors.ts";
+import { dataEvent } from "../wire/sse.ts";
 import { LegacyLogprobsPrinter } from "./logprobs.ts";
 import type { Prompt } from "./prompts.ts";
 import type { Dialect, Encoder } from "./protocol.ts";
+import { closingEvents, failureEvent } from "./stream-end.ts";
 import { usageToOpenAi } from "./usage.ts";
 
 export interface CompletionsView {
@@ -63,14 +63,12 @@ export class CompletionsEncoder implements Encoder {
   }
 
   end(): string {
-    const wanted = this.#view.includeUsage && this.#usage !== undefined;
-    return (wanted ? dataEvent(this.#body([], this.#usage)) : "") + DONE_EVENT;
+    return closingEvents(this.#view.includeUsage ? this.#usage : undefined, (usage) => this.#body([], usage));
   }
 
   failure(error: ServiceError): string {
     const { dialect, requestId } = this.#view;
-    const id = this.#id();
-    return dataEvent({ ...openAiFailure(error, { dialect, requestId, idPrefix: "cmpl-" }).body, id });
+    return failureEvent(error, { dialect, requestId, idPrefix: "cmpl-" });
   }
 
   whole(result: Result): CompletionsResponse {
@@ -131,19 +129,15 @@ export class CompletionsEncoder implements Encoder {
   }
 
   #body(choices: CompletionsChoice[], usage?: Usage): CompletionsResponse {
-    const { createdSeconds, model } = this.#view;
+    const { createdSeconds, model, dialect, requestId } = this.#view;
     return {
-      id: this.#id(),
+      id: `cmpl-${requestId}`,
       object: "text_completion",
       created: createdSeconds,
       model,
       choices,
-      usage: usage === undefined ? null : usageToOpenAi(usage),
+      usage: usage === undefined ? null : usageToOpenAi(usage, dialect),
       system_fingerprint: null,
     };
-  }
-
-  #id(): string {
-    return `cmpl-${this.#view.requestId}`;
   }
 }

@@ -2,6 +2,7 @@ import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { generationRequest } from "../wire/dashscope/generation.ts";
 import { HARMLESS_OPTIONS, hasTools } from "./chat-options.ts";
+import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { dashScopeFailure } from "./errors.ts";
 import { GenerationEncoder } from "./generation-encoder.ts";
 import { ignoredInputFields, readInput, readInputObject } from "./generation-input.ts";
@@ -26,7 +27,7 @@ export function generationProtocol(): Protocol {
   };
 }
 
-const HONOURED = new Set(["result_format", "max_tokens", "n", ...SAMPLING_FIELDS, ...LIMIT_FIELDS]);
+const HONOURED = new Set(["result_format", "max_tokens", "n", ...SAMPLING_FIELDS, ...LIMIT_FIELDS, ...SWITCH_FIELDS]);
 
 function decode(body: Fields, call: Call): Decoded {
   const { card } = call;
@@ -46,6 +47,7 @@ function decode(body: Fields, call: Call): Decoded {
     limits: readLimits(parameters, card, ["max_tokens"]),
     choices,
     promptLogprobs: false,
+    ...readSwitches(parameters),
   };
   return {
     requests: [request],

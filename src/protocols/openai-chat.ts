@@ -3,6 +3,7 @@ import { chatRequest } from "../wire/openai/chat.ts";
 import { ChatEncoder } from "./chat-encoder.ts";
 import { missingInput, readChat } from "./chat-input.ts";
 import { HARMLESS_OPTIONS, hasTools } from "./chat-options.ts";
+import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { openAiFailure } from "./errors.ts";
 import { fieldsWithoutEffect } from "./ignored.ts";
 import { LIMIT_FIELDS, readLimits } from "./limits.ts";
@@ -33,6 +34,7 @@ const HONOURED = new Set([
   ...TOKEN_LIMITS,
   ...SAMPLING_FIELDS,
   ...LIMIT_FIELDS,
+  ...SWITCH_FIELDS,
 ]);
 const HONOURED_BY_OPENAI = new Set([...HONOURED, "logprobs", "top_logprobs", "continue_final_message"]);
 
@@ -52,6 +54,7 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
     choices,
     ...(logprobs === undefined ? {} : { logprobs }),
     promptLogprobs: false,
+    ...readSwitches(body),
   };
   return {
     requests: [request],

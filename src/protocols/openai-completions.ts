@@ -2,6 +2,7 @@ import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { completionsRequest } from "../wire/openai/completions.ts";
 import { CompletionsEncoder } from "./completions-encoder.ts";
+import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { openAiFailure } from "./errors.ts";
 import { hasMarkers } from "./fim-prompt.ts";
 import { fieldsWithoutEffect } from "./ignored.ts";
@@ -36,6 +37,7 @@ const HONOURED = new Set([
   ...["model", "prompt", "suffix", "max_tokens", "stream", "stream_options", "echo", "n", "best_of"],
   ...SAMPLING_FIELDS,
   ...LIMIT_FIELDS,
+  ...SWITCH_FIELDS,
 ]);
 
 function wantsInfill({ prompt, suffix }: Fields): boolean {
@@ -60,6 +62,7 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
     limits: readLimits(body, card, ["max_tokens"], echo ? 0 : 1),
     choices: count.generated,
     ...scoring(prompts, echo, logprobs, count),
+    ...readSwitches(body),
   };
   return {
     requests: inputs.map((input) => ({ ...shared, input })),

@@ -19,7 +19,13 @@ const message = { role: "user", content: "hi" };
 const open = { role: "assistant", content: "In", partial: true };
 const token = { token: "a", bytes: [97], logprob: -1, top: [{ token: "b", bytes: [98], logprob: -2 }] };
 const start = { type: "start", model: "weights", promptTokens: 2, truncatedTokens: 0, ignored: [] } as const;
-const usage = { promptTokens: 2, completionTokens: 1, cachedPromptTokens: 1, source: "engine" } as const;
+const usage = {
+  promptTokens: 2,
+  completionTokens: 1,
+  cachedPromptTokens: 1,
+  drafts: { proposed: 2, accepted: 1 },
+  source: "engine",
+} as const;
 const parts: readonly StreamPart[] = [
   start,
   { type: "echo", choice: 0, tokens: [{ token: "p", bytes: [112], logprob: null }] },

@@ -15,6 +15,7 @@ const NAMES: Readonly<Record<string, string>> = {
   stopStrings: "stop",
   stopSequences: "stop",
   truncate: "truncate_prompt",
+  tokenHealing: "token_healing",
 };
 
 /** The field in which callers say a domain setting; all wires agree on these. Unknown settings keep their name. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ScriptedEngine } from "../../test/support/scripted-engine.ts";
 import { Metrics } from "./metrics.ts";
 import type { RequestRecord } from "./request-record.ts";
 
@@ -63,4 +64,17 @@ test("times are told in seconds", async () => {
   ]);
   expect((await lines(metrics, "gen_ai_server_time_per_output_token_seconds_sum"))[0]).toMatch(/ 0\.06$/);
   expect((await lines(metrics, "gen_ai_server_time_per_output_token_seconds_count"))[0]).toMatch(/ 3$/);
+});
+
+test("drafted and accepted tokens are counted per engine", async () => {
+  const engine = new ScriptedEngine(() => [], "coder");
+  engine.setStats({ draftedTokens: 12, acceptedDraftTokens: 5 });
+  const metrics = new Metrics(() => [{ name: "coder", engine }]);
+
+  expect(await lines(metrics, "continuo_engine_drafted")).toEqual([
+    'continuo_engine_drafted_tokens_total{engine="coder"} 12',
+  ]);
+  expect(await lines(metrics, "continuo_engine_accepted_draft")).toEqual([
+    'continuo_engine_accepted_draft_tokens_total{engine="coder"} 5',
+  ]);
 });

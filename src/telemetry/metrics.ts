@@ -32,6 +32,12 @@ const COUNTERS: readonly EngineCounter[] = [
     (stats) => stats.cachedPromptTokens,
   ],
   ["continuo_engine_completion_tokens_total", "Generated tokens.", (stats) => stats.completionTokens],
+  ["continuo_engine_drafted_tokens_total", "Tokens guessed ahead.", (stats) => stats.draftedTokens],
+  [
+    "continuo_engine_accepted_draft_tokens_total",
+    "Tokens guessed ahead that became part of an answer.",
+    (stats) => stats.acceptedDraftTokens,
+  ],
   ["continuo_engine_restarts_total", "Engine processes started after the first.", (stats) => stats.restarts],
   ["continuo_engine_resumed_requests_total", "Requests carried over a restart.", (stats) => stats.resumed],
   [

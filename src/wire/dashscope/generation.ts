@@ -30,8 +30,16 @@ const parameters = z
     frequency_penalty: z.number().min(-2).max(2).nullable().optional(),
     repetition_penalty: z.number().gt(0).nullable().optional(),
     truncate_prompt: z.boolean().nullable().optional().describe("Cut a too long prompt instead of refusing it"),
-    token_healing: z.boolean().nullable().optional().describe("Accepted, no effect yet"),
-    speculation: z.boolean().nullable().optional().describe("Accepted, no effect yet"),
+    token_healing: z
+      .boolean()
+      .nullable()
+      .optional()
+      .describe("Continue a word that the prefix cuts as if it had not been cut. Default: what suits the model"),
+    speculation: z
+      .boolean()
+      .nullable()
+      .optional()
+      .describe("Guess tokens from the prompt and verify them together; never changes the text"),
   })
   .nullable()
   .optional();

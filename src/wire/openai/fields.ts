@@ -37,8 +37,16 @@ export const sampling = {
 
 export const extensions = {
   truncate_prompt: z.boolean().nullable().optional().describe("Cut a too long prompt instead of refusing it"),
-  token_healing: z.boolean().nullable().optional().describe("Accepted, no effect yet"),
-  speculation: z.boolean().nullable().optional().describe("Accepted, no effect yet"),
+  token_healing: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe("Continue a word that the prefix cuts as if it had not been cut. Default: what suits the model"),
+  speculation: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe("Guess tokens from the prompt and verify them together; never changes the text"),
 };
 
 export const usage = z
@@ -50,6 +58,15 @@ export const usage = z
       .object({ cached_tokens: z.int() })
       .optional()
       .describe("Prompt tokens that needed no evaluation; absent when the engine did not say"),
+    completion_tokens_details: z
+      .object({
+        accepted_prediction_tokens: z.int().describe("Guessed tokens that are part of the answer"),
+        rejected_prediction_tokens: z
+          .int()
+          .describe("Guessed tokens that are not; `completion_tokens` is without them"),
+      })
+      .optional()
+      .describe("`/v1` paths only; absent when nothing was guessed ahead"),
   })
   .meta({ id: "Usage" });
 
