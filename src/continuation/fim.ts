@@ -12,6 +12,8 @@ export interface FimLayout {
   readonly order: "psm" | "spm";
   /** Further control tokens that end the middle. The layout's own markers always do. */
   readonly ends: readonly string[];
+  /** Token healing unless a request says otherwise. Absent: no, as weights trained on cuts at any character need none. */
+  readonly healing?: boolean;
   /** Repository form: both or neither. */
   readonly repoName?: string;
   readonly fileSep?: string;

@@ -2,7 +2,7 @@ import { ServiceError } from "../errors.ts";
 import { renderTemplate } from "./chat-template.ts";
 import type { FimLayout } from "./fim.ts";
 import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart } from "./input.ts";
-import { type LoweredPart, type LoweredPrompt, mergeTexts, type PromptSection } from "./prompt.ts";
+import { type HealingPoint, type LoweredPart, type LoweredPrompt, mergeTexts, type PromptSection } from "./prompt.ts";
 
 /** What rendering needs to know about the weights. Rendering belongs to them, not to the name that was called. */
 export interface Weights {
@@ -39,10 +39,17 @@ export function lower(input: Continuation, weights: Weights): LoweredPrompt {
 function raw(parts: readonly PromptPart[], weights: Weights, unrendered: number): LoweredPrompt {
   const lowered = mergeTexts(parts.map((part) => ("text" in part ? part : control(part.control, weights))));
   const bos = bosBefore(lowered, weights);
+  const last = lowered.at(-1);
   return {
     sections: [{ role: "fixed", parts: bos }, ...lowered.map(section("prefix"))],
     countOffset: unrendered - bos.length,
+    ...healAt(lowered.length, last !== undefined && "text" in last ? last.text : "", true),
   };
+}
+
+/** @param text what the caller wrote at the end of that section, to be continued. */
+function healAt(section: number, text: string, byDefault: boolean): { readonly heal?: HealingPoint } {
+  return text === "" ? {} : { heal: { section, bytes: Buffer.byteLength(text), byDefault } };
 }
 
 /** Raw text may be cut anywhere but never in a control token, so each part is a section of its own. */
@@ -75,14 +82,20 @@ function infill(input: Infill, weights: Weights): LoweredPrompt {
   ];
   const middle: LoweredPart[] = layout.middle === undefined ? [] : [{ control: layout.middle }];
   const rendered = 2 + middle.length + bos.length;
+  const sections: PromptSection[] = [
+    { role: "fixed", parts: bos },
+    ...context.map(section("context")),
+    ...(layout.order === "psm" ? [...prefix, ...suffix] : [...suffix, ...prefix]),
+    { role: "fixed", parts: mergeTexts([...middle, { text: input.middle }]) },
+  ];
+  const [continued, text] =
+    input.middle === ""
+      ? [sections.findIndex(({ role }) => role === "prefix"), input.prefix]
+      : [sections.length - 1, input.middle];
   return {
-    sections: [
-      { role: "fixed", parts: bos },
-      ...context.map(section("context")),
-      ...(layout.order === "psm" ? [...prefix, ...suffix] : [...suffix, ...prefix]),
-      { role: "fixed", parts: mergeTexts([...middle, { text: input.middle }]) },
-    ],
+    sections,
     countOffset: input.writtenMarkers - rendered,
+    ...healAt(continued, text, layout.healing ?? false),
   };
 }
 
@@ -98,7 +111,11 @@ function chat(input: Chat, weights: Weights): LoweredPrompt {
   const contents = input.messages.map((message) => ({ ...message, content: contentParts(message.content, weights) }));
   const parts = renderTemplate(weights.chatTemplate, contents, weights.controls, weights.templateTokens);
   const prefix: LoweredPart[] = [{ text: input.assistantPrefix ?? "" }];
-  return { sections: [{ role: "fixed", parts: mergeTexts([...parts, ...prefix]) }], countOffset: 0 };
+  return {
+    sections: [{ role: "fixed", parts: mergeTexts([...parts, ...prefix]) }],
+    countOffset: 0,
+    ...healAt(0, input.assistantPrefix ?? "", true),
+  };
 }
 
 function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
@@ -113,7 +130,11 @@ function chatMl(input: Chat, weights: Weights): LoweredPrompt {
     return { role: message.role === "system" || index >= lastUser ? "fixed" : "turn", parts: mergeTexts(turn) };
   });
   const open: LoweredPart[] = [{ control: "<|im_start|>" }, { text: `assistant\n${input.assistantPrefix ?? ""}` }];
-  return { sections: [...turns, { role: "fixed", parts: open }], countOffset: 0 };
+  return {
+    sections: [...turns, { role: "fixed", parts: open }],
+    countOffset: 0,
+    ...healAt(turns.length, input.assistantPrefix ?? "", true),
+  };
 }
 
 function chatMlTurn(message: Message, weights: Weights): readonly LoweredPart[] {

@@ -97,7 +97,7 @@ describe("transcript", () => {
       if (last.finished !== undefined) break;
     }
     if (last?.finished === undefined) {
-      last = transcript.cut();
+      last = transcript.end("length");
       text += last.text;
       seen.push(...last.tokens.map((each) => each.id));
     }

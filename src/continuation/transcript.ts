@@ -67,9 +67,9 @@ export class Transcript {
     return this.#release(seen.text);
   }
 
-  /** Ends the text here because the context is full; bytes of an unfinished character are dropped. */
-  cut(): Step {
-    return this.#finish("", "length");
+  /** Ends the text here although no token says so; bytes of an unfinished character are dropped. */
+  end(reason: FinishReason): Step {
+    return this.#finish("", reason);
   }
 
   #finish(before: string, reason: FinishReason): Step {

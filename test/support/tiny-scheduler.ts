@@ -266,7 +266,8 @@ export function taskOf(
   over: Partial<GenerateMessage> & { readonly arrivedMs?: number; readonly replay?: readonly number[] } = {},
 ): Task {
   const { arrivedMs = 0, replay = [], ...message } = over;
-  return new Task({ ...QUIET, ...message, choices: [replay] }, 0, prompt, model, arrivedMs);
+  const encoded = { tokens: prompt, tail: [], promptTokens: prompt.length, truncatedTokens: 0 };
+  return new Task({ ...QUIET, ...message, choices: [replay] }, 0, encoded, model, arrivedMs);
 }
 
 const QUIET: GenerateMessage = {

@@ -2,13 +2,22 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LoweredPart, LoweredPrompt, PromptSection } from "../../continuation/prompt.ts";
 import { ServiceError } from "../../errors.ts";
-import { encodePrompt } from "./encode-prompt.ts";
+import { type EncodedPrompt, encodePrompt } from "./encode-prompt.ts";
 
 /** One token per character; a control token is 1000 and more. */
 function encode(part: LoweredPart): readonly number[] {
   if ("tokens" in part) return part.tokens;
   if ("control" in part) return [1000 + part.control.length];
   return [...part.text].map((character) => character.codePointAt(0) ?? 0);
+}
+
+function encoded(
+  prompt: LoweredPrompt,
+  limits: Parameters<typeof encodePrompt>[1],
+  roomTokens: number,
+  tokensToHeal: (tokens: readonly number[], bytes: number) => number = () => 0,
+): EncodedPrompt {
+  return encodePrompt(prompt, limits, { roomTokens, encode, tokensToHeal });
 }
 
 function section(role: PromptSection["role"], ...parts: readonly LoweredPart[]): PromptSection {
@@ -32,16 +41,17 @@ const CUT = { maxInputTokens: 100, truncate: true, maxTokens: 0 };
 
 describe("a prompt that fits", () => {
   test("is encoded part by part and left alone", () => {
-    expect(encodePrompt(infill("abc", "xyz"), CUT, 9, encode)).toEqual({
+    expect(encoded(infill("abc", "xyz"), CUT, 9)).toEqual({
       tokens: [1003, 97, 98, 99, 1003, 120, 121, 122, 1003],
+      tail: [],
       promptTokens: 9,
       truncatedTokens: 0,
     });
   });
 
   test("counts without what was added and with what was left out", () => {
-    expect(encodePrompt(infill("abc", "xyz", -3), REFUSE, 9, encode).promptTokens).toBe(6);
-    expect(encodePrompt(infill("abc", "xyz", 2), REFUSE, 9, encode).promptTokens).toBe(11);
+    expect(encoded(infill("abc", "xyz", -3), REFUSE, 9).promptTokens).toBe(6);
+    expect(encoded(infill("abc", "xyz", 2), REFUSE, 9).promptTokens).toBe(11);
   });
 });
 
@@ -50,7 +60,7 @@ describe("a prompt that does not fit", () => {
     ["the engine", { ...REFUSE, maxInputTokens: 100 }, 8],
     ["the model's limit", { ...REFUSE, maxInputTokens: 8 }, 100],
   ])("is refused with the range, if cutting is not allowed (%s)", (_what, limits, room) => {
-    const act = () => encodePrompt(infill("abc", "xyz"), limits, room, encode);
+    const act = () => encoded(infill("abc", "xyz"), limits, room);
 
     expect(act).toThrow(ServiceError);
     expect(act).toThrow(`Range of input length should be [1, ${limits.maxInputTokens}]`);
@@ -58,7 +68,7 @@ describe("a prompt that does not fit", () => {
   });
 
   test("loses the left of the prefix and the right of the suffix, never a marker", () => {
-    const { tokens, promptTokens, truncatedTokens } = encodePrompt(infill("abcdef", "uvwxyz"), CUT, 11, encode);
+    const { tokens, promptTokens, truncatedTokens } = encoded(infill("abcdef", "uvwxyz"), CUT, 11);
 
     expect(spell(tokens)).toBe("#abcdef#uv#");
     expect(tokens).toHaveLength(11);
@@ -66,7 +76,7 @@ describe("a prompt that does not fit", () => {
   });
 
   test("reports the tokens kept, as they count", () => {
-    expect(encodePrompt(infill("abcdef", "uvwxyz", -3), { ...CUT, maxInputTokens: 5 }, 100, encode)).toMatchObject({
+    expect(encoded(infill("abcdef", "uvwxyz", -3), { ...CUT, maxInputTokens: 5 }, 100)).toMatchObject({
       promptTokens: 5,
       truncatedTokens: 7,
     });
@@ -81,27 +91,27 @@ describe("a prompt that does not fit", () => {
     ];
     const context = [section("context", { text: "abc" }), section("prefix", { text: "P" })];
 
-    expect(spell(encodePrompt({ sections, countOffset: 0 }, CUT, 5, encode).tokens)).toBe("SbbQ");
-    expect(spell(encodePrompt({ sections: context, countOffset: 0 }, CUT, 3, encode).tokens)).toBe("bcP");
+    expect(spell(encoded({ sections, countOffset: 0 }, CUT, 5).tokens)).toBe("SbbQ");
+    expect(spell(encoded({ sections: context, countOffset: 0 }, CUT, 3).tokens)).toBe("bcP");
   });
 
   test("is cut a little more, so that there is room for an answer", () => {
     const long = infill("p".repeat(200), "s".repeat(200));
 
-    expect(encodePrompt(long, { ...CUT, maxTokens: 10 }, 100, encode).tokens).toHaveLength(90);
-    expect(encodePrompt(long, { ...CUT, maxTokens: 1000 }, 100, encode).tokens).toHaveLength(75);
-    expect(encodePrompt(long, { maxInputTokens: 100, truncate: true }, 100, encode).tokens).toHaveLength(75);
-    expect(encodePrompt(long, { ...CUT, maxInputTokens: 50, maxTokens: 10 }, 100, encode).tokens).toHaveLength(50);
+    expect(encoded(long, { ...CUT, maxTokens: 10 }, 100).tokens).toHaveLength(90);
+    expect(encoded(long, { ...CUT, maxTokens: 1000 }, 100).tokens).toHaveLength(75);
+    expect(encoded(long, { maxInputTokens: 100, truncate: true }, 100).tokens).toHaveLength(75);
+    expect(encoded(long, { ...CUT, maxInputTokens: 50, maxTokens: 10 }, 100).tokens).toHaveLength(50);
   });
 
   test("is not refused for the sake of that room", () => {
     const sections = [section("turn", { text: "t".repeat(60) }), section("fixed", { text: "q".repeat(90) })];
 
-    expect(encodePrompt({ sections, countOffset: 0 }, { ...CUT, maxTokens: 50 }, 100, encode).tokens).toHaveLength(90);
+    expect(encoded({ sections, countOffset: 0 }, { ...CUT, maxTokens: 50 }, 100).tokens).toHaveLength(90);
   });
 
   test("is refused even so when what must stay is too long", () => {
-    expect(() => encodePrompt(infill("a", "b"), CUT, 2, encode)).toThrow(/Range of input length/);
+    expect(() => encoded(infill("a", "b"), CUT, 2)).toThrow(/Range of input length/);
   });
 
   test("keeps the end of the prefix, the beginning of the suffix and every marker, whatever the room", () => {
@@ -114,12 +124,7 @@ describe("a prompt that does not fit", () => {
         fc.integer({ min: -3, max: 3 }),
         (prefix, suffix, room, offset) => {
           fc.pre(prefix.length + suffix.length + 3 + offset >= 1);
-          const { tokens, promptTokens, truncatedTokens } = encodePrompt(
-            infill(prefix, suffix, offset),
-            CUT,
-            room,
-            encode,
-          );
+          const { tokens, promptTokens, truncatedTokens } = encoded(infill(prefix, suffix, offset), CUT, room);
 
           const [, keptPrefix = "", keptSuffix = "", end] = spell(tokens).split("#");
           expect(prefix.endsWith(keptPrefix)).toBe(true);
@@ -140,5 +145,5 @@ test.each([
   ["no sections", { sections: [], countOffset: 0 }],
   ["an empty list of ids", { sections: [section("prefix", { tokens: [] })], countOffset: 0 }],
 ])("%s is no prompt", (_what, prompt) => {
-  expect(() => encodePrompt(prompt, REFUSE, 100, encode)).toThrow("Range of input length should be [1, 100]");
+  expect(() => encoded(prompt, REFUSE, 100)).toThrow("Range of input length should be [1, 100]");
 });

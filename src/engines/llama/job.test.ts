@@ -44,12 +44,12 @@ const DONE = { reason: "stop", completionTokens: 2 } as const;
 
 describe("what the process says becomes parts", () => {
   test("start, deltas, a finish per choice, usage at the end", async () => {
-    const { job: asked } = job(2);
+    const { job: asked } = job(2, { speculation: true });
     accept(asked);
-    asked.take(output({ cachedTokens: 3 }));
+    asked.take(output({ cachedTokens: 3, drafted: { proposed: 8, accepted: 5 } }));
     asked.take(output({ choice: 1, text: "", shown: [], generated: [9], cachedTokens: 4 }));
     asked.take(output({ choice: 1, text: "", shown: [9], finished: { reason: "length", completionTokens: 1 } }));
-    asked.take(output({ text: "b", finished: DONE, logprobs: [] }));
+    asked.take(output({ text: "b", finished: DONE, drafted: { proposed: 2, accepted: 0 } }));
 
     expect(asked.done).toBe(true);
     expect(await partsOf(asked)).toEqual([
@@ -57,9 +57,18 @@ describe("what the process says becomes parts", () => {
       { type: "delta", choice: 0, text: "a", tokens: [1] },
       { type: "delta", choice: 1, text: "", tokens: [9] },
       { type: "finish", choice: 1, reason: "length" },
-      { type: "delta", choice: 0, text: "b", tokens: [1], logprobs: [] },
+      { type: "delta", choice: 0, text: "b", tokens: [1] },
       { type: "finish", choice: 0, reason: "stop" },
-      { type: "usage", usage: { promptTokens: 5, completionTokens: 3, cachedPromptTokens: 3, source: "engine" } },
+      {
+        type: "usage",
+        usage: {
+          promptTokens: 5,
+          completionTokens: 3,
+          cachedPromptTokens: 3,
+          drafts: { proposed: 10, accepted: 5 },
+          source: "engine",
+        },
+      },
     ]);
   });
 

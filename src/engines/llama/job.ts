@@ -33,6 +33,7 @@ export class Job {
   readonly #unshown: TokenLogprob[][];
   #promptTokens: number | undefined;
   #cachedTokens = 0;
+  #drafts = { proposed: 0, accepted: 0 };
   #silentDeaths = { count: 0, cost: 0 };
   #echoed = false;
 
@@ -92,16 +93,22 @@ export class Job {
     this.#queue.push({ type: "echo", choice: 0, tokens });
   }
 
-  take({ choice, generated, text, shown, logprobs, cachedTokens, finished }: StepOutput): void {
+  take({ choice, generated, text, shown, logprobs, drafted, cachedTokens, finished }: StepOutput): void {
     this.#silentDeaths = { count: 0, cost: 0 };
     this.#generated[choice]?.push(...generated);
+    this.#drafts = {
+      proposed: this.#drafts.proposed + (drafted?.proposed ?? 0),
+      accepted: this.#drafts.accepted + (drafted?.accepted ?? 0),
+    };
     const scores = this.#unshown[choice] ?? [];
     scores.push(...(logprobs ?? []));
     // After a crash the whole prompt is evaluated again; that is our affair, not a smaller cache hit of the caller's.
     if (choice === 0 && cachedTokens !== undefined && !this.#cacheKnown) this.#learnCache(cachedTokens);
     if (text !== "" || shown.length > 0) {
       const delta = { type: "delta", choice, text, tokens: shown } as const;
-      this.#queue.push(logprobs === undefined ? delta : { ...delta, logprobs: scores.splice(0, shown.length) });
+      this.#queue.push(
+        this.#request.logprobs === undefined ? delta : { ...delta, logprobs: scores.splice(0, shown.length) },
+      );
     }
     if (finished !== undefined) this.#finish(choice, finished.reason, finished.completionTokens);
   }
@@ -137,6 +144,7 @@ export class Job {
       promptTokens,
       completionTokens: total,
       cachedPromptTokens: Math.min(this.#cachedTokens, promptTokens),
+      ...(this.#request.speculation && { drafts: this.#drafts }),
     };
     this.#queue.push({ type: "usage", usage: { ...usage, source: "engine" } });
     this.#queue.end();

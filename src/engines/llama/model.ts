@@ -2,7 +2,9 @@ import { existsSync } from "node:fs";
 import type { LoweredPart } from "../../continuation/prompt.ts";
 import type { Sampling } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
-import type { LlamaApi, Pointer } from "./api.ts";
+import type { LlamaApi, NativeParams, Pointer } from "./api.ts";
+import { Candidates, Grammar } from "./grammar.ts";
+import { Pieces } from "./pieces.ts";
 
 /** What the file says about itself. Plain data: it crosses the process boundary. */
 export interface ModelFacts {
@@ -28,8 +30,10 @@ export interface ModelFacts {
 export class NativeModel {
   readonly pointer: Pointer;
   readonly facts: ModelFacts;
+  readonly pieces: Pieces;
   readonly #api: LlamaApi;
   readonly #vocab: Pointer;
+  #candidates: Candidates | undefined;
   readonly #piece = Buffer.alloc(512);
 
   private constructor(api: LlamaApi, pointer: Pointer) {
@@ -37,14 +41,19 @@ export class NativeModel {
     this.pointer = pointer;
     this.#vocab = api.modelVocab(pointer);
     this.facts = readFacts(api, pointer, this.#vocab);
+    this.pieces = new Pieces(this.facts.vocabularySize, (id) => this.bytes(id));
   }
 
-  /** Throws `model_unavailable` naming the file and the reason as far as the library tells. */
-  static async load(api: LlamaApi, path: string, log: () => string): Promise<NativeModel> {
+  /**
+   * Throws `model_unavailable` naming the file and the reason as far as the library tells.
+   *
+   * @param params laid over the library's defaults.
+   */
+  static async load(api: LlamaApi, path: string, log: () => string, params: NativeParams = {}): Promise<NativeModel> {
     if (path.includes("\0")) throw unavailable(path, "the path holds a NUL character");
     if (!existsSync(path)) throw unavailable(path, "there is no such file");
     const pointer = await new Promise<Pointer | null>((resolve, reject) => {
-      api.modelLoad.async(path, api.modelDefaultParams(), (error, result) =>
+      api.modelLoad.async(path, { ...api.modelDefaultParams(), ...params }, (error, result) =>
         error === null ? resolve(result) : reject(error),
       );
     });
@@ -77,6 +86,18 @@ export class NativeModel {
     const count = this.#api.tokenize(this.#vocab, text, text.length, tokens, tokens.length, false, false);
     if (count < 0) throw new Error(`a text of ${text.length} bytes came to ${count} tokens`);
     return tokens.subarray(0, count);
+  }
+
+  /**
+   * A grammar at its beginning. Throws `invalid_parameter` when the source is none.
+   *
+   * @param ends ids that end a text; other control tokens never match.
+   */
+  grammar(source: string, ends: readonly number[]): Grammar {
+    this.#candidates ??= new Candidates(this.facts.vocabularySize);
+    const silent = Object.values(this.facts.controls).filter((id) => this.bytes(id).length === 0);
+    const barred = silent.filter((id) => !(ends.includes(id) && this.#api.vocabIsEnd(this.#vocab, id)));
+    return new Grammar(this.#api, this.#vocab, source, this.#candidates, new Set(barred));
   }
 
   /** The bytes a token adds to a text; none for a control token. */

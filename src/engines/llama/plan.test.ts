@@ -41,7 +41,7 @@ function spans(plan: Plan): readonly (readonly [slot: number, start: number, end
 }
 
 function step(slots: readonly Slot[], nowMs = 0, sizer = new SliceSizer()): Plan {
-  return planStep(slots, CAPACITY, sizer, nowMs);
+  return planStep(slots, { capacity: CAPACITY, slotTokens: 4096 }, sizer, nowMs);
 }
 
 describe("a step of many", () => {

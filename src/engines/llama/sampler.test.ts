@@ -1,11 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { argmax, largest, Sampler, scored, uniform } from "./sampler.ts";
+import { argmax, largest, type Picked, Sampler, scored, uniform } from "./sampler.ts";
 
 const logits = (...values: number[]): Float32Array => new Float32Array(values);
 const anyLogits = fc
   .array(fc.double({ min: -20, max: 20, noNaN: true }), { minLength: 1, maxLength: 40 })
   .map((values) => new Float32Array(values));
+
+/** Nothing forbids anything here, so there is always a token. */
+function pick(sampler: Sampler, values: Float32Array, alternatives?: number): Picked {
+  const picked = sampler.pick(values, { alternatives });
+  if (picked === undefined) throw new Error("no token was picked");
+  return picked;
+}
 
 function draws(
   sampling: ConstructorParameters<typeof Sampler>[0],
@@ -16,7 +23,7 @@ function draws(
   const counts = new Map<number, number>();
   const sampler = new Sampler(sampling, seed, []);
   for (let index = 0; index < count; index += 1) {
-    const { id } = sampler.pick(new Float32Array(values));
+    const { id } = pick(sampler, new Float32Array(values));
     counts.set(id, (counts.get(id) ?? 0) + 1);
     sampler.accept(id);
   }
@@ -25,7 +32,7 @@ function draws(
 
 describe("choosing", () => {
   test("temperature 0 takes the first of the largest", () => {
-    expect(new Sampler({ temperature: 0 }, 1n, []).pick(logits(1, 3, 3, 2)).id).toBe(1);
+    expect(pick(new Sampler({ temperature: 0 }, 1n, []), logits(1, 3, 3, 2)).id).toBe(1);
   });
 
   test("the largest k are those of a full sort", () => {
@@ -72,7 +79,7 @@ describe("choosing", () => {
           const make = () => {
             const sampler = new Sampler({ temperature: 1, presencePenalty: 1 }, seed, []);
             for (const id of history) sampler.accept(id);
-            return sampler.pick(new Float32Array(values)).id;
+            return pick(sampler, new Float32Array(values)).id;
           };
           expect(make()).toBe(make());
         },
@@ -97,7 +104,7 @@ describe("penalties", () => {
   ): number => {
     const sampler = new Sampler({ temperature: 0, ...sampling }, 1n, prompt);
     for (const id of answer) sampler.accept(id);
-    return sampler.pick(values).id;
+    return pick(sampler, values).id;
   };
 
   test("presence and frequency count the answer only, repetition the prompt too", () => {
@@ -114,7 +121,7 @@ describe("penalties", () => {
   });
 
   test("log probabilities are the model's own, whatever the penalties", () => {
-    const picked = new Sampler({ temperature: 0, logitBias: new Map([[1, 100]]) }, 1n, []).pick(logits(1, 0), 2);
+    const picked = pick(new Sampler({ temperature: 0, logitBias: new Map([[1, 100]]) }, 1n, []), logits(1, 0), 2);
     expect(picked.id).toBe(1);
     expect(picked.logprob).toBeCloseTo(Math.log(1 / (1 + Math.E)), 5);
     expect(picked.logprob).toBeCloseTo(scored(logits(1, 0), 0).logprob(1), 5);

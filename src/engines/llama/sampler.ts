@@ -8,6 +8,24 @@ export interface Picked {
   readonly top?: readonly { readonly id: number; readonly logprob: number }[];
 }
 
+/** What a grammar says of tokens. */
+export interface TokenFilter {
+  readonly allows: (id: number) => boolean;
+  /** In the order given. */
+  readonly filter: (ids: readonly number[]) => number[];
+}
+
+export interface PickOptions {
+  /** How many likeliest tokens to report; absent: no log probabilities at all. */
+  readonly alternatives?: number | undefined;
+  /** Only these, at least one. */
+  readonly among?: readonly number[] | undefined;
+  readonly grammar?: TokenFilter | undefined;
+}
+
+/** A grammar nearly always allows one of so many likeliest tokens; asking it about the whole vocabulary is slow. */
+const LIKELY_ENOUGH = 64;
+
 /**
  * Picks one token after another for one continuation.
  *
@@ -16,6 +34,8 @@ export interface Picked {
  * many tokens were accepted, so a continuation that moves to a new process goes on with the same numbers.
  */
 export class Sampler {
+  /** The likeliest token is taken, nothing is drawn. */
+  readonly isGreedy: boolean;
   readonly #sampling: Sampling;
   readonly #seed: bigint;
   readonly #answer = new Map<number, number>();
@@ -24,21 +44,26 @@ export class Sampler {
 
   /** @param prompt ids; only looked at for the repetition penalty. */
   constructor(sampling: Sampling, seed: bigint, prompt: readonly number[]) {
+    this.isGreedy = sampling.temperature === 0 || sampling.topK === 1;
     this.#sampling = sampling;
     this.#seed = seed;
     this.#seen = (sampling.repetitionPenalty ?? 1) === 1 ? new Set() : new Set(prompt);
   }
 
   /**
+   * The next token; undefined when the constraints leave none.
+   *
    * @param logits by vocabulary id; changed in place.
-   * @param alternatives how many likeliest tokens to report; undefined: no log probabilities at all.
    */
-  pick(logits: Float32Array, alternatives?: number): Picked {
+  pick(logits: Float32Array, { alternatives, among, grammar }: PickOptions = {}): Picked | undefined {
     const report = alternatives === undefined ? undefined : scored(logits, alternatives);
     this.#penalize(logits);
-    const id = this.#choose(logits);
-    if (report === undefined) return { id };
-    return { id, logprob: report.logprob(id), top: report.top };
+    if (among !== undefined) keepOnly(logits, among);
+    const free = this.#choose(logits, 0);
+    // Drawing again among the allowed after a refusal is the same as drawing among the allowed only, and seldom needed.
+    const id = grammar === undefined || grammar.allows(free) ? free : this.#chooseAllowed(logits, grammar, among);
+    if (id === undefined) return undefined;
+    return report === undefined ? { id } : { id, logprob: report.logprob(id), top: report.top };
   }
 
   /** Tells the sampler what was picked, by itself or before it was moved here. */
@@ -61,15 +86,28 @@ export class Sampler {
     for (const [id, count] of this.#answer) logits[id] = at(logits, id) - count * frequencyPenalty - presencePenalty;
   }
 
-  #choose(logits: Float32Array): number {
+  #chooseAllowed(logits: Float32Array, grammar: TokenFilter, among?: readonly number[]): number | undefined {
+    if (this.isGreedy) {
+      const [first] = grammar.filter(largest(logits, LIKELY_ENOUGH));
+      if (first !== undefined) return first;
+    }
+    const allowed = grammar.filter(among ?? Array.from(logits.keys()));
+    if (allowed.length === 0) return undefined;
+    keepOnly(logits, allowed);
+    return this.#choose(logits, 1);
+  }
+
+  /** @param attempt draws of one step are independent of each other. */
+  #choose(logits: Float32Array, attempt: number): number {
     const { temperature = 1, topK = 0, topP = 1, minP = 0 } = this.#sampling;
-    if (temperature === 0 || topK === 1) return argmax(logits);
+    if (this.isGreedy) return argmax(logits);
     let candidates = topK > 0 && topK < logits.length ? largest(logits, topK) : likely(logits, temperature, topP, minP);
     let weights = candidates.map((id) => Math.exp((at(logits, id) - at(logits, candidates[0] ?? 0)) / temperature));
     const kept = Math.max(1, Math.min(nucleus(weights, topP), weights.filter((weight) => weight >= minP).length));
     candidates = candidates.slice(0, kept);
     weights = weights.slice(0, kept);
-    let left = uniform(this.#seed, this.#accepted) * weights.reduce((sum, weight) => sum + weight, 0);
+    let left =
+      uniform(this.#seed ^ (BigInt(attempt) << 63n), this.#accepted) * weights.reduce((sum, weight) => sum + weight, 0);
     for (const [index, weight] of weights.entries()) {
       left -= weight;
       if (left < 0) return candidates[index] ?? 0;
@@ -90,6 +128,22 @@ export function argmax(values: Float32Array): number {
     }
   }
   return best;
+}
+
+/** By how much the value at `best` exceeds every other. */
+export function margin(values: Float32Array, best: number): number {
+  let second = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] as number; // within bounds
+    if (value > second && index !== best) second = value;
+  }
+  return at(values, best) - second;
+}
+
+function keepOnly(logits: Float32Array, ids: readonly number[]): void {
+  const kept = ids.map((id) => at(logits, id));
+  logits.fill(Number.NEGATIVE_INFINITY);
+  for (const [index, id] of ids.entries()) logits[id] = kept[index] ?? Number.NEGATIVE_INFINITY;
 }
 
 /** Indices of the `count` largest values, largest first; among equal values the lower index first. */

@@ -1,7 +1,8 @@
 import { ServiceError } from "../../errors.ts";
 import type { NativeContext } from "./context.ts";
 import { Counters } from "./counters.ts";
-import { encodePrompt } from "./encode-prompt.ts";
+import { type EncodedPrompt, encodePrompt } from "./encode-prompt.ts";
+import { tokensToHeal } from "./healing.ts";
 import type { FromEngine, GenerateMessage, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
 import { isUrgent, type Plan, planAlone, planStep, type Span } from "./plan.ts";
@@ -79,6 +80,7 @@ export class Scheduler {
       queued,
       seated.map(({ slot, task }) => ({ task, evaluated: slot.tokens.length })),
     );
+    for (const task of queued) task.free();
     for (const { slot, task } of seated) {
       task.cancelled = true;
       if (!this.#isInFlight(slot)) this.#vacate(slot);
@@ -127,34 +129,38 @@ export class Scheduler {
 
   #accept(message: GenerateMessage): void {
     const room = this.#context.slotTokens - 1;
-    const encoded = encodePrompt(message.prompt, message.limits, room, (part) => this.#model.encode(part));
+    const encoded = encodePrompt(message.prompt, message.limits, {
+      roomTokens: room,
+      encode: (part) => this.#model.encode(part),
+      tokensToHeal: (tokens, bytes) => (heals(message) ? tokensToHeal(tokens, bytes, this.#model.pieces) : 0),
+    });
     const waiting = new Set(this.#queue.map((task) => task.id)).size;
     if (!message.resumed && waiting >= this.#options.queueLimit) {
       throw new ServiceError("queue_full", `${waiting} requests are waiting for the model already; try again shortly`, {
         retryAfterMs: 1_000,
       });
     }
+    const tasks = this.#tasksOf(message, encoded);
     if (!message.resumed) {
       const { promptTokens, truncatedTokens } = encoded;
       this.#options.send({ type: "accepted", id: message.id, promptTokens, truncatedTokens });
     }
-    let leader: Task | undefined;
-    for (const [choice, replay] of message.choices.entries()) {
-      if (replay === null) continue;
-      const task = new Task(
-        message,
-        choice,
-        encoded.tokens,
-        this.#model,
-        this.#options.now(),
-        this.#options.deterministic ? undefined : leader,
-      );
-      leader ??= task;
-      this.#queue.push(task);
-      if (task.scoresPrompt)
-        this.#scorers.set(task, new PromptScorer(this.#model, encoded.tokens, message.logprobs ?? 0));
+    this.#queue.push(...tasks);
+    for (const task of tasks) {
+      if (!task.scoresPrompt) continue;
+      this.#scorers.set(task, new PromptScorer(this.#model, encoded.tokens, message.logprobs ?? 0));
     }
     this.#wake();
+  }
+
+  #tasksOf(message: GenerateMessage, encoded: EncodedPrompt): readonly Task[] {
+    const tasks: Task[] = [];
+    for (const [choice, replay] of message.choices.entries()) {
+      if (replay === null) continue;
+      const leader = this.#options.deterministic ? undefined : tasks[0];
+      tasks.push(new Task(message, choice, encoded, this.#model, this.#options.now(), leader));
+    }
+    return tasks;
   }
 
   #admit(): void {
@@ -194,7 +200,8 @@ export class Scheduler {
       for (const { slot } of plan.spans) this.#turns.set(slot, this.#options.now());
       return plan;
     }
-    return planStep(this.#slots, this.#context.batchTokens, this.#sizer, this.#options.now());
+    const { batchTokens, slotTokens } = this.#context;
+    return planStep(this.#slots, { capacity: batchTokens, slotTokens }, this.#sizer, this.#options.now());
   }
 
   #settle(plan: Plan): void {
@@ -209,7 +216,7 @@ export class Scheduler {
   }
 
   /** Reads what a span's last row says: the next token, unless there is more to evaluate first. */
-  #take({ slot, task, start, end, firstRow }: Span): void {
+  #take({ slot, task, start, end, draft, firstRow }: Span): void {
     this.#counters.evaluated(task, start, end);
     const scorer = this.#scorers.get(task);
     if (scorer !== undefined) {
@@ -224,9 +231,20 @@ export class Scheduler {
       this.#outputs.push(task.finishEmpty());
       return;
     }
+    const lastRow = firstRow + end - start - 1;
     const room = this.#context.slotTokens - task.tokens.length;
-    this.#outputs.push(task.advance(this.#context.logits(firstRow + end - start - 1), room));
-    this.#counters.generated(1, { proposed: 0, accepted: 0 });
+    const output = task.advance((row) => this.#context.logits(lastRow + row), draft, room);
+    this.#outputs.push(output);
+    this.#counters.generated(output.generated.length, output.drafted ?? { proposed: 0, accepted: 0 });
+    this.#keepTaken(slot, task, end + draft.tokens.length);
+  }
+
+  /** Drafted rows that came true stay; the others go, and so does the last one if it is to be decoded again. */
+  #keepTaken(slot: Slot, task: Task, evaluated: number): void {
+    const kept = Math.min(task.tokens.length - 1, evaluated);
+    slot.tokens.push(...task.tokens.slice(slot.tokens.length, kept));
+    slot.tokens.length = kept;
+    if (kept < evaluated) this.#context.truncate(slot.index, kept);
   }
 
   /** A step that did not end leaves no trace: its rows are forgotten and planned again. */
@@ -245,6 +263,7 @@ export class Scheduler {
   }
 
   #vacate(slot: Slot): void {
+    slot.task?.free();
     slot.task = undefined;
     slot.usedMs = this.#options.now();
   }
@@ -264,4 +283,9 @@ export class Scheduler {
     const running = this.#slots.filter((slot) => slot.task !== undefined).length;
     return this.#counters.snapshot({ queued, running, slots: this.#slots.length });
   }
+}
+
+/** The prompt's own scores need the prompt as it is, and without an answer there is nothing to spell. */
+function heals({ healing, promptLogprobs, limits }: GenerateMessage): boolean {
+  return healing && !promptLogprobs && limits.maxTokens !== 0;
 }

@@ -1,8 +1,11 @@
 import type { TokenLogprob } from "../../continuation/output.ts";
 import { type Step, Transcript } from "../../continuation/transcript.ts";
+import { type Draft, type Drafted, Drafter } from "./draft.ts";
+import type { EncodedPrompt } from "./encode-prompt.ts";
 import type { GenerateMessage, Lane, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
-import { type Picked, Sampler } from "./sampler.ts";
+import { Picker } from "./picker.ts";
+import type { Picked } from "./sampler.ts";
 
 /** One choice of one request on its way through the scheduler. */
 export class Task {
@@ -24,77 +27,127 @@ export class Task {
   finished = false;
   /** Tokens a cache spared when the task got its slot; undefined before. */
   cachedTokens: number | undefined;
-  readonly #message: GenerateMessage;
   readonly #model: NativeModel;
-  readonly #sampler: Sampler;
+  readonly #picker: Picker;
+  readonly #drafter: Drafter;
   readonly #transcript: Transcript;
   #cacheTold = false;
 
+  /** Throws `invalid_parameter` when the request's grammar cannot be used. Native memory behind it: `free` it. */
   constructor(
     message: GenerateMessage,
     choice: number,
-    prompt: readonly number[],
+    prompt: EncodedPrompt,
     model: NativeModel,
     nowMs: number,
     leader?: Task,
   ) {
-    const { limits, sampling, logitBias } = message;
-    const replay = message.choices[choice] ?? [];
+    const { limits } = message;
     this.id = message.id;
     this.choice = choice;
     this.lane = message.lane;
     this.arrivedMs = nowMs;
-    this.promptLength = prompt.length;
-    this.tokens = [...prompt, ...replay];
+    this.promptLength = prompt.tokens.length;
+    this.tokens = [...prompt.tokens];
     this.maxTokens = limits.maxTokens ?? Number.POSITIVE_INFINITY;
     this.scoresPrompt = message.promptLogprobs && choice === 0;
     this.leader = leader;
-    this.#message = message;
     this.#model = model;
-    this.#sampler = new Sampler({ ...sampling, logitBias: new Map(logitBias) }, seedOf(message.seed, choice), prompt);
+    const ends = new Set(message.ends);
+    this.#picker = new Picker(message, choice, prompt, model);
+    this.#drafter = new Drafter(prompt, (id) => ends.has(id), message.speculation);
     this.#transcript = new Transcript({
-      ends: new Set(message.ends),
+      ends,
       stopSequences: limits.stopSequences,
       stopStrings: limits.stopStrings,
       maxTokens: this.maxTokens,
     });
     // What these showed has been sent by the process that generated them.
-    for (const id of replay) {
-      this.#sampler.accept(id);
-      this.#transcript.push({ id, bytes: model.bytes(id) });
-    }
+    for (const id of message.choices[choice] ?? []) this.#take(id);
   }
 
   get generated(): number {
     return this.tokens.length - this.promptLength;
   }
 
-  /** Picks and takes the next token. @param room tokens the slot can still hold, this one included. */
-  advance(logits: Float32Array, room: number): StepOutput {
-    const picked = this.#sampler.pick(logits, this.#message.logprobs);
-    this.#sampler.accept(picked.id);
-    this.tokens.push(picked.id);
-    let step = this.#transcript.push({ id: picked.id, bytes: this.#model.bytes(picked.id) });
-    if (step.finished === undefined && room <= 1) step = joined(step, this.#transcript.cut());
-    const logprob = this.#logprobOf(picked);
-    return { ...this.#output([picked.id], step), ...(logprob !== undefined && { logprobs: [logprob] }) };
+  /** Tokens worth verifying in the same step as the next one. @param most that there is room for. */
+  draft(most: number): Draft {
+    const left = this.maxTokens - this.#transcript.completionTokens - 1;
+    return this.#drafter.propose(this.tokens, this.tokens.slice(this.promptLength), Math.min(most, left));
+  }
+
+  /**
+   * Picks and takes tokens for as long as they are those of the draft, and one more.
+   *
+   * @param logits of the row after the last token (0), then of the row after each drafted one.
+   * @param room tokens the slot can still hold, the first one picked included.
+   */
+  advance(logits: (row: number) => Float32Array, draft: Draft, room: number): StepOutput {
+    const taken: Taken[] = [];
+    let accepted = 0;
+    let doubted = false;
+    for (let row = 0; row <= draft.tokens.length; row += 1) {
+      const values = logits(row);
+      const picked = this.#picker.pick(values);
+      doubted =
+        picked !== undefined && draft.isGuess && draft.tokens.length > 0 && this.#picker.isCloseCall(values, picked);
+      if (doubted) break;
+      taken.push(this.#takePicked(picked, room - row));
+      if (picked === undefined || draft.tokens[row] !== picked.id) break;
+      accepted += 1;
+      if (this.finished) break;
+    }
+    const drafted = { proposed: draft.isGuess ? draft.tokens.length : 0, accepted: draft.isGuess ? accepted : 0 };
+    this.#drafter.observe(drafted, doubted);
+    return this.#output(taken, drafted);
   }
 
   /** Ends a task that generates nothing (only the prompt was asked for). */
   finishEmpty(): StepOutput {
-    return this.#output([], { text: "", tokens: [], finished: "length" });
+    this.finished = true;
+    return this.#output([{ ids: [], step: { text: "", tokens: [], finished: "length" } }], NOTHING_DRAFTED);
   }
 
-  #output(generated: readonly number[], step: Step): StepOutput {
+  /** Once it is over, whatever way. */
+  free(): void {
+    this.#picker.free();
+  }
+
+  /** Without a token the text ends here: nothing else is allowed. */
+  #takePicked(picked: Picked | undefined, room: number): Taken {
+    if (picked === undefined) {
+      this.finished = true;
+      return { ids: [], step: this.#transcript.end("stop") };
+    }
+    let { step, skipped } = this.#take(picked.id);
+    if (step.finished === undefined && room <= 1) step = joined(step, this.#transcript.end("length"));
     this.finished = step.finished !== undefined;
+    const logprob = skipped === undefined ? undefined : this.#logprobOf(picked, skipped);
+    return { ids: [picked.id], step, ...(logprob !== undefined && { logprob }) };
+  }
+
+  /** `skipped`: bytes of it that the caller has written already; undefined: all of them, so it is no part of the answer. */
+  #take(id: number): { step: Step; skipped: number | undefined } {
+    this.tokens.push(id);
+    const skipped = this.#picker.accept(id);
+    const bytes = this.#model.bytes(id);
+    if (skipped > 0 && skipped === bytes.length) return { step: { text: "", tokens: [] }, skipped: undefined };
+    return { step: this.#transcript.push({ id, bytes: bytes.subarray(skipped) }), skipped };
+  }
+
+  #output(taken: readonly Taken[], drafted: Drafted): StepOutput {
+    const step = taken.map((each) => each.step).reduce(joined, { text: "", tokens: [] });
+    const logprobs = taken.flatMap((each) => each.logprob ?? []);
     const tellCache = !this.#cacheTold && this.cachedTokens !== undefined;
     this.#cacheTold ||= tellCache;
     return {
       id: this.id,
       choice: this.choice,
-      generated,
+      generated: taken.flatMap((each) => each.ids),
       text: step.text,
       shown: step.tokens.map((token) => token.id),
+      ...(logprobs.length > 0 && { logprobs }),
+      ...(drafted.proposed > 0 && { drafted }),
       ...(tellCache && this.cachedTokens !== undefined && { cachedTokens: this.cachedTokens }),
       ...(step.finished !== undefined && {
         finished: { reason: step.finished, completionTokens: this.#transcript.completionTokens },
@@ -102,12 +155,25 @@ export class Task {
     };
   }
 
-  #logprobOf({ id, logprob, top = [] }: Picked): TokenLogprob | undefined {
+  /** @param skipped bytes that are no part of the answer. */
+  #logprobOf({ id, logprob, top = [] }: Picked, skipped: number): TokenLogprob | undefined {
     if (logprob === undefined) return undefined;
-    const alternatives = top.map((each) => ({ ...tokenText(this.#model.bytes(each.id)), logprob: each.logprob }));
-    return { ...tokenText(this.#model.bytes(id)), logprob, top: alternatives };
+    const bytes = (each: number) => Buffer.from(this.#model.bytes(each));
+    const before = bytes(id).subarray(0, skipped);
+    const alike = top.filter((each) => before.equals(bytes(each.id).subarray(0, skipped)));
+    const text = (each: number) => tokenText(bytes(each).subarray(skipped));
+    return { ...text(id), logprob, top: alike.map((each) => ({ ...text(each.id), logprob: each.logprob })) };
   }
 }
+
+/** A token taken, or none, and what it made visible. */
+interface Taken {
+  readonly ids: readonly number[];
+  readonly step: Step;
+  readonly logprob?: TokenLogprob;
+}
+
+const NOTHING_DRAFTED: Drafted = { proposed: 0, accepted: 0 };
 
 /** A token's text and bytes as log probabilities report them. */
 export function tokenText(bytes: Uint8Array): Pick<TokenLogprob, "token" | "bytes"> {
@@ -116,9 +182,4 @@ export function tokenText(bytes: Uint8Array): Pick<TokenLogprob, "token" | "byte
 
 function joined(first: Step, last: Step): Step {
   return { ...last, text: first.text + last.text, tokens: [...first.tokens, ...last.tokens] };
-}
-
-/** Choice 0 draws with the seed itself, so that asking for more choices never changes the first. */
-function seedOf(seed: string, choice: number): bigint {
-  return BigInt.asUintN(64, BigInt(seed) + BigInt(choice) * 0xd1b54a32d192ed03n);
 }
