@@ -10,15 +10,15 @@ const FOLDERS = {
   protocols: { folders: ["continuation", "wire"], packages: ["zod"] },
   "engines/llama": { folders: ["continuation"], packages: ["koffi"] },
   pool: { folders: ["continuation"], types: ["models"], packages: [] },
-  models: { folders: [], types: ["continuation"], packages: [] },
+  models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
-  config: { folders: [], types: ["continuation"], packages: ["zod", "yaml"] },
+  config: { folders: ["models"], types: ["continuation"], packages: ["zod", "yaml"] },
   http: {
     folders: ["protocols", "wire", "continuation", "telemetry"],
     types: ["pool"],
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
-  cli: { folders: ["config"], files: ["server", "version"], packages: ["commander", "eventsource-parser"] },
+  cli: { folders: ["config", "models"], files: ["server", "version"], packages: ["commander", "eventsource-parser"] },
 };
 
 const OWN = "^src/";

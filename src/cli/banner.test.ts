@@ -7,7 +7,7 @@ import { banner } from "./banner.ts";
 const URL = "http://127.0.0.1:8100";
 
 function configWith(flags: Flags, env: Record<string, string> = {}) {
-  const files = { readFile: () => "", isFile: () => true };
+  const files = { readFile: () => "", isFile: () => true, pulledModels: () => new Map() };
   return loadConfig(flags, { env, cwd: "/", home: "/", platform: "linux", ...files });
 }
 

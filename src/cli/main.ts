@@ -2,8 +2,12 @@
 import { Command, CommanderError } from "commander";
 import { ConfigError } from "../config/error.ts";
 import { ServiceError } from "../errors.ts";
+import { ModelFailure } from "../models/failure.ts";
 import { VERSION } from "../version.ts";
 import { addCompleteCommand } from "./commands/complete.ts";
+import { addModelsCommand } from "./commands/models.ts";
+import { addPullCommand } from "./commands/pull.ts";
+import { addRmCommand } from "./commands/rm.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
 import { say } from "./terminal.ts";
@@ -17,6 +21,9 @@ const program = new Command("continuo")
   .exitOverride();
 addServeCommand(program);
 addCompleteCommand(program);
+addPullCommand(program);
+addModelsCommand(program);
+addRmCommand(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 try {
@@ -35,6 +42,10 @@ function report(error: unknown): number {
   if (error instanceof ConfigError) {
     say(`continuo: the configuration cannot be used\n${error.message}`);
     return EXIT.usage;
+  }
+  if (error instanceof ModelFailure) {
+    say(`continuo: ${error.message}`);
+    return EXIT[error.kind];
   }
   if (error instanceof ServiceError) {
     say(`continuo: ${error.message}`);

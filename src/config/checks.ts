@@ -1,4 +1,5 @@
 import { isIPv4 } from "node:net";
+import { basename } from "node:path";
 import type { Path } from "./document.ts";
 import type { Problem } from "./error.ts";
 import { nearest } from "./nearest.ts";
@@ -14,10 +15,11 @@ interface Finding {
 export function crossCheck(
   config: ConfigFile,
   isFile: (path: string) => boolean,
+  pulled: readonly string[],
   where: (path: Path) => string,
 ): Problem[] {
   const findings = [
-    ...Object.keys(config.models).flatMap((name) => checkModel(name, config, isFile)),
+    ...Object.keys(config.models).flatMap((name) => checkModel(name, config, isFile, pulled)),
     ...checkAliases(config),
     ...checkDefault(config),
     ...checkLayouts(config),
@@ -26,7 +28,12 @@ export function crossCheck(
   return findings.map(({ path, message }) => ({ where: where(path), field: path.join("."), message }));
 }
 
-function checkModel(name: string, config: ConfigFile, isFile: (path: string) => boolean): Finding[] {
+function checkModel(
+  name: string,
+  config: ConfigFile,
+  isFile: (path: string) => boolean,
+  pulled: readonly string[],
+): Finding[] {
   const entry = config.models[name];
   if (entry === undefined) return [];
   const path = ["models", name];
@@ -35,14 +42,18 @@ function checkModel(name: string, config: ConfigFile, isFile: (path: string) => 
   }
   if (entry.use !== undefined) return checkUse(entry.use, Object.keys(entry), path, config);
   if (entry.file !== undefined && !isFile(entry.file)) {
-    return [
-      {
-        path: [...path, "file"],
-        message: `there is no file ${entry.file}; check the path, or download the model first`,
-      },
-    ];
+    return [{ path: [...path, "file"], message: noWeights(entry.file, pulled) }];
   }
   return [];
+}
+
+function noWeights(file: string, pulled: readonly string[]): string {
+  const name = basename(file);
+  if (/\.gguf$/i.test(name)) return `there is no file ${file}; check the path`;
+  const meant = nearest(name, pulled);
+  const advice =
+    meant === undefined ? `\`continuo pull ${name}\` gets it if it is in the catalogue` : `did you mean "${meant}"?`;
+  return `there is neither a file ${file} nor a pulled model "${name}"; ${advice} (\`continuo models\` lists what is here)`;
 }
 
 function checkUse(use: string, keys: readonly string[], path: Path, config: ConfigFile): Finding[] {

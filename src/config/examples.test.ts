@@ -24,6 +24,7 @@ test.each(EXAMPLES)("%s is a configuration", (_place, source) => {
     platform: "linux",
     readFile: () => source,
     isFile: () => true,
+    pulledModels: () => new Map(),
   } as const;
 
   expect(loadConfig({ config: "continuo.yaml" }, surroundings).models.length).toBeGreaterThan(0);

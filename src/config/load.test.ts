@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./error.ts";
-import { loadConfig } from "./load.ts";
+import { loadConfig, loadDataDir } from "./load.ts";
 import type { Flags } from "./settings.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -14,6 +14,11 @@ const FILES = [
   "/srv/big-q4_k_m-00001-of-00002.gguf",
 ];
 
+/** By data directory. */
+const PULLED: Readonly<Record<string, readonly string[]>> = {
+  "/data": ["qwen2.5-coder-0.5b-instruct", "mine"],
+};
+
 function surroundings(source = "", env: Record<string, string> = {}): Surroundings {
   return {
     env,
@@ -24,7 +29,9 @@ function surroundings(source = "", env: Record<string, string> = {}): Surroundin
       if (path !== "/etc/continuo/c.yaml") throw new Error("ENOENT");
       return source;
     },
-    isFile: (path) => FILES.includes(path),
+    isFile: (path) => FILES.includes(path) || path.endsWith("/weights.gguf"),
+    pulledModels: (dataDir) =>
+      new Map((PULLED[dataDir] ?? []).map((name) => [name, `${dataDir}/models/${name}/weights.gguf`])),
   };
 }
 
@@ -118,6 +125,58 @@ models:
     expect(load(source).fimLayouts).toEqual([
       { family: "mine", prefix: "<P>", suffix: "<S>", middle: "<M>", order: "psm", ends: ["</s>", "<X>"] },
     ]);
+  });
+});
+
+describe("pulled models", () => {
+  const named = (config: Config): string[] => config.models.map(({ name, file }) => `${name} ${file}`);
+  const DATA = { CONTINUO_DATA_DIR: "/data" };
+
+  test("their names stand where a path could: in a flag, a variable and the file", () => {
+    const mine = "/data/models/mine/weights.gguf";
+
+    expect(named(load("", { model: ["mine"] }, DATA))).toEqual([`mine ${mine}`]);
+    expect(named(load("", { model: ["coder=mine"] }, DATA))).toEqual([`coder ${mine}`]);
+    expect(named(load("", {}, { ...DATA, CONTINUO_MODEL: "mine:other=mine" }))).toEqual([
+      `mine ${mine}`,
+      `other ${mine}`,
+    ]);
+    expect(named(load("data_dir: /data\nmodels: { a: mine, b: { file: mine } }"))).toEqual([`a ${mine}`, `b ${mine}`]);
+  });
+
+  test("a file of the same name comes first, and a path is never a name", () => {
+    const config = load("", { model: ["tiny.gguf"] }, { CONTINUO_DATA_DIR: "/data" });
+
+    expect(named(config)).toEqual(["tiny /srv/tiny.gguf"]);
+    expect(problems("", { model: ["/elsewhere/mine"] }, DATA)).toHaveLength(1);
+  });
+
+  test("when no weights are named, every pulled model is served, with the settings of every model", () => {
+    const config = load("models: { qwen-plus: { use: mine } }", { slots: "2" }, DATA);
+
+    expect(config.models.map(({ name, slots }) => [name, slots])).toEqual([
+      ["qwen2.5-coder-0.5b-instruct", 2],
+      ["mine", 2],
+    ]);
+    expect([...config.mappings]).toEqual([["qwen-plus", "mine"]]);
+  });
+
+  test("a name that is not here says how to get it, or which one was meant", () => {
+    expect(problems("", { model: ["qwen2.5-7b-instruct"] }, DATA)).toEqual([
+      '--model qwen2.5-7b-instruct: models.qwen2.5-7b-instruct.file: there is neither a file /srv/qwen2.5-7b-instruct nor a pulled model "qwen2.5-7b-instruct"; `continuo pull qwen2.5-7b-instruct` gets it if it is in the catalogue (`continuo models` lists what is here)',
+    ]);
+    expect(problems("", { model: ["mien"] }, DATA)[0]).toContain('did you mean "mine"?');
+    expect(problems("", { model: ["gone.gguf"] }, DATA)[0]).toContain(
+      "there is no file /srv/gone.gguf; check the path",
+    );
+  });
+
+  test("the directory alone is known also when models of the configuration are not here", () => {
+    const broken = surroundings("data_dir: here\nmodels: { a: gone.gguf }");
+
+    expect(loadDataDir(FLAGS, broken)).toBe("/etc/continuo/here");
+    expect(loadDataDir({ ...FLAGS, dataDir: "flag" }, broken)).toBe("/srv/flag");
+    expect(loadDataDir({}, broken)).toBe("/home/me/.local/share/continuo");
   });
 });
 

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { crossCheck } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { configFrom } from "./convert.ts";
@@ -22,14 +22,59 @@ type Raw = Readonly<Record<string, unknown>>;
 export function loadConfig(flags: Flags, surroundings: Surroundings = processSurroundings()): Config {
   const settings = settingsFrom(flags, surroundings);
   const file = readDocument(flags, surroundings);
-  const raw = merged(normalized(file.document.value, file.directory, surroundings), settings, surroundings);
+  const typed = merged(normalized(file.document.value, file.directory, surroundings), settings, surroundings);
+  const pulled = surroundings.pulledModels(dataDirIn(typed, surroundings));
+  const isName = (path: string): boolean =>
+    !surroundings.isFile(path) && [surroundings.cwd, file.directory].includes(dirname(path));
+  const raw = withEveryModel(withPulled(typed, pulled, isName), settings);
   const where = places(file.document, settings);
 
   const parsed = configSchema.safeParse(raw);
   if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
-  const problems = crossCheck(parsed.data, surroundings.isFile, where);
+  const problems = crossCheck(parsed.data, surroundings.isFile, [...pulled.keys()], where);
   if (problems.length > 0) throw new ConfigError(problems);
   return configFrom(parsed.data, defaultDataDir(surroundings), parsed.data.deterministic);
+}
+
+/** Where Continuo keeps what it stores, whatever else the configuration says. Throws `ConfigError` for a file that cannot be read. */
+export function loadDataDir(
+  flags: Pick<Flags, "config" | "dataDir">,
+  surroundings: Surroundings = processSurroundings(),
+): string {
+  const file = readDocument(flags, surroundings);
+  const typed = merged(
+    normalized(file.document.value, file.directory, surroundings),
+    settingsFrom(flags, surroundings),
+    surroundings,
+  );
+  return dataDirIn(typed, surroundings);
+}
+
+function dataDirIn(typed: unknown, surroundings: Surroundings): string {
+  const dataDir = isMapping(typed) ? typed["data_dir"] : undefined;
+  return typeof dataDir === "string" && dataDir !== "" ? dataDir : defaultDataDir(surroundings);
+}
+
+/**
+ * The name of a pulled model in place of a path is its file. When no weights are named at all, every pulled model is served.
+ *
+ * @param isName whether a path is a bare name, not one of a file
+ */
+function withPulled(typed: unknown, pulled: ReadonlyMap<string, string>, isName: (path: string) => boolean): unknown {
+  if (!isMapping(typed)) return typed;
+  const models = typed["models"] ?? {};
+  if (!isMapping(models)) return typed;
+  if (!Object.values(models).some(isWeights)) {
+    const all = Object.fromEntries([...pulled].map(([name, file]) => [name, { file }]));
+    return { ...typed, models: { ...all, ...models } };
+  }
+  const located = (entry: unknown): unknown => {
+    const path = isMapping(entry) ? entry["file"] : undefined;
+    if (!isMapping(entry) || typeof path !== "string" || !isName(path)) return entry;
+    const file = pulled.get(basename(path));
+    return file === undefined ? entry : { ...entry, file };
+  };
+  return { ...typed, models: mapValues(models, located) };
 }
 
 interface ConfigSource {
@@ -88,9 +133,14 @@ function merged(file: unknown, settings: Settings, { cwd, home }: Surroundings):
     const entry = inFile[name];
     return [name, isMapping(entry) ? { ...without(entry, "use"), file: path } : { file: path }];
   });
-  const models = { ...Object.fromEntries(added), ...without(inFile, ...added.map(([name]) => name)) };
-  const forEach = Object.fromEntries([...settings.everyModel].map(([key, { value }]) => [key, value]));
-  return { ...top, models: mapValues(models, (entry) => (isWeights(entry) ? { ...entry, ...forEach } : entry)) };
+  return { ...top, models: { ...Object.fromEntries(added), ...without(inFile, ...added.map(([name]) => name)) } };
+}
+
+/** Settings for every model, laid over what each one says itself. */
+function withEveryModel(raw: unknown, { everyModel }: Settings): unknown {
+  if (!isMapping(raw) || !isMapping(raw["models"])) return raw;
+  const forEach = Object.fromEntries([...everyModel].map(([key, { value }]) => [key, value]));
+  return { ...raw, models: mapValues(raw["models"], (entry) => (isWeights(entry) ? { ...entry, ...forEach } : entry)) };
 }
 
 /** Where the value at a path came from. */

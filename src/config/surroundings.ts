@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { ModelStore } from "../models/store.ts";
 
 /** What the configuration is read from, besides the flags; tests hand in their own. */
 export interface Surroundings {
@@ -12,6 +13,8 @@ export interface Surroundings {
   /** The text of a file; throws what the file system throws. */
   readFile(path: string): string;
   isFile(path: string): boolean;
+  /** Names of the pulled models → absolute path of the file to load. */
+  pulledModels(dataDir: string): ReadonlyMap<string, string>;
 }
 
 /** This process. */
@@ -23,6 +26,8 @@ export function processSurroundings(): Surroundings {
     platform: process.platform,
     readFile: (path) => readFileSync(path, "utf8"),
     isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true,
+    pulledModels: (dataDir) =>
+      new Map(new ModelStore(dataDir).list().map(({ manifest, file }) => [manifest.name, file])),
   };
 }
 

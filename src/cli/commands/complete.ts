@@ -121,9 +121,10 @@ async function withOwnServer(
   signal: AbortSignal,
   use: (service: Service) => Promise<void>,
 ): Promise<void> {
+  const { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA } = process.env; // where pulled models are
   const config = loadConfig(
     { model: [file], port: "0", host: "127.0.0.1", logLevel: "silent" },
-    { ...processSurroundings(), env: {} },
+    { ...processSurroundings(), env: { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA } },
   );
   if (process.stderr.isTTY) say(`loading ${file} …`);
   const { createServer } = await import("../../server.ts");

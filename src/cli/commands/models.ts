@@ -1,0 +1,96 @@
+import type { Command } from "commander";
+import { loadDataDir } from "../../config/load.ts";
+import { sizeText } from "../../models/bytes.ts";
+import { pullableNames } from "../../models/reference.ts";
+import { ModelStore, type StoredModel } from "../../models/store.ts";
+import { outputTo } from "../terminal.ts";
+
+interface ModelsFlags {
+  readonly available?: boolean;
+  readonly json?: boolean;
+  readonly dataDir?: string;
+  readonly config?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  $ continuo models
+  $ continuo models --available
+  $ continuo models --json | jq -r '.models[].file'`;
+
+/** Adds `continuo models` to the program. */
+export function addModelsCommand(program: Command): void {
+  program
+    .command("models")
+    .summary("list the models on the disk")
+    .description("Lists the models that were pulled, and downloads that are not complete.")
+    .option("--available", "list the catalogue names that can be pulled instead")
+    .option("--json", "for programs")
+    .option("--data-dir <dir>", "where Continuo keeps what it stores")
+    .option("--config <file>", "YAML configuration, for its data_dir")
+    .addHelpText("after", EXAMPLES)
+    .action(run);
+}
+
+async function run(flags: ModelsFlags): Promise<void> {
+  const store = new ModelStore(loadDataDir(flags));
+  const output = outputTo(process.stdout);
+  const text = flags.available === true ? available(store, flags) : present(store, flags);
+  await output.write(text);
+  output.end();
+}
+
+function present(store: ModelStore, { json }: ModelsFlags): string {
+  const models = store.list();
+  const leftovers = store.leftovers();
+  if (json === true) {
+    return jsonText({
+      directory: store.path,
+      models: models.map(({ manifest, file, sizeBytes }) => ({ ...manifest, file, sizeBytes })),
+      incomplete: leftovers.map(({ name, path, sizeBytes }) => ({ name, file: path, sizeBytes })),
+    });
+  }
+  const table = models.length === 0 ? `No models in ${store.path}; get one with \`continuo pull\`.\n` : tableOf(models);
+  const incomplete = leftovers.map(
+    ({ name, sizeBytes }) =>
+      `incomplete: ${name}, ${sizeText(sizeBytes)} so far; pull it again to go on, or remove it with \`continuo rm --parts\`\n`,
+  );
+  return [table, ...incomplete].join("");
+}
+
+function tableOf(models: readonly StoredModel[]): string {
+  return aligned([
+    ["NAME", "SIZE", "QUANTISATION", "SOURCE", "FILE"],
+    ...models.map(({ manifest, file, sizeBytes }) => [
+      manifest.name,
+      sizeText(sizeBytes),
+      manifest.quantization ?? "-",
+      manifest.source,
+      file,
+    ]),
+  ]);
+}
+
+function available(store: ModelStore, { json }: ModelsFlags): string {
+  const names = pullableNames().map((each) => ({ ...each, isHere: store.find(each.name) !== undefined }));
+  if (json === true) return jsonText({ available: names });
+  return aligned([
+    ["NAME", "REPOSITORY", ""],
+    ...names.map(({ name, repository, isHere }) => [name, repository, isHere ? "here" : ""]),
+  ]);
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+/** Columns of equal width, two blanks apart, nothing behind the last. */
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lineOf = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
+  return rows.map((row) => `${lineOf(row)}\n`).join("");
+}

@@ -1,0 +1,132 @@
+import { type Command, Option } from "commander";
+import { loadDataDir } from "../../config/load.ts";
+import { nearest } from "../../config/nearest.ts";
+import { processSurroundings } from "../../config/surroundings.ts";
+import { sizeText } from "../../models/bytes.ts";
+import { ModelFailure } from "../../models/failure.ts";
+import { HUB_IDS, type HubId, hubsFrom } from "../../models/hub.ts";
+import { memoryBytes } from "../../models/machine.ts";
+import { type Pulled, pull } from "../../models/pull.ts";
+import { PATIENCE } from "../../models/retry.ts";
+import { ModelStore } from "../../models/store.ts";
+import { Transport } from "../../models/transport.ts";
+import { EXIT } from "../failure.ts";
+import { ProgressView } from "../progress.ts";
+import { listenForStop } from "../stop-signals.ts";
+import { say } from "../terminal.ts";
+
+interface PullFlags {
+  readonly hub: HubId;
+  readonly name?: string;
+  readonly connections: string;
+  readonly dataDir?: string;
+  readonly config?: string;
+}
+
+const EXAMPLES = `
+MODEL is one of
+  a catalogue name             qwen2.5-coder-7b-instruct (\`continuo models --available\` lists them)
+  hf:OWNER/REPOSITORY          on Hugging Face
+  ms:OWNER/REPOSITORY          on ModelScope
+  an https address, or a path  of a .gguf file; a path is linked or copied
+Behind a name or repository, :FILE or :QUANTISATION says which of its files; without it one is chosen
+for this machine's memory. Of a model in shards, all are pulled.
+
+A download that was stopped goes on where it was when the same command is run again.
+
+Environment: HF_ENDPOINT, HF_TOKEN; MODELSCOPE_ENDPOINT, MODELSCOPE_API_TOKEN (a mirror, a token);
+CONTINUO_HUB (as --hub); HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
+
+Examples:
+  $ continuo pull qwen2.5-coder-1.5b-instruct
+  $ continuo pull qwen2.5-coder-7b-instruct:q8_0 --hub ms
+  $ continuo pull hf:Qwen/Qwen2.5-7B-Instruct-GGUF:q4_k_m
+  $ HF_ENDPOINT=https://hf-mirror.com continuo pull qwen2.5-0.5b-instruct
+  $ continuo pull ./my-model.gguf --name mine
+then
+  $ continuo serve --model qwen2.5-coder-1.5b-instruct`;
+
+/** Adds `continuo pull` to the program. */
+export function addPullCommand(program: Command): void {
+  program
+    .command("pull")
+    .summary("bring a model to the disk")
+    .description("Downloads a model, checks it, and keeps it under a name that `serve --model` takes.")
+    .argument("<model>", "catalogue name, hf:OWNER/REPOSITORY, ms:OWNER/REPOSITORY, address or path")
+    .option("--name <name>", "what to call it here (default: the catalogue's name, else the file's)")
+    .addOption(
+      new Option("--hub <hub>", "where catalogue names come from: hf (Hugging Face) or ms (ModelScope)")
+        .choices(HUB_IDS)
+        .default("hf")
+        .env("CONTINUO_HUB"),
+    )
+    .option("--connections <n>", "parts of the file under way at the same time, 1 to 16", "4")
+    .option("--data-dir <dir>", "where Continuo keeps what it stores")
+    .option("--config <file>", "YAML configuration, for its data_dir")
+    .addHelpText("after", EXAMPLES)
+    .action(run);
+}
+
+async function run(model: string, flags: PullFlags): Promise<void> {
+  const surroundings = processSurroundings();
+  const store = new ModelStore(loadDataDir(flags, surroundings));
+  const connections = connectionsFrom(flags.connections);
+  const view = new ProgressView({ stream: process.stderr, now: () => performance.now() });
+  const stop = new AbortController();
+  const signals = listenForStop();
+  void signals.first.then((reason) => stop.abort(stoppedBy(reason)));
+  void signals.second.then(() => process.exit(EXIT.interrupted));
+  const transport = new Transport();
+  try {
+    const pulled = await pull(model, {
+      store,
+      transport,
+      connections,
+      hubs: hubsFrom(process.env),
+      preferred: flags.hub,
+      ...(flags.name !== undefined && { name: flags.name }),
+      memoryBytes: memoryBytes(),
+      patience: PATIENCE,
+      isFile: surroundings.isFile,
+      nearest,
+      now: () => Date.now(),
+      progress: (progress) => view.update(progress),
+      say: (line) => view.say(line),
+      signal: stop.signal,
+    });
+    view.end();
+    for (const line of outcome(pulled)) say(line);
+  } finally {
+    view.end();
+    signals.release();
+    await transport.close();
+  }
+}
+
+function connectionsFrom(text: string): number {
+  const connections = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (connections >= 1 && connections <= 16) return connections;
+  throw new ModelFailure(`--connections: expected an integer from 1 to 16, found "${text}"`, "usage");
+}
+
+function stoppedBy(reason: string): ModelFailure {
+  return new ModelFailure(
+    `stopped (${reason}); what arrived is kept. Run the same command again to go on, or \`continuo rm --parts\` to give it up`,
+    "interrupted",
+  );
+}
+
+function outcome({ model: { manifest, file, sizeBytes }, wasThere }: Pulled): readonly string[] {
+  const { name, files, quantization } = manifest;
+  const what = [name, ...(quantization === undefined ? [] : [quantization]), sizeText(sizeBytes)].join(", ");
+  const isFromAfar = /^(hf:|ms:|https?:)/.test(manifest.source);
+  const unchecked = files.filter(({ isChecked }) => !isChecked).map((each) => each.name);
+  return [
+    wasThere ? `Already here and up to date: ${what}.` : `Pulled ${what}.`,
+    `  ${file}`,
+    ...(isFromAfar && unchecked.length > 0
+      ? [`  ${unchecked.join(", ")}: the server names no checksum, so only the size was compared.`]
+      : []),
+    `Serve it with: continuo serve --model ${name}`,
+  ];
+}

@@ -1,0 +1,86 @@
+import type { Command } from "commander";
+import { loadDataDir } from "../../config/load.ts";
+import { nearest } from "../../config/nearest.ts";
+import { sizeText } from "../../models/bytes.ts";
+import { ModelFailure } from "../../models/failure.ts";
+import { takeLock } from "../../models/lock.ts";
+import { ModelStore } from "../../models/store.ts";
+import { say } from "../terminal.ts";
+
+interface RmFlags {
+  readonly parts?: boolean;
+  readonly dataDir?: string;
+  readonly config?: string;
+}
+
+const EXAMPLES = `
+Nothing is asked. A server that runs keeps what it has loaded until it stops.
+
+Examples:
+  $ continuo rm qwen2.5-coder-7b-instruct
+  $ continuo rm --parts`;
+
+/** Adds `continuo rm` to the program. */
+export function addRmCommand(program: Command): void {
+  program
+    .command("rm")
+    .summary("remove models from the disk")
+    .description("Removes models that were pulled, with whatever is left of their downloads.")
+    .argument("[names...]", "as `continuo models` lists them")
+    .option("--parts", "remove what is left of downloads that were stopped")
+    .option("--data-dir <dir>", "where Continuo keeps what it stores")
+    .option("--config <file>", "YAML configuration, for its data_dir")
+    .addHelpText("after", EXAMPLES)
+    .action(run);
+}
+
+async function run(names: readonly string[], flags: RmFlags): Promise<void> {
+  const store = new ModelStore(loadDataDir(flags));
+  if (names.length === 0 && flags.parts !== true) {
+    throw new ModelFailure("expected names of models, or --parts; `continuo models` lists what is here", "usage");
+  }
+  const unknown = names.find((name) => !store.names().includes(name));
+  if (unknown !== undefined) throw notHere(unknown, store);
+  for (const name of names) await remove(name, store);
+  if (flags.parts === true) await removeParts(store);
+}
+
+function notHere(name: string, store: ModelStore): ModelFailure {
+  const meant = nearest(name, store.names());
+  const advice = meant === undefined ? "`continuo models` lists what is here" : `did you mean ${meant}?`;
+  return new ModelFailure(`there is no model ${name} in ${store.path}; ${advice}`, "usage");
+}
+
+async function remove(name: string, store: ModelStore): Promise<void> {
+  const whole = store.find(name)?.sizeBytes ?? 0;
+  const parts = store.leftovers().filter((leftover) => leftover.name === name);
+  await exclusively(name, store, () => store.remove(name));
+  say(`Removed ${name}; ${sizeText(parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, whole))} freed.`);
+}
+
+async function removeParts(store: ModelStore): Promise<void> {
+  const leftovers = store.leftovers();
+  let freedBytes = 0;
+  for (const leftover of leftovers) {
+    await exclusively(leftover.name, store, () => store.removeLeftover(leftover));
+    freedBytes += leftover.sizeBytes;
+  }
+  say(
+    leftovers.length === 0
+      ? `No incomplete downloads in ${store.path}.`
+      : `Removed ${leftovers.length === 1 ? "one incomplete file" : `${leftovers.length} incomplete files`}; ${sizeText(freedBytes)} freed.`,
+  );
+}
+
+async function exclusively(name: string, store: ModelStore, work: () => Promise<void>): Promise<void> {
+  const lock = await takeLock(store.lockFile(name));
+  if (lock === undefined) {
+    throw new ModelFailure(`${name} is being pulled at this moment; stop that first (Ctrl-C), or wait for its end`);
+  }
+  try {
+    await work();
+  } finally {
+    await lock.release();
+    await store.forgetEmpty(name);
+  }
+}

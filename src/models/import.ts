@@ -1,0 +1,86 @@
+/** A model that is on this machine already: linked where the disk is the same, else copied. */
+import { constants } from "node:fs";
+import { copyFile, link, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { syncFolder } from "./atomic.ts";
+import { ModelFailure } from "./failure.ts";
+import { beginsLikeGguf } from "./gguf-magic.ts";
+import { checkRoom, type FetchOptions, sha256Of } from "./install.ts";
+import { PART_SUFFIX } from "./part-file.ts";
+import type { Manifest } from "./store.ts";
+import type { GgufName } from "./variant.ts";
+
+/**
+ * Brings the file, and all shards of its set, into `folder`.
+ *
+ * @throws ModelFailure when a file is no GGUF file, a shard is missing, or the disk is full.
+ */
+export async function importFiles(
+  path: string,
+  { shard }: GgufName,
+  folder: string,
+  options: FetchOptions,
+): Promise<Manifest["files"]> {
+  const paths = shard === undefined ? [path] : shardsOf(path, shard.count);
+  const sizes: number[] = [];
+  for (const each of paths) sizes.push(await sizeOfGguf(each));
+  const totalBytes = sizes.reduce((total, size) => total + size, 0);
+  const files: Manifest["files"] = [];
+  let doneBytes = 0;
+  for (const [index, each] of paths.entries()) {
+    const name = basename(each);
+    const to = join(folder, name);
+    const sizeBytes = sizes[index] ?? 0;
+    await linkOrCopy(each, to, sizeBytes, options);
+    const progress = (read: number): void =>
+      options.progress({ doing: "checking", doneBytes: doneBytes + read, totalBytes });
+    files.push({ name, sizeBytes, sha256: await sha256Of(to, progress, options.signal), isChecked: false });
+    doneBytes += sizeBytes;
+  }
+  await syncFolder(folder);
+  return files;
+}
+
+function shardsOf(path: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => {
+    const name = basename(path).replace(/-\d{5}(?=-of-\d{5}\.gguf$)/i, `-${String(index + 1).padStart(5, "0")}`);
+    return join(dirname(path), name);
+  });
+}
+
+async function sizeOfGguf(path: string): Promise<number> {
+  try {
+    const { size } = await stat(path);
+    if (await beginsLikeGguf(path)) return size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+      throw new ModelFailure(`${path} is missing, and a model in shards needs all of them; put it beside the others`);
+    }
+    throw new ModelFailure(`${path} cannot be read (${messageOf(error)}); check its permissions`);
+  }
+  throw new ModelFailure(`expected a GGUF file, but ${path} does not begin like one; check which file it is`);
+}
+
+async function linkOrCopy(from: string, to: string, sizeBytes: number, options: FetchOptions): Promise<void> {
+  const part = `${to}${PART_SUFFIX}`;
+  await rm(part, { force: true });
+  try {
+    await link(from, part);
+  } catch {
+    // Another disk, or one without links.
+    await checkRoom(sizeBytes, dirname(to), options);
+    try {
+      await copyFile(from, part, constants.COPYFILE_FICLONE);
+    } catch (error) {
+      await rm(part, { force: true });
+      throw new ModelFailure(`${from} cannot be copied to ${to} (${messageOf(error)})`);
+    }
+  }
+  await rename(part, to);
+  // Renaming one link of a file to another link of the same file leaves both.
+  await rm(part, { force: true });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

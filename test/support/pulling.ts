@@ -1,0 +1,73 @@
+/** `pull` with everything around it that a test does not care about. */
+
+import { statSync } from "node:fs";
+import { hubsFrom } from "../../src/models/hub.ts";
+import type { Progress } from "../../src/models/install.ts";
+import { type PullOptions, pull } from "../../src/models/pull.ts";
+import { PATIENCE } from "../../src/models/retry.ts";
+import { ModelStore, type StoredModel } from "../../src/models/store.ts";
+import { Transport } from "../../src/models/transport.ts";
+import type { HubServer } from "./hub-server.ts";
+import { Random } from "./random.ts";
+
+export interface Puller {
+  readonly store: ModelStore;
+  /** What was said, line by line. */
+  readonly said: string[];
+  readonly progress: Progress[];
+  /** Waits that were asked for, milliseconds; they take no time. */
+  readonly waits: number[];
+  pull(text: string, over?: Partial<PullOptions>): Promise<StoredModel>;
+}
+
+/** @param server whose environment is used; absent: no hub answers */
+export function puller(
+  dataDir: string,
+  server?: Pick<HubServer, "env">,
+  env: Readonly<Record<string, string>> = {},
+): Puller {
+  const store = new ModelStore(dataDir);
+  const said: string[] = [];
+  const progress: Progress[] = [];
+  const waits: number[] = [];
+  const nowhere = { HF_ENDPOINT: "http://127.0.0.1:1", MODELSCOPE_ENDPOINT: "http://127.0.0.1:1" };
+  return {
+    store,
+    said,
+    progress,
+    waits,
+    pull: async (text, over = {}) => {
+      const transport = new Transport();
+      try {
+        const { model } = await pull(text, {
+          store,
+          transport,
+          connections: 4,
+          hubs: hubsFrom({ ...nowhere, ...server?.env, ...env }),
+          preferred: "hf",
+          memoryBytes: 16e9,
+          patience: { ...PATIENCE, sleep: async (ms) => void waits.push(ms) },
+          isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true,
+          nearest: () => undefined,
+          now: () => 0,
+          progress: (each) => progress.push(each),
+          say: (line) => said.push(line),
+          signal: new AbortController().signal,
+          ...over,
+        });
+        return model;
+      } finally {
+        await transport.close();
+      }
+    },
+  };
+}
+
+/** A file that begins like a GGUF file; the rest is noise, different for every seed. */
+export function fakeGguf(sizeBytes: number, seed = 1): Buffer {
+  const random = new Random(seed);
+  const content = Buffer.alloc(sizeBytes);
+  for (let at = 0; at + 4 <= sizeBytes; at += 4) content.writeInt32LE(random.bits(), at);
+  content.write("GGUF", 0, "latin1");
+  return content;
+}
