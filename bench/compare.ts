@@ -1,83 +1,98 @@
 /**
  * Compares this server with a stock llama-server of the same llama.cpp version, alternating in one run:
  *
- *     LLAMA_SERVER=/path/to/llama-server npx tsx bench/compare.ts MODEL.gguf [repetitions] [words of measures to run]
+ *     LLAMA_SERVER=FILE npx tsx bench/compare.ts [MODEL.gguf] [--repetitions 3] [--only WORD …] [--real FILE] [--json]
  *
- * Prints medians with their spread, and ratios beside the targets. Build the peer with bench/build-llama-server.sh,
- * write a model with bench/write-model.ts.
+ * Prints every target with medians, spread, ratio and verdict. Build the peer with bench/build-llama-server.sh. Without a
+ * model one of Qwen2.5-Coder-0.5B's shape with random weights is written to the temporary folder, and kept.
  */
-import { MEASURES, type Measure } from "./measures.ts";
-import { type Load, type Peer, startContinuo, startLlamaServer } from "./peers.ts";
+import { defaultThreads } from "../src/engines/llama/cores.ts";
+import { cachedBenchModel } from "./bench-model.ts";
+import { options } from "./compare-options.ts";
+import { COPYING, COPYING_REAL, startCopiers } from "./copying.ts";
+import { cachedCopyingModel, cachedSmallCopyingModel } from "./copying-model.ts";
+import { MEASURES, type Measure, warmUp } from "./measures.ts";
+import { overheadMeasure } from "./overhead.ts";
+import { type Load, type Peer, startContinuo, startPeer } from "./peers.ts";
+import { Samples } from "./samples.ts";
 
-const [model, repetitionsText = "3", ...words] = process.argv.slice(2);
-const binary = process.env["LLAMA_SERVER"];
-if (model === undefined || binary === undefined) {
-  process.stderr.write("usage: LLAMA_SERVER=FILE npx tsx bench/compare.ts MODEL.gguf [repetitions] [words]\n");
-  process.exit(2);
-}
-const repetitions = Number(repetitionsText);
-const load: Load = { model, threads: 2, slots: 8, contextTokens: 4_608 };
+const { program, model = cachedBenchModel(), real, only, repetitions, threads = defaultThreads(), json } = options();
+const load: Load = { model, threads, slots: 8, contextTokens: 4_608 };
+const small: Load = { ...load, slots: 1, contextTokens: 4_096 };
+const samples = new Samples();
+const running = new Set<Peer>();
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void stopAll().then(() => process.exit(1)));
 
-const samples = new Map<string, { ours: number[]; theirs: number[] }>();
-const add = (name: string, peer: Peer, value: number): void => {
-  const entry = samples.get(name) ?? { ours: [], theirs: [] };
-  samples.set(name, entry);
-  (peer.name === "continuo" ? entry.ours : entry.theirs).push(value);
+const LOADING: Measure = {
+  name: "load to ready",
+  unit: "ms",
+  target: { atMost: 0.6 },
+  run: async (peer) => peer.loadMs,
+};
+const MEMORY: Measure = {
+  ...{ name: "resident, 1 slot of 4096", unit: "MB", target: { atMost: 1.1 } },
+  run: async (peer) => {
+    await warmUp(peer);
+    return peer.residentBytes() / 2 ** 20;
+  },
 };
 
-const LOADING: Measure = { name: "load to ready", unit: "ms", target: 0.6, run: async () => Number.NaN };
-const MEMORY: Measure = { name: "resident, 1 slot of 4096", unit: "MB", target: 1.1, run: async () => Number.NaN };
-const small: Load = { ...load, slots: 1, contextTokens: 4_096 };
-const starters = [() => startContinuo(small), () => startLlamaServer(binary, small)] as const;
+await measure(MEASURES, async () => [await startContinuo(load, "both"), await startPeer(program, load)]);
+await measureCopying(COPYING, cachedCopyingModel);
+if (real !== undefined) await measureCopying(COPYING_REAL, () => real);
+await measureOverhead();
+await measureStarts();
 
-const wanted = MEASURES.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+process.stdout.write(json ? `${JSON.stringify(samples.rows(), null, 2)}\n` : samples.table());
 
-if (words.length === 0) {
-  for (let round = 0; round < repetitions; round += 1) {
-    for (const start of starters) {
+function wanted(measures: readonly Measure[]): readonly Measure[] {
+  return measures.filter(({ name }) => only.length === 0 || only.some((word) => name.includes(word)));
+}
+
+/** All measures on all peers, repeatedly; the order of the peers turns round every time. */
+async function measure(measures: readonly Measure[], start: () => Promise<readonly Peer[]>): Promise<void> {
+  const chosen = wanted(measures);
+  if (chosen.length === 0) return;
+  const peers = await start();
+  for (const peer of peers) running.add(peer);
+  try {
+    for (const peer of peers) await warmUp(peer);
+    for (let round = 0; round < repetitions; round += 1)
+      for (const each of chosen)
+        for (const peer of round % 2 === 0 ? peers : peers.toReversed()) await samples.take(each, peer);
+  } finally {
+    await stopAll();
+  }
+}
+
+async function stopAll(): Promise<void> {
+  await Promise.all(Array.from(running, (peer) => peer.stop()));
+  running.clear();
+}
+
+async function measureCopying(measures: readonly Measure[], file: () => string): Promise<void> {
+  if (wanted(measures).length > 0) await measure(measures, () => startCopiers({ ...load, model: file() }, program));
+}
+
+async function measureOverhead(): Promise<void> {
+  if (only.length > 0 && !only.some((word) => "overhead per token".includes(word))) return;
+  const bare = { ...small, model: cachedSmallCopyingModel(), threads: 1 };
+  const overhead = await overheadMeasure(bare.model, bare.threads);
+  await measure([overhead], async () => [await startContinuo(bare), await startPeer(program, bare)]);
+  overhead.close();
+}
+
+/** Each repetition starts both servers anew. */
+async function measureStarts(): Promise<void> {
+  const chosen = wanted([LOADING, MEMORY]);
+  const starters = [() => startContinuo(small), () => startPeer(program, small)];
+  for (let round = 0; chosen.length > 0 && round < repetitions; round += 1) {
+    for (const start of round % 2 === 0 ? starters : starters.toReversed()) {
       const peer = await start();
-      await MEASURES[0]?.run(peer);
-      add(LOADING.name, peer, peer.loadMs);
-      add(MEMORY.name, peer, peer.residentBytes() / 2 ** 20);
-      await peer.stop();
+      running.add(peer);
+      for (const each of chosen) await samples.take(each, peer);
+      await stopAll();
     }
   }
-}
-const peers = [await startContinuo(load), await startLlamaServer(binary, load)];
-try {
-  for (const peer of peers) await MEASURES[0]?.run(peer); // the first request of a process pays for page faults
-  for (let round = 0; round < repetitions; round += 1) {
-    for (const measure of wanted) {
-      for (const peer of round % 2 === 0 ? peers : peers.toReversed()) add(measure.name, peer, await measure.run(peer));
-    }
-  }
-} finally {
-  await Promise.all(peers.map((peer) => peer.stop()));
-}
-
-process.stdout.write(
-  "| measure | continuo | llama-server | ratio | target | |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
-);
-for (const measure of [...wanted, ...(words.length === 0 ? [LOADING, MEMORY] : [])])
-  process.stdout.write(`${row(measure)}\n`);
-
-function row({ name, unit, target }: Measure): string {
-  const { ours, theirs } = samples.get(name) ?? { ours: [], theirs: [] };
-  const ratio = median(ours) / median(theirs);
-  const isMet = unit === "tok/s" ? ratio >= target : ratio <= target;
-  const bound = `${unit === "tok/s" ? "≥" : "≤"} ${target}`;
-  return `| ${name}, ${unit} | ${figure(ours)} | ${figure(theirs)} | ${ratio.toFixed(3)} | ${bound} | ${isMet ? "met" : "missed"} |`;
-}
-
-/** Median, and in brackets the smallest and largest. */
-function figure(values: readonly number[]): string {
-  const digits = median(values) < 100 ? 1 : 0;
-  return `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)})`;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const [low = Number.NaN, high = Number.NaN] = [sorted[sorted.length % 2 === 0 ? middle - 1 : middle], sorted[middle]];
-  return (low + high) / 2;
 }

@@ -1,25 +1,43 @@
-/** What is compared: each takes a server and gives one number. */
+/** What a loaded server is measured by: each takes a server and gives one number. */
 import type { Peer } from "./peers.ts";
 import { ask, randomPrompt } from "./stream.ts";
+import { typing } from "./typing.ts";
 
 export interface Measure {
   readonly name: string;
   readonly unit: "tok/s" | "ms" | "MB";
-  /** Bound on our figure divided by llama-server's: at least for speeds, at most for times and sizes. */
-  readonly target: number;
+  /** Absent: reported without a verdict. */
+  readonly target?: Target;
+  /** Default: all. */
+  readonly runsOn?: (peer: Peer) => boolean;
   readonly run: (peer: Peer) => Promise<number>;
 }
 
+/** Bound on our figure divided by llama-server's, unless `of` says otherwise. */
+export type Target = ({ readonly atLeast: number } | { readonly atMost: number }) & {
+  /** `itself`: the bound is on our figure. A measure's name: on our figure divided by our figure of that measure. */
+  readonly of?: string;
+};
+
+const PSM = "typing, prefix first";
+
 export const MEASURES: readonly Measure[] = [
-  { name: "prefill 512", unit: "tok/s", target: 1, run: (peer) => prefill(peer, 512) },
-  { name: "prefill 2048", unit: "tok/s", target: 1, run: (peer) => prefill(peer, 2048) },
-  { name: "decode, 1 stream", unit: "tok/s", target: 0.97, run: (peer) => streams(peer, 1) },
-  { name: "decode, 4 streams", unit: "tok/s", target: 1, run: (peer) => streams(peer, 4) },
-  { name: "decode, 8 streams", unit: "tok/s", target: 1, run: (peer) => streams(peer, 8) },
-  { name: "short behind a 2048-token prompt", unit: "ms", target: 0.06, run: shortBehindLong },
-  { name: "longest gap of a running stream", unit: "ms", target: 0.05, run: longestGap },
-  { name: "first token after an aborted prefill", unit: "ms", target: 0.03, run: afterAbort },
+  { name: "prefill 512", unit: "tok/s", target: { atLeast: 1 }, run: (peer) => prefill(peer, 512) },
+  { name: "prefill 2048", unit: "tok/s", target: { atLeast: 1 }, run: (peer) => prefill(peer, 2048) },
+  { name: "decode, 1 stream", unit: "tok/s", target: { atLeast: 0.97 }, run: (peer) => streams(peer, 1) },
+  { name: "decode, 4 streams", unit: "tok/s", target: { atLeast: 1 }, run: (peer) => streams(peer, 4) },
+  { name: "decode, 8 streams", unit: "tok/s", target: { atLeast: 1 }, run: (peer) => streams(peer, 8) },
+  { name: "short behind a 2048-token prompt", unit: "ms", target: { atMost: 0.06 }, run: shortBehindLong },
+  { name: "longest gap of a running stream", unit: "ms", target: { atMost: 0.05 }, run: longestGap },
+  { name: "first token after an aborted prefill", unit: "ms", target: { atMost: 0.03 }, run: afterAbort },
+  { name: PSM, unit: "ms", target: { atMost: 0.87 }, run: (peer) => typing(peer, "psm") },
+  { name: "typing, suffix first", unit: "ms", target: { atMost: 0.04, of: PSM }, run: (peer) => typing(peer, "spm") },
 ];
+
+/** The first request of a process pays for page faults. */
+export async function warmUp(peer: Peer): Promise<void> {
+  await prefill(peer, 512);
+}
 
 async function prefill(peer: Peer, length: number): Promise<number> {
   const { tokenMs } = await ask(peer, { prompt: randomPrompt(length), maxTokens: 1 });
@@ -29,7 +47,7 @@ async function prefill(peer: Peer, length: number): Promise<number> {
 const STREAM_TOKENS = 48;
 
 /** Tokens of all streams over the time from the first token of the last stream to start until the first one ends. */
-async function streams(peer: Peer, count: number): Promise<number> {
+export async function streams(peer: Peer, count: number): Promise<number> {
   const started = performance.now();
   const runs = await Promise.all(
     Array.from({ length: count }, async () => {
@@ -83,12 +101,13 @@ async function afterAbort(peer: Peer): Promise<number> {
   return firstOf(tokenMs);
 }
 
-function firstOf(times: readonly number[]): number {
+/** Throws when there is none: a server that answers without text measures nothing. */
+export function firstOf(times: readonly number[]): number {
   const [first] = times;
   if (first === undefined) throw new Error("a stream without a token");
   return first;
 }
 
-function pause(ms: number): Promise<void> {
+export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,13 +1,16 @@
 /** The servers that are compared: ours and a stock llama-server, on the same file, threads and context. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { temporaryFolder } from "../test/support/files.ts";
+import { startLlamaServer } from "../test/support/llama-server.ts";
 import { startServer } from "../test/support/server.ts";
-import { CONTINUO, type Dialect, LLAMA_SERVER } from "./stream.ts";
+import { familyOf, residentBytes } from "./processes.ts";
+import { CONTINUO, type Dialect, LLAMA_SERVER, SUFFIX_FIRST_MODEL } from "./stream.ts";
 
 export interface Peer {
-  readonly name: "continuo" | "llama-server";
+  readonly side: "ours" | "theirs";
+  /** What differs from another peer of the same side. */
+  readonly variant?: string;
   readonly url: string;
   readonly dialect: Dialect;
   /** From starting the process to the first "ready", milliseconds. */
@@ -25,71 +28,55 @@ export interface Load {
   readonly contextTokens: number;
 }
 
-export async function startContinuo({ model, threads, slots, contextTokens }: Load): Promise<Peer> {
+/** @param orders `both` serves the file a second time, with the suffix first. */
+export async function startContinuo(load: Load, orders: "psm" | "both" = "psm"): Promise<Peer> {
+  const { model, threads, slots, contextTokens } = load;
+  const folder = temporaryFolder();
+  const config = join(folder.path, "continuo.json");
+  writeFileSync(config, JSON.stringify(orders === "both" ? BOTH_ORDERS : {}));
+  const names = orders === "both" ? ["bench", SUFFIX_FIRST_MODEL] : ["bench"];
   const started = performance.now();
   const server = await startServer({
-    models: [`bench=${model}`],
-    args: [`--threads=${threads}`, `--slots=${slots}`, `--context=${contextTokens}`, "--log-level=warn"],
+    models: names.map((name) => `${name}=${model}`),
+    args: [
+      ...["--config", config, "--data-dir", folder.path, "--log-level", "warn"],
+      ...[`--threads=${threads}`, `--slots=${slots}`, `--context=${contextTokens}`],
+    ],
   });
   return {
-    name: "continuo",
+    side: "ours",
     url: server.url,
     dialect: CONTINUO,
     loadMs: performance.now() - started,
-    residentBytes: () => resident(server.pid),
-    stop: async () => void (await server.stop()),
-  };
-}
-
-/** @param binary of a llama-server of the same llama.cpp version, built for this machine. */
-export async function startLlamaServer(binary: string, { model, threads, slots, contextTokens }: Load): Promise<Peer> {
-  const port = await freePort();
-  const started = performance.now();
-  const options = { "--port": port, "-t": threads, "-np": slots, "-c": slots * contextTokens, "--kv-unified": "" };
-  const args = Object.entries(options).flatMap(([name, value]) => (value === "" ? [name] : [name, String(value)]));
-  const child = spawn(binary, ["-m", model, "--host", "127.0.0.1", ...args], { stdio: "ignore" });
-  const url = `http://127.0.0.1:${port}`;
-  while ((await fetch(`${url}/health`).catch(() => undefined))?.status !== 200) {
-    if (child.exitCode !== null) throw new Error(`${binary} ended with ${child.exitCode}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  return {
-    name: "llama-server",
-    url,
-    dialect: LLAMA_SERVER,
-    loadMs: performance.now() - started,
-    residentBytes: () => resident(child.pid ?? 0),
+    residentBytes: () => residentBytes(familyOf(server.pid)),
     stop: async () => {
-      child.kill("SIGKILL");
-      await once(child, "exit");
+      await server.stop();
+      folder.remove();
     },
   };
 }
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
+const QWEN_MARKERS = { prefix: "<|fim_prefix|>", suffix: "<|fim_suffix|>", middle: "<|fim_middle|>" };
 
-/** Linux only: the sum over a process and those it started. */
-function resident(pid: number): number {
-  const processes = readdirSync("/proc").flatMap((entry) => (/^\d+$/.test(entry) ? statusOf(Number(entry)) : []));
-  const family = new Set([pid]);
-  for (const each of processes) if (family.has(each.parent)) family.add(each.pid);
-  return processes.reduce((sum, each) => sum + (family.has(each.pid) ? each.residentBytes : 0), 0);
-}
+const BOTH_ORDERS = {
+  fim_layouts: { "suffix-first": { ...QWEN_MARKERS, order: "spm" } },
+  models: { bench: { fim: "qwen" }, [SUFFIX_FIRST_MODEL]: { fim: "suffix-first" } },
+};
 
-function statusOf(pid: number): { pid: number; parent: number; residentBytes: number }[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/status`, "utf8");
-    const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
-    return [{ pid, parent: field("PPid"), residentBytes: field("VmRSS") * 1024 }];
-  } catch {
-    return []; // it ended meanwhile
-  }
+/**
+ * @param program a llama-server of the same llama.cpp version, built for this machine.
+ * @param args further arguments.
+ */
+export async function startPeer(program: string, load: Load, args: readonly string[] = []): Promise<Peer> {
+  const { model, threads, slots, contextTokens } = load;
+  const options = ["-t", threads, "-np", slots, "-c", slots * contextTokens, "--kv-unified", ...args];
+  const server = await startLlamaServer({ program, model, args: options.map(String) });
+  return {
+    side: "theirs",
+    url: server.url,
+    dialect: LLAMA_SERVER,
+    loadMs: server.readyMs,
+    residentBytes: () => residentBytes(familyOf(server.pid)),
+    stop: () => server.stop(),
+  };
 }

@@ -2,45 +2,62 @@
 import { createParser } from "eventsource-parser";
 
 export interface Timed {
-  /** Milliseconds from sending the request to each event with a token, in order. */
+  /** Milliseconds from sending the request to each event with text, in order. One event is one token, unless drafts are on. */
   readonly tokenMs: readonly number[];
+  readonly text: string;
+}
+
+/** Token ids, a text, or a gap to fill in. */
+export type Prompt = readonly number[] | string | Gap;
+
+export interface Gap {
+  readonly prefix: string;
+  readonly suffix: string;
+  /** psm: prefix, suffix, middle. spm: suffix, prefix, middle. */
+  readonly order: "psm" | "spm";
 }
 
 export interface Ask {
-  readonly prompt: readonly number[];
+  readonly prompt: Prompt;
   readonly maxTokens: number;
+  /** Only tokens of these ids. Default: eight letters, so that every event has text that can be printed. `free`: any token. */
+  readonly answer?: "letters" | "free";
+  /** Prompt-lookup drafts; default off, which llama-server decides when it starts. */
+  readonly speculation?: boolean;
   readonly signal?: AbortSignal;
   readonly onToken?: (count: number) => void;
 }
 
-/** How a server is asked, and which of its events carry text. */
+/** How a server is asked, and the text of its events. */
 export interface Dialect {
   readonly path: string;
   body(ask: Ask): unknown;
-  hasText(event: unknown): boolean;
+  textOf(event: unknown): string;
 }
 
-/**
- * Greedy, without penalties, one of eight letters every time: the same work on every server, no early end, text in
- * every event, and no bytes that llama-server would refuse to print.
- */
+/** Greedy and without penalties on both servers: the same work, and no early end. */
 export const CONTINUO: Dialect = {
   path: "/v1/completions",
-  body: ({ prompt, maxTokens }) => ({
-    ...{ model: "bench", prompt, max_tokens: maxTokens, temperature: 0, repetition_penalty: 1, stream: true },
-    logit_bias: Object.fromEntries(LETTERS.map((id) => [id, 100])),
+  body: ({ prompt, maxTokens, answer, speculation = false }) => ({
+    ...{ model: "bench", max_tokens: maxTokens, temperature: 0, repetition_penalty: 1, stream: true, speculation },
+    ...(isGap(prompt) ? { model: modelOf(prompt), prompt: prompt.prefix, suffix: prompt.suffix } : { prompt }),
+    ...(answer !== "free" && { logit_bias: Object.fromEntries(LETTERS.map((id) => [id, 100])) }),
   }),
-  hasText: (event) => (event as { choices?: readonly { text: string }[] }).choices?.[0]?.text !== "",
+  textOf: (event) => (event as { choices?: readonly { text?: string }[] }).choices?.[0]?.text ?? "",
 };
 
 export const LLAMA_SERVER: Dialect = {
   path: "/completion",
-  body: ({ prompt, maxTokens }) => ({
-    ...{ prompt, n_predict: maxTokens, temperature: 0, repeat_penalty: 1, stream: true },
-    logit_bias: LETTERS.map((id) => [id, 100]),
+  body: ({ prompt, maxTokens, answer }) => ({
+    ...{ n_predict: maxTokens, temperature: 0, repeat_penalty: 1, stream: true, cache_prompt: true },
+    prompt: isGap(prompt) ? rendered(prompt) : prompt,
+    ...(answer !== "free" && { logit_bias: LETTERS.map((id) => [id, 100]) }),
   }),
-  hasText: (event) => (event as { content?: string }).content !== "",
+  textOf: (event) => (event as { content?: string }).content ?? "",
 };
+
+/** The name under which our server fills in suffix first (`peers.ts` configures it). */
+export const SUFFIX_FIRST_MODEL = "bench-spm";
 
 /** An abort keeps what came. */
 export async function ask({ url, dialect }: { url: string; dialect: Dialect }, question: Ask): Promise<Timed> {
@@ -54,12 +71,15 @@ export async function ask({ url, dialect }: { url: string; dialect: Dialect }, q
   });
   if (!response.ok || response.body === null) throw new Error(`${url}: ${response.status} ${await response.text()}`);
   const tokenMs: number[] = [];
+  const texts: string[] = [];
   const parser = createParser({
     onEvent: ({ data }) => {
       if (data === "[DONE]") return;
       const event: unknown = JSON.parse(data);
       if (typeof event === "object" && event !== null && "error" in event) throw new Error(`${url}: ${data}`);
-      if (!dialect.hasText(event)) return;
+      const text = dialect.textOf(event);
+      if (text === "") return;
+      texts.push(text);
       tokenMs.push(performance.now() - started);
       onToken?.(tokenMs.length);
     },
@@ -70,13 +90,27 @@ export async function ask({ url, dialect }: { url: string; dialect: Dialect }, q
   } catch (error) {
     if (signal?.aborted !== true) throw error;
   }
-  return { tokenMs };
+  return { tokenMs, text: texts.join("") };
 }
 
 /** The letters a to h in the Qwen vocabulary. */
 const LETTERS: readonly number[] = [64, 65, 66, 67, 68, 69, 70, 71];
 
-/** Distinct ordinary tokens, so that no prompt shares a prefix with another. */
+/** Ordinary tokens of any vocabulary that has 50 000; no prompt shares a prefix with another. */
 export function randomPrompt(length: number): readonly number[] {
-  return Array.from({ length }, () => 1_000 + Math.floor(Math.random() * 100_000));
+  return Array.from({ length }, () => 1_000 + Math.floor(Math.random() * 40_000));
+}
+
+function isGap(prompt: Prompt): prompt is Gap {
+  return typeof prompt === "object" && "prefix" in prompt;
+}
+
+function modelOf({ order }: Gap): string {
+  return order === "spm" ? SUFFIX_FIRST_MODEL : "bench";
+}
+
+/** llama-server finds control tokens in the text of a prompt. */
+function rendered({ prefix, suffix, order }: Gap): string {
+  const [before, after] = [`<|fim_prefix|>${prefix}`, `<|fim_suffix|>${suffix}`];
+  return `${order === "psm" ? before + after : after + before}<|fim_middle|>`;
 }

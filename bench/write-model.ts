@@ -1,8 +1,5 @@
 /**
- * Writes the model of the speed comparison: Qwen2.5-Coder-0.5B's exact shape and vocabulary in Q8_0, random weights.
- * Speed does not depend on the values.
- *
- *     npx tsx bench/write-model.ts FILE
+ * Writes the model of the speed comparison to a file: `npx tsx bench/write-model.ts FILE`.
  */
 import { CODER_05B_SHAPE, writeQwenVocabularyModel } from "../test/support/qwen-model.ts";
 

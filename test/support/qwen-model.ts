@@ -14,8 +14,17 @@ export const QWEN_VOCABULARY_SHAPE: Shape = { layers: 1, width: 32, heads: 1, kv
 /** Qwen2.5-Coder-0.5B (its config.json). */
 export const CODER_05B_SHAPE: Shape = { layers: 24, width: 896, heads: 14, kvHeads: 2, feedForward: 4864 };
 
-/** Writes a Q8_0 model with tied embeddings and 32 768 tokens of context. Control and padding tokens are never likely. */
-export function writeQwenVocabularyModel(path: string, shape: Shape = QWEN_VOCABULARY_SHAPE): void {
+/**
+ * Writes a Q8_0 model with tied embeddings and 32 768 tokens of context. Control and padding tokens are never likely.
+ *
+ * @param successors token → token that follows it, surely and whatever came before; the layers then add nothing to what a
+ *   token is, and the output has a matrix of its own. No two tokens may have the same successor.
+ */
+export function writeQwenVocabularyModel(
+  path: string,
+  shape: Shape = QWEN_VOCABULARY_SHAPE,
+  successors?: ReadonlyMap<number, number>,
+): void {
   const vocabulary = qwenVocabulary();
   const about = {
     name: `random-qwen2-${shape.layers}x${shape.width}`,
@@ -23,7 +32,10 @@ export function writeQwenVocabularyModel(path: string, shape: Shape = QWEN_VOCAB
     endToken: "<|im_end|>",
     chatTemplate: CHATML_TEMPLATE,
   };
-  writeGguf(path, qwen2Metadata(shape, vocabulary, about), tensors(shape, vocabulary, new Random(20_250_227)));
+  const random = new Random(20_250_227);
+  const layout =
+    successors === undefined ? tensors(shape, vocabulary, random) : following(shape, vocabulary, random, successors);
+  writeGguf(path, qwen2Metadata(shape, vocabulary, about), layout);
 }
 
 /** The small model, kept between runs. */
@@ -81,6 +93,38 @@ function tensors(shape: Shape, vocabulary: Vocabulary, random: Random): Tensor[]
     );
   }
   return all;
+}
+
+/** The same tensors, where the output row of a successor is the embedding of the token before it. */
+function following(
+  shape: Shape,
+  vocabulary: Vocabulary,
+  random: Random,
+  successors: ReadonlyMap<number, number>,
+): Tensor[] {
+  const before = new Map(Array.from(successors, ([token, next]) => [next, token]));
+  const fillLike = (token: number, values: Int8Array): void => {
+    const own = new Random(Math.imul(token + 1, 0x9e3779b1));
+    for (let index = 0; index < values.length; index += 1) values[index] = own.bits();
+  };
+  const embedding: Adjust = (row, values) => fillLike(row, values);
+  const output: Adjust = (row, values) => {
+    const token = before.get(row);
+    if (token === undefined) values.fill(0);
+    else fillLike(token, values);
+  };
+  const size: [number, number] = [shape.width, vocabulary.tokens.length];
+  const silent = (name: string, columns: number): Tensor =>
+    quantized(name, [columns, shape.width], 1, random, (_, values) => void values.fill(0));
+  return [
+    ...tensors(shape, vocabulary, random).map((tensor) => {
+      if (tensor.name === "token_embd.weight") return quantized(tensor.name, size, 1, random, embedding);
+      if (tensor.name === "output_norm.weight") return floats(tensor.name, shape.width, () => 1);
+      if (tensor.name.endsWith(".attn_output.weight")) return silent(tensor.name, shape.width);
+      return tensor.name.endsWith(".ffn_down.weight") ? silent(tensor.name, shape.feedForward) : tensor;
+    }),
+    quantized("output.weight", size, 1, random, output),
+  ];
 }
 
 /** Changes the quantized values of a row. */
