@@ -121,9 +121,20 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     parts.metrics.observer(record),
     parts.now,
   );
-  if (!decoded.stream) return answerWhole(exchange, decoded, stream);
-  lift();
-  return answerStream(parts, exchange, decoded, stream);
+  try {
+    if (!decoded.stream) return await answerWhole(exchange, decoded, stream);
+    lift();
+    return await answerStream(parts, exchange, decoded, stream);
+  } catch (error) {
+    throw inCallersWords(error, decoded);
+  }
+}
+
+/** Only the engine can read a grammar; the caller may have said it with another field. */
+function inCallersWords(error: unknown, decoded: Decoded): unknown {
+  const field = decoded.wireName("grammar");
+  if (!(error instanceof ServiceError) || error.detail.param !== "grammar" || field === "grammar") return error;
+  return new ServiceError(error.code, `${field}: ${error.message}`, { ...error.detail, param: field });
 }
 
 /** Contract 6.8: what was generated within the time limit is an answer; nothing generated is an error. */

@@ -25,16 +25,6 @@ describe("options that would change the answer (contract 2.2.1, 6.5)", () => {
       "Tool names are not allowed to be [search]",
     ],
     [{ tools: {} }, "invalid_parameter", "'tools' must be Array"],
-    [
-      { response_format: { type: "json_object" } },
-      "unsupported_input",
-      'response_format offers only {"type":"text"} in this version.',
-    ],
-    [
-      { response_format: { type: "yaml" } },
-      "invalid_parameter",
-      'response_format.type should be one of ["text", "json_object", "json_schema"]',
-    ],
   ])("%j", (fields, code, message) => {
     expect(refusal(() => read([user], fields))).toEqual([code, message, Object.keys(fields)[0]]);
   });
@@ -53,7 +43,6 @@ describe("options that would change the answer (contract 2.2.1, 6.5)", () => {
       enable_search: false,
       tools: [],
       tool_choice: "none",
-      response_format: { type: "text" },
       thinking_budget: null,
     };
 

@@ -1,7 +1,7 @@
 import type { ModelCard } from "../continuation/card.ts";
 import { ServiceError } from "../errors.ts";
 import type { Harmless } from "./ignored.ts";
-import { type Fields, invalid, isObject, readArray, readBoolean, readInteger, readObject } from "./parameters.ts";
+import { type Fields, invalid, isObject, readArray, readBoolean, readInteger } from "./parameters.ts";
 import type { Dialect } from "./protocol.ts";
 
 /** Options of chat that this server checks but does not act on (contract 2.2.1, 4.3, 6.5). */
@@ -12,7 +12,6 @@ export const HARMLESS_OPTIONS: Harmless = {
   tool_choice: () => true,
   enable_thinking: (value) => value === false,
   enable_search: (value) => value === false,
-  response_format: () => true,
   logprobs: (value) => value === false || value === 0,
   top_logprobs: (value) => value === 0,
   store: (value) => value === false,
@@ -32,7 +31,6 @@ export function checkChatOptions(fields: Fields, { card, dialect, isPartial }: S
     throw invalid("enable_search", "This model does not support enable_search.");
   }
   checkTools(fields, dialect);
-  checkResponseFormat(fields, isPartial);
 }
 
 /** Tools that were sent; an empty list is none. */
@@ -73,18 +71,4 @@ function checkTools(fields: Fields, dialect: Dialect): void {
     );
   }
   throw invalid("tool_choice", 'tool_choice is one of the strings that should be ["none", "auto"]');
-}
-
-const FORMATS: readonly unknown[] = ["text", "json_object", "json_schema"];
-
-function checkResponseFormat(fields: Fields, isPartial: boolean): void {
-  const type = readObject(fields, "response_format")?.["type"] ?? undefined;
-  if (type === undefined || type === "text") return;
-  if (!FORMATS.includes(type)) {
-    throw invalid("response_format", 'response_format.type should be one of ["text", "json_object", "json_schema"]');
-  }
-  if (isPartial) throw invalid("response_format", "response_format is not supported with partial");
-  throw new ServiceError("unsupported_input", 'response_format offers only {"type":"text"} in this version.', {
-    param: "response_format",
-  });
 }

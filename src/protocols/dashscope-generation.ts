@@ -1,6 +1,7 @@
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { generationRequest } from "../wire/dashscope/generation.ts";
+import { ignoredFormatFields, readAnswerGrammar } from "./answer-grammar.ts";
 import { HARMLESS_OPTIONS, hasTools } from "./chat-options.ts";
 import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { dashScopeFailure } from "./errors.ts";
@@ -27,7 +28,15 @@ export function generationProtocol(): Protocol {
   };
 }
 
-const HONOURED = new Set(["result_format", "max_tokens", "n", ...SAMPLING_FIELDS, ...LIMIT_FIELDS, ...SWITCH_FIELDS]);
+const HONOURED = new Set([
+  "result_format",
+  "max_tokens",
+  "n",
+  "response_format",
+  ...SAMPLING_FIELDS,
+  ...LIMIT_FIELDS,
+  ...SWITCH_FIELDS,
+]);
 
 function decode(body: Fields, call: Call): Decoded {
   const { card } = call;
@@ -36,6 +45,7 @@ function decode(body: Fields, call: Call): Decoded {
   const wireInput = readInputObject(body);
   const parameters = readObject(body, "parameters") ?? {};
   const input = readInput(wireInput, parameters, call);
+  const held = readAnswerGrammar(parameters, input, "dashscope");
   const format = readFormat(parameters);
   const choices = readChoices(parameters, format);
   const incremental = readBoolean(parameters, "incremental_output") ?? false;
@@ -48,6 +58,7 @@ function decode(body: Fields, call: Call): Decoded {
     choices,
     promptLogprobs: false,
     ...readSwitches(parameters),
+    ...(held.grammar === undefined ? {} : { grammar: held.grammar }),
   };
   return {
     requests: [request],
@@ -57,7 +68,7 @@ function decode(body: Fields, call: Call): Decoded {
       ...ignoredInputFields(wireInput),
       ...ignoredParameters(parameters, stream),
     ],
-    wireName: (setting) => `parameters.${wireName(setting)}`,
+    wireName: (setting) => `parameters.${wireName(setting, held.field)}`,
     encoder: new GenerationEncoder({ requestId: call.requestId, format, incremental, choices }),
   };
 }
@@ -109,5 +120,8 @@ function ignoredParameters(parameters: Fields, stream: boolean): string[] {
     stream: (value: unknown) => value === stream,
     incremental_output: (value: unknown) => stream || value === false,
   };
-  return fieldsWithoutEffect(parameters, HONOURED, harmless, "parameters.");
+  return [
+    ...fieldsWithoutEffect(parameters, HONOURED, harmless, "parameters."),
+    ...ignoredFormatFields(parameters, "parameters.response_format"),
+  ];
 }

@@ -1,5 +1,6 @@
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { chatRequest } from "../wire/openai/chat.ts";
+import { ignoredFormatFields, readAnswerGrammar } from "./answer-grammar.ts";
 import { ChatEncoder } from "./chat-encoder.ts";
 import { missingInput, readChat } from "./chat-input.ts";
 import { HARMLESS_OPTIONS, hasTools } from "./chat-options.ts";
@@ -30,13 +31,13 @@ export function chatProtocol(dialect: Dialect): Protocol {
 
 const TOKEN_LIMITS = ["max_tokens", "max_completion_tokens"];
 const HONOURED = new Set([
-  ...["model", "messages", "stream", "stream_options", "n"],
+  ...["model", "messages", "stream", "stream_options", "n", "response_format"],
   ...TOKEN_LIMITS,
   ...SAMPLING_FIELDS,
   ...LIMIT_FIELDS,
   ...SWITCH_FIELDS,
 ]);
-const HONOURED_BY_OPENAI = new Set([...HONOURED, "logprobs", "top_logprobs", "continue_final_message"]);
+const HONOURED_BY_OPENAI = new Set([...HONOURED, "logprobs", "top_logprobs", "continue_final_message", "grammar"]);
 
 function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const { card } = call;
@@ -44,6 +45,7 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const messages = body["messages"] ?? undefined;
   if (messages === undefined) throw missingInput();
   const input = readChat(messages, body, dialect, call);
+  const held = readAnswerGrammar(body, input, dialect);
   const choices = readChoices(body, dialect);
   const logprobs = readLogprobs(body, dialect);
   const request: ContinuationRequest = {
@@ -55,12 +57,13 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
     ...(logprobs === undefined ? {} : { logprobs }),
     promptLogprobs: false,
     ...readSwitches(body),
+    ...(held.grammar === undefined ? {} : { grammar: held.grammar }),
   };
   return {
     requests: [request],
     stream: delivery.stream,
     ignored: [...ignoredFields(body, dialect), ...delivery.ignored],
-    wireName,
+    wireName: (setting) => wireName(setting, held.field),
     encoder: new ChatEncoder({
       dialect,
       requestId: call.requestId,
@@ -76,7 +79,11 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
 function ignoredFields(body: Fields, dialect: Dialect): string[] {
   const honoured = dialect === "openai" ? HONOURED_BY_OPENAI : HONOURED;
   const names = fieldsWithoutEffect(body, honoured, HARMLESS_OPTIONS);
-  return [...names, ...ignoredMessageFields(body["messages"], dialect, "messages")];
+  return [
+    ...names,
+    ...ignoredFormatFields(body, "response_format"),
+    ...ignoredMessageFields(body["messages"], dialect, "messages"),
+  ];
 }
 
 /** Most choices (contract 2.2.1, 1.2a). DashScope allows one with tools. */

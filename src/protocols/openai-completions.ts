@@ -1,6 +1,7 @@
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { completionsRequest } from "../wire/openai/completions.ts";
+import { readGrammar } from "./answer-grammar.ts";
 import { CompletionsEncoder } from "./completions-encoder.ts";
 import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { openAiFailure } from "./errors.ts";
@@ -55,6 +56,7 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const echo = readEcho(body, dialect, suffix);
   const count = readChoices(body, dialect, delivery.stream);
   const logprobs = dialect === "openai" ? readLogprobs(body) : undefined;
+  const { grammar } = dialect === "openai" ? readGrammar(body) : {};
   const { repetitionPenalty: _, presencePenalty: __, ...defaults } = card.defaults;
   const shared: Omit<ContinuationRequest, "input"> = {
     model: card.name,
@@ -63,13 +65,14 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
     choices: count.generated,
     ...scoring(prompts, echo, logprobs, count),
     ...readSwitches(body),
+    ...(grammar === undefined ? {} : { grammar }),
   };
   return {
     requests: inputs.map((input) => ({ ...shared, input })),
     ...(count.shown < count.generated ? { keepBest: count.shown } : {}),
     stream: delivery.stream,
     ignored: [...ignoredFields(body, dialect), ...delivery.ignored],
-    wireName,
+    wireName: (setting) => wireName(setting),
     encoder: new CompletionsEncoder({
       dialect,
       requestId: call.requestId,
@@ -85,7 +88,7 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
 }
 
 function ignoredFields(body: Fields, dialect: Dialect): string[] {
-  const honoured = dialect === "openai" ? new Set([...HONOURED, "logprobs"]) : HONOURED;
+  const honoured = dialect === "openai" ? new Set([...HONOURED, "logprobs", "grammar"]) : HONOURED;
   const isNone = (value: unknown): boolean => value === false || value === 0;
   return fieldsWithoutEffect(body, honoured, { logprobs: isNone });
 }

@@ -18,7 +18,12 @@ const NAMES: Readonly<Record<string, string>> = {
   tokenHealing: "token_healing",
 };
 
-/** The field in which callers say a domain setting; all wires agree on these. Unknown settings keep their name. */
-export function wireName(setting: string): string {
+/**
+ * The field in which callers say a domain setting; all wires agree on these. Unknown settings keep their name.
+ *
+ * @param grammarField what the caller said the grammar with.
+ */
+export function wireName(setting: string, grammarField = "grammar"): string {
+  if (setting === "grammar") return grammarField;
   return (Object.hasOwn(NAMES, setting) ? NAMES[setting] : undefined) ?? setting;
 }

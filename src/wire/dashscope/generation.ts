@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { responseFormat } from "../openai/chat.ts";
 
 const message = z.looseObject({
   role: z.enum(["system", "user", "assistant", "tool", "function", "plugin"]),
@@ -29,6 +30,7 @@ const parameters = z
     presence_penalty: z.number().min(-2).max(2).nullable().optional(),
     frequency_penalty: z.number().min(-2).max(2).nullable().optional(),
     repetition_penalty: z.number().gt(0).nullable().optional(),
+    response_format: responseFormat,
     truncate_prompt: z.boolean().nullable().optional().describe("Cut a too long prompt instead of refusing it"),
     token_healing: z
       .boolean()

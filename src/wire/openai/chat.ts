@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { extensions, finishReason, sampling, stop, streamOptions, usage } from "./fields.ts";
+import { extensions, finishReason, grammar, sampling, stop, streamOptions, usage } from "./fields.ts";
 
 const textPart = z.looseObject({ type: z.literal("text"), text: z.string() });
 
@@ -16,6 +16,28 @@ const chatMessage = z
   })
   .meta({ id: "ChatMessage" });
 
+/** What the text of an answer is held to. Also a parameter of DashScope's own route. */
+export const responseFormat = z
+  .union([
+    z.looseObject({ type: z.literal("text") }),
+    z
+      .looseObject({ type: z.literal("json_object") })
+      .describe('DashScope paths: the messages must contain the word "json"'),
+    z.looseObject({
+      type: z.literal("json_schema"),
+      json_schema: z.looseObject({
+        name: z.string().nullable().optional(),
+        schema: z
+          .union([z.record(z.string(), z.unknown()), z.boolean()])
+          .describe("JSON Schema 2020-12. What no answer can be held to is refused, with the path to it"),
+        strict: z.boolean().nullable().optional().describe("Answers follow the schema whatever this says"),
+      }),
+    }),
+  ])
+  .nullable()
+  .optional()
+  .describe("Default: text. DashScope paths: not together with a partial message");
+
 /** Body of `POST …/chat/completions`. Unknown fields are accepted and reported as ignored. */
 export const chatRequest = z
   .looseObject({
@@ -30,11 +52,8 @@ export const chatRequest = z
     ...sampling,
     logprobs: z.boolean().nullable().optional().describe("`/v1` paths only"),
     top_logprobs: z.int().min(0).max(20).nullable().optional().describe("Needs `logprobs`"),
-    response_format: z
-      .looseObject({ type: z.string() })
-      .nullable()
-      .optional()
-      .describe('Only `{"type":"text"}` is offered'),
+    response_format: responseFormat,
+    grammar,
     tools: z.array(z.unknown()).nullable().optional().describe("Accepted; answers are plain text"),
     tool_choice: z.unknown().optional().describe('"auto" or "none"'),
     enable_thinking: z.boolean().nullable().optional().describe("Only false"),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { extensions, finishReason, sampling, stop, streamOptions, usage } from "./fields.ts";
+import { extensions, finishReason, grammar, sampling, stop, streamOptions, usage } from "./fields.ts";
 
 /** Body of `POST …/completions`. Unknown fields are accepted and reported as ignored. */
 export const completionsRequest = z
@@ -22,6 +22,7 @@ export const completionsRequest = z
       .nullable()
       .optional()
       .describe("`/v1` paths only: alternatives per token"),
+    grammar,
     ...extensions,
   })
   .meta({ id: "CompletionsRequest" });

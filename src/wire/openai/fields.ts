@@ -35,6 +35,15 @@ export const sampling = {
     .describe("Token id to bias; `/v1` paths only"),
 };
 
+export const grammar = z
+  .string()
+  .max(64 * 1024)
+  .nullable()
+  .optional()
+  .describe(
+    "`/v1` paths only: GBNF (llama.cpp) whose rule `root` describes the whole answer, an assistant prefix included",
+  );
+
 export const extensions = {
   truncate_prompt: z.boolean().nullable().optional().describe("Cut a too long prompt instead of refusing it"),
   token_healing: z

@@ -22,8 +22,8 @@ export const modelEntry = z
       answered_by: z.string().nullable().describe("Name of the weights that really answer; null: none are there"),
       stand_in: z.boolean().describe("These are not the weights the name stands for"),
       state: z
-        .enum(["ready", "loading", "failed", "unavailable"])
-        .describe("Of the weights. While they are not ready, capabilities that depend on them are false"),
+        .enum(["ready", "loading", "unloaded", "failed", "unavailable"])
+        .describe("Of the weights; unloaded ones are loaded by the first request. Capabilities are known either way"),
     }),
   })
   .meta({ id: "Model" });

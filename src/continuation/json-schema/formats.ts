@@ -1,0 +1,36 @@
+/**
+ * String formats as patterns. Each describes valid strings only; where a format allows rare spellings besides
+ * (leap seconds, shortened IPv6 addresses), those are left out.
+ */
+
+const DAYS = [
+  "(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])",
+  "(0[469]|11)-(0[1-9]|[12][0-9]|30)",
+  "02-(0[1-9]|1[0-9]|2[0-8])",
+].join("|");
+const LEAP_YEAR = "[0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00";
+const DATE = `([0-9]{4}-(${DAYS})|(${LEAP_YEAR})-02-29)`;
+const HOURS = "([01][0-9]|2[0-3])";
+const TIME = `${HOURS}:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-]${HOURS}:[0-5][0-9])`;
+
+const DURATION_TIME = "T([0-9]{1,9}H([0-9]{1,9}M([0-9]{1,9}S)?)?|[0-9]{1,9}M([0-9]{1,9}S)?|[0-9]{1,9}S)";
+const DURATION_DATE = "([0-9]{1,9}Y([0-9]{1,9}M([0-9]{1,9}D)?)?|[0-9]{1,9}M([0-9]{1,9}D)?|[0-9]{1,9}D)";
+
+const LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+const OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const URI_CHARACTER = "([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})";
+
+/** Anchored patterns by the names of JSON Schema 2020-12, 7.3. */
+export const FORMATS: Readonly<Record<string, string>> = {
+  date: `^${DATE}$`,
+  time: `^${TIME}$`,
+  "date-time": `^${DATE}T${TIME}$`,
+  duration: `^P([0-9]{1,9}W|${DURATION_DATE}(${DURATION_TIME})?|${DURATION_TIME})$`,
+  uuid: "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
+  email: `^[A-Za-z0-9_+-]{1,32}(\\.[A-Za-z0-9_+-]{1,10}){0,2}@(${LABEL}\\.){1,2}[A-Za-z]{2,20}$`,
+  // Three labels of at most 63 characters stay below the 253 of a whole name.
+  hostname: `^${LABEL}(\\.${LABEL}){0,2}$`,
+  ipv4: `^${OCTET}(\\.${OCTET}){3}$`,
+  ipv6: "^([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}$",
+  uri: `^[A-Za-z][A-Za-z0-9+.-]{0,15}://(${LABEL}\\.){0,3}${LABEL}(:[0-9]{1,4})?(/${URI_CHARACTER}*)*(\\?(${URI_CHARACTER}|[/?])*)?(#(${URI_CHARACTER}|[/?])*)?$`,
+};

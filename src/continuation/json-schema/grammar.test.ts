@@ -1,0 +1,273 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { GbnfGrammar } from "../../../test/support/gbnf.ts";
+import { refusal } from "../../../test/support/protocol-call.ts";
+import { Random } from "../../../test/support/random.ts";
+import { grammarOfJsonSchema, jsonObjectGrammar } from "./grammar.ts";
+
+const grammarOf = (schema: unknown): GbnfGrammar => new GbnfGrammar(grammarOfJsonSchema(schema, "schema"));
+const refused = (schema: unknown): readonly [string, string, string?] =>
+  refusal(() => grammarOfJsonSchema(schema, "schema"));
+
+/** A schema, and values that it admits, written in the order of the schema. */
+interface Sample {
+  readonly schema: unknown;
+  readonly values: readonly unknown[];
+}
+
+const NAMES = ["a", "b", "ab", 'q"', "é"] as const;
+
+const leaf: fc.Arbitrary<Sample> = fc.oneof(
+  fc.constant({ schema: { type: "null" }, values: [null] }),
+  fc.constant({ schema: { type: "boolean", title: "yes or no" }, values: [true, false] }),
+  fc.array(fc.string({ unit: "binary" })).map((values) => ({ schema: { type: "string" }, values })),
+  fc.array(fc.maxSafeInteger()).map((values) => ({ schema: { type: "integer" }, values })),
+  fc
+    .tuple(fc.integer({ min: -1200, max: 1200 }), fc.nat(1500), fc.array(fc.double({ min: 0, max: 1, noNaN: true })))
+    .map(([low, width, parts]) => ({
+      schema: { type: "integer", minimum: low, maximum: low + width },
+      values: parts.map((part) => low + Math.round(part * width)),
+    })),
+  fc.tuple(fc.nat(3), fc.nat(3), fc.array(fc.string({ unit: "grapheme" }))).map(([min, more, texts]) => ({
+    schema: { type: "string", minLength: min, maxLength: min + more },
+    values: texts.filter((text) => [...text].length >= min && [...text].length <= min + more),
+  })),
+  fc.array(fc.jsonValue({ maxDepth: 1 }), { minLength: 1, maxLength: 3 }).map((values) => ({
+    schema: { enum: values },
+    values,
+  })),
+);
+
+const { schema: sample } = fc.letrec<{ schema: Sample }>((tie) => ({
+  schema: fc.oneof(
+    { maxDepth: 3, withCrossShrink: true },
+    leaf,
+    fc.tuple(tie("schema"), fc.nat(2), fc.nat(2)).map(([{ schema, values }, minItems, more]) => ({
+      schema: { type: "array", items: schema, minItems, maxItems: minItems + more },
+      values: [values.slice(0, minItems + more)].filter((items) => items.length >= minItems),
+    })),
+    fc
+      .uniqueArray(fc.tuple(fc.constantFrom(...NAMES), tie("schema"), fc.boolean()), { selector: ([name]) => name })
+      .chain((members) => fc.tuple(fc.constant(members), fc.boolean(), fc.subarray([...members.keys()])))
+      .map(([members, isClosed, chosen]) => objectOf(members, isClosed, chosen)),
+    fc.tuple(tie("schema"), tie("schema")).map(([one, other]) => ({
+      schema: { anyOf: [one.schema, other.schema] },
+      values: [...one.values, ...other.values],
+    })),
+    tie("schema").map(({ schema, values }) => ({ schema: { allOf: [schema, true] }, values })),
+  ),
+}));
+
+function objectOf(
+  members: readonly (readonly [string, Sample, boolean])[],
+  isClosed: boolean,
+  chosen: readonly number[],
+): Sample {
+  const present = members.filter(([, , isRequired], index) => isRequired || chosen.includes(index));
+  const value = Object.fromEntries(present.map(([name, { values }]) => [name, values[0]]));
+  return {
+    schema: {
+      type: "object",
+      properties: Object.fromEntries(members.map(([name, { schema }]) => [name, schema])),
+      required: members.filter(([, , isRequired]) => isRequired).map(([name]) => name),
+      additionalProperties: !isClosed,
+    },
+    values: present.every(([, { values }]) => values.length > 0) ? [value] : [],
+  };
+}
+
+/** An independent opinion on what a schema admits. */
+const validator = (schema: unknown): ((value: unknown) => boolean) =>
+  new Ajv2020({ strict: false, meta: false, validateSchema: false }).compile(schema as object);
+
+test("values that the schema admits are admitted, compact and pretty-printed", () => {
+  fc.assert(
+    fc.property(sample, ({ schema, values }) => {
+      const grammar = grammarOf(schema);
+      for (const value of values) {
+        expect(grammar.admits(JSON.stringify(value)), JSON.stringify(value)).toBe(true);
+        expect(grammar.admits(JSON.stringify(value, null, 2)), JSON.stringify(value)).toBe(true);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("whatever the grammar writes is one JSON value that the schema admits", () => {
+  fc.assert(
+    fc.property(sample, fc.integer({ min: 1 }), ({ schema }, seed) => {
+      const grammar = grammarOf(schema);
+      const isValid = validator(schema);
+      const random = new Random(seed);
+      for (let run = 0; run < 5; run++) {
+        const text = grammar.sample(() => random.uniform());
+        expect(isValid(JSON.parse(text)), text).toBe(true);
+        expect(grammar.admits(text), text).toBe(true);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("a changed text is admitted only if the schema admits its value", () => {
+  const change = fc.tuple(fc.nat(), fc.constantFrom("", "0", "1", "a", '"', ",", "}", "]", " ", "-", ".5"));
+  fc.assert(
+    fc.property(sample, fc.array(change, { minLength: 5 }), ({ schema, values }, changes) => {
+      const grammar = grammarOf(schema);
+      const isValid = validator(schema);
+      for (const value of values) {
+        for (const [at, insert] of changes) {
+          const text = JSON.stringify(value);
+          const cut = at % (text.length + 1);
+          const changed = text.slice(0, cut) + insert + text.slice(cut + (at % 2));
+          if (grammar.admits(changed)) expect(isValid(JSON.parse(changed)), changed).toBe(true);
+        }
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+describe("what is admitted", () => {
+  const tree = {
+    $ref: "#/$defs/node",
+    $defs: {
+      node: {
+        type: "object",
+        properties: { value: { type: "integer" }, children: { type: "array", items: { $ref: "#/$defs/node" } } },
+        required: ["value", "children"],
+        additionalProperties: false,
+      },
+    },
+  };
+  const shape = {
+    oneOf: [
+      { type: "object", properties: { kind: { const: "circle" }, r: { type: "number" } }, required: ["kind", "r"] },
+      { type: "object", properties: { kind: { const: "dot" } }, required: ["kind"] },
+    ],
+  };
+  const named = { allOf: [{ properties: { a: { type: "string" } }, required: ["a"] }, { properties: { b: {} } }] };
+  const extra = { type: "object", properties: { ab: { type: "null" } }, additionalProperties: { type: "integer" } };
+  test.each<[unknown, readonly string[], readonly string[]]>([
+    [tree, ['{"value":1,"children":[{"value":-2,"children":[]}]}'], ['{"value":1}', '{"value":1,"children":[{}]}']],
+    [shape, ['{"kind":"circle","r":0.5}', '{"kind":"dot"}'], ['{"kind":"circle"}', '{"kind":"dot","r":1}']],
+    [named, ['{"a":"x"}', '{"a":"x","b":[]}'], ['{"b":1}', '{"a":1}', '{"b":1,"a":"x"}']],
+    [extra, ["{}", '{"a":1}', '{"abc":1,"":2}', '{"ab":null,"b":1}'], ['{"ab":1}', '{"a":null}', '{"a":1,"ab":null}']],
+    [{ type: "array", prefixItems: [{ type: "null" }, { const: 1 }] }, ["[null, 1]"], ["[]", "[null]", "[null,1,2]"]],
+    [{ prefixItems: [{ const: 0 }], items: { const: 1 }, maxItems: 3 }, ["[0]", "[0,1,1]"], ["[0,1,1,1]", "[1]"]],
+    [{ type: "array", maxItems: 0 }, ["[]", "[ ]"], ["[1]"]],
+    [{ type: ["string", "null"], maxLength: 2 }, ["null", '"ab"', '"\\ud83d\\ude00b"'], ['"abc"', "1", '"\\ud83d"']],
+    [{ type: "string", nullable: true }, ["null", '""'], ["1"]],
+    [{ type: "string", enum: ["a", 1] }, ['"a"'], ["1"]],
+    [{ enum: [1, 5, 9], minimum: 2, exclusiveMaximum: 9 }, ["5"], ["1", "9"]],
+    [{ const: { a: [1, { b: 2 }] } }, ['{"a": [1, {"b": 2}]}', '{"a":[1,{"b":2}]}'], ['{"a":[1]}', "{}"]],
+    [{ type: "number", minimum: 0, maximum: 1 }, ["0", "1", "0.5", "1.0"], ["1.1", "-0.1", "2", "1e0", "00"]],
+    [{ type: "number", exclusiveMinimum: 0 }, ["0.1", "1", "12.5"], ["0", "0.0", "-1"]],
+    [{ type: "number", minimum: -2.25, exclusiveMaximum: -0.5 }, ["-2.25", "-0.51", "-1"], ["-0.5", "-2.26", "-3"]],
+    [{ type: "integer", exclusiveMinimum: 5, maximum: 7.5 }, ["6", "7"], ["5", "8", "6.0"]],
+    [{ type: "string", pattern: "^[A-Z]{2}-\\d+$" }, ['"AB-12"'], ['"ab-1"', '"AB-"', '"AB-1 "']],
+    [{ type: "string", pattern: "b" }, ['"abc"', '"b"'], ['"ac"', '""']],
+    [{ type: "string", pattern: '^["\\\\\\n]$' }, ['"\\""', '"\\\\"', '"\\n"'], ['"n"', '"""']],
+    [{ type: "string", pattern: "^(?:ab|c)?$", maxLength: 2 }, ['""', '"ab"', '"c"'], ['"abc"']],
+    [{ type: "string", format: "date" }, ['"2024-02-29"'], ['"2023-02-29"', '"2024-13-01"', '"2024-1-1"']],
+    [
+      { type: "string", format: "date-time" },
+      ['"2024-02-29T23:59:59.5+02:00"'],
+      ['"2024-02-29"', '"2024-02-29T24:00:00Z"'],
+    ],
+    [{ type: "string", format: "uuid" }, ['"0d3c6a0e-2f49-4c59-8d65-cb4b7b3df3a0"'], ['"0d3c6a0e"']],
+    [{ minLength: 1 }, ['"a"'], ['""', "1"]],
+    [true, ["1", "[]", '"x"', "-0.5e10"], ["", "01", "nul", "'x'"]],
+  ])("%j", (schema, yes, no) => {
+    const grammar = grammarOf(schema);
+
+    for (const text of yes) expect(grammar.admits(text), text).toBe(true);
+    for (const text of no) expect(grammar.admits(text), text).toBe(false);
+  });
+
+  test("bounds far beyond one repetition are kept exactly", () => {
+    const grammar = grammarOf({ type: "string", minLength: 1500, maxLength: 3400 });
+
+    for (const [length, isAdmitted] of [
+      [1499, false],
+      [1500, true],
+      [2999, true],
+      [3000, true],
+      [3400, true],
+      [3401, false],
+    ] as const) {
+      expect(grammar.admits(`"${"a".repeat(length)}"`), String(length)).toBe(isAdmitted);
+    }
+  });
+
+  test("white space is bounded", () => {
+    const grammar = new GbnfGrammar(jsonObjectGrammar());
+
+    expect(grammar.admits(`{\n${" ".repeat(40)}"a": 1\n}`)).toBe(true);
+    expect(grammar.admits(`{\n${" ".repeat(41)}"a": 1\n}`)).toBe(false);
+    expect(grammar.admits('{\n\n"a": 1}')).toBe(false);
+  });
+
+  test("a hundred optional properties are linear in size", () => {
+    const names = Array.from({ length: 100 }, (_, index) => `property${index}`);
+    const properties = Object.fromEntries(names.map((name) => [name, { type: "null" }]));
+    const text = grammarOfJsonSchema({ type: "object", properties, additionalProperties: false }, "schema");
+
+    expect(text.length).toBeLessThan(30_000);
+    expect(new GbnfGrammar(text).admits('{"property3": null, "property99": null}')).toBe(true);
+    expect(new GbnfGrammar(text).admits('{"property3": null, "property2": null}')).toBe(false);
+  });
+});
+
+describe("what is refused, with the path to it", () => {
+  const deep = (depth: number): unknown => (depth === 0 ? {} : { items: deep(depth - 1) });
+  const twoObjects = { oneOf: [{ type: "object" }, { type: "object", properties: { a: {} } }] };
+  test.each<[unknown, string, RegExp]>([
+    [{ properties: { x: { not: {} } } }, "schema.properties.x.not", /no answer can be held to this keyword/],
+    [{ items: { uniqueItems: true } }, "schema.items.uniqueItems", /no answer can be held/],
+    [{ $defs: { a: { if: {} } }, $ref: "#/$defs/a" }, "schema.$defs.a.if", /no answer can be held/],
+    [{ typ: "string" }, "schema.typ", /no answer can be held/],
+    [{ type: "text" }, "schema.type", /expected one of null, boolean/],
+    [{ anyOf: [{}, 5] }, "schema.anyOf.1", /expected a schema/],
+    [{ anyOf: [] }, "schema.anyOf", /at least one schema/],
+    [{ items: [{}] }, "schema.items", /prefixItems/],
+    [{ $ref: "#/$defs/none" }, "schema.$ref", /leads nowhere/],
+    [{ $ref: "other.json" }, "schema.$ref", /is not within this schema/],
+    [{ $ref: "#" }, "schema", /refers to itself/],
+    [{ allOf: [{ $ref: "#" }] }, "schema", /refers to itself/],
+    [twoObjects, "schema.oneOf.1", /may fit this and schema.oneOf.0 too/],
+    [{ type: "string", format: "colour" }, "schema.format", /expected one of date, time/],
+    [{ pattern: "(?=a)" }, "schema.pattern", /looks ahead or behind/],
+    [{ pattern: "a$b" }, "schema.pattern", /"\$" that is not at its end/],
+    [{ pattern: "(a" }, "schema.pattern", /lacks a "\)"/],
+    [{ pattern: "(a?)*" }, "schema.pattern", /may be empty/],
+    [{ pattern: "\\p{L}" }, "schema.pattern", /has a \\p/],
+    [{ pattern: "a", maxLength: 3 }, "schema", /a length beside a pattern/],
+    [{ type: "integer", minimum: 2, maximum: 1 }, "schema", /no value can satisfy it/],
+    [{ type: "object", required: ["a"], additionalProperties: false }, "schema", /no value can satisfy it/],
+    [{ enum: [1], type: "string" }, "schema", /no value can satisfy it/],
+    [false, "schema", /no value can satisfy it/],
+    [deep(200), `schema${".items".repeat(100)}`, /nests objects and arrays deeper than 100/],
+  ])("%j", (schema, path, message) => {
+    const [, said, param] = refused(schema);
+
+    expect(param).toBe(path);
+    expect(said).toMatch(message);
+    expect(said.startsWith(`${path}: `)).toBe(true);
+  });
+
+  test("a schema that multiplies out too far", () => {
+    const three = { anyOf: [{ const: 1 }, { const: 2 }, {}] };
+
+    expect(refused({ allOf: Array.from({ length: 12 }, () => three) })[1]).toMatch(/more than 500 alternatives/);
+  });
+
+  test("a schema whose grammar would be too large", () => {
+    const properties = Object.fromEntries(
+      Array.from({ length: 200 }, (_, index) => [`p${index}`, { type: "string", maxLength: 500 + index }]),
+    );
+
+    expect(refused({ properties })[1]).toMatch(/too large for a grammar/);
+  });
+});
