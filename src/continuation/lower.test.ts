@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ServiceError } from "../errors.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./fim.ts";
-import { type Chat, CONTROL_TOKENS, type Infill, type Message, type PromptPart } from "./input.ts";
+import { type Chat, CONTROL_TOKENS, type Continuation, type Infill, type Message, type PromptPart } from "./input.ts";
 import { canChat, lower, type Weights } from "./lower.ts";
 import { type LoweredPart, type LoweredPrompt, mergeTexts } from "./prompt.ts";
 
@@ -389,3 +389,27 @@ function refusal(act: () => unknown): ServiceError {
   }
   throw new Error("it was not refused");
 }
+
+describe("where a text goes on", () => {
+  const healOf = (input: Continuation) => lower(input, QWEN).heal;
+
+  test("is the end of a raw text, a prefix of an infill, or an assistant prefix, with its length in bytes", () => {
+    expect(healOf({ kind: "text", parts: [{ text: "春天 x" }] })).toEqual({ section: 1, bytes: 8, byDefault: true });
+    expect(healOf(chat([says("user", "hello")], "春"))).toEqual({ section: 1, bytes: 3, byDefault: true });
+    expect(healOf(infill({ prefix: "ab", suffix: "c" }))).toEqual({ section: 2, bytes: 2, byDefault: false });
+    expect(healOf(infill({ prefix: "ab", suffix: "c", middle: "xyz" }))?.bytes).toBe(3);
+  });
+
+  test("is left alone by default where the caller wrote the template", () => {
+    const parts = [{ control: "<|im_start|>" }, { text: "assistant\n" }] as const;
+
+    expect(healOf({ kind: "text", parts })?.byDefault).toBe(false);
+  });
+
+  test("is nowhere behind a marker, in token ids, or in an answer that begins anew", () => {
+    expect(healOf({ kind: "text", parts: [{ text: "a" }, { control: "<|im_end|>" }] })).toBeUndefined();
+    expect(healOf({ kind: "tokens", tokens: [1, 2] })).toBeUndefined();
+    expect(healOf(chat([says("user", "hello")]))).toBeUndefined();
+    expect(healOf(chat([says("user", "hello")], ""))).toBeUndefined();
+  });
+});

@@ -40,10 +40,12 @@ function raw(parts: readonly PromptPart[], weights: Weights, unrendered: number)
   const lowered = mergeTexts(parts.map((part) => ("text" in part ? part : control(part.control, weights))));
   const bos = bosBefore(lowered, weights);
   const last = lowered.at(-1);
+  // Whoever writes control tokens renders a template by hand, and means the tokens as they stand.
+  const isPlain = lowered.length === 1;
   return {
     sections: [{ role: "fixed", parts: bos }, ...lowered.map(section("prefix"))],
     countOffset: unrendered - bos.length,
-    ...healAt(lowered.length, last !== undefined && "text" in last ? last.text : "", true),
+    ...healAt(lowered.length, last !== undefined && "text" in last ? last.text : "", isPlain),
   };
 }
 

@@ -125,7 +125,6 @@ async function compare(name: string, model: string, hasFim: boolean): Promise<vo
     fimLayouts: FIM_LAYOUTS,
     report: print,
   });
-  engine.start();
   try {
     const texts = new Set<string>();
     const all = prompts(hasFim);
@@ -168,7 +167,8 @@ function difference(ours: ChoiceResult | undefined, theirs: readonly number[]): 
 function complete(engine: LlamaEngine, input: Continuation): Promise<Result> {
   const limits = { maxTokens: LENGTH, stopStrings: [], stopSequences: [], maxInputTokens: 2000, truncate: false };
   const sampling = { temperature: 0, repetitionPenalty: 1 };
-  const request = { model: "any", input, sampling, limits, choices: 1, logprobs: 2, promptLogprobs: false };
+  const asked = { model: "any", input, sampling, limits, choices: 1, logprobs: 2, promptLogprobs: false };
+  const request = { ...asked, tokenHealing: false }; // the other server knows none
   return collect(engine.generate(request, new AbortController().signal));
 }
 

@@ -41,7 +41,7 @@ describe("completions", () => {
       [151659, 750, 912, 2877, 11, 293, 982, 151661, 198, 1350, 25906, 7, 16, 11, 220, 17, 593, 151660],
     ],
   ])("%j is the ids of the appendix: both are continued alike", async (prompt, ids) => {
-    const greedy = { model: "qwen", temperature: 0, max_tokens: 6, logprobs: 0 };
+    const greedy = { model: "qwen", temperature: 0, max_tokens: 6, logprobs: 0, token_healing: false };
     const fromText = await post(server.url, "/v1/completions", { ...greedy, prompt });
     const fromIds = await post(server.url, "/v1/completions", { ...greedy, prompt: ids });
 
