@@ -17,7 +17,6 @@ export interface DownloadOptions extends RetryOptions {
   readonly pieceBytes?: number;
   /** Bytes of the file that are there by now, and what is being done. */
   readonly progress: (doneBytes: number, doing: "downloading" | "checking") => void;
-  readonly now: () => number;
   readonly openFile?: OpenFile;
 }
 
@@ -100,7 +99,8 @@ class Filling {
   readonly #options: DownloadOptions;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  #savedAtMs: number;
+  #savedBytes: number;
+  #isSaving = false;
 
   constructor(part: PartFile, ask: Ask, probed: Probed, options: DownloadOptions) {
     this.#part = part;
@@ -108,7 +108,7 @@ class Filling {
     this.#probed = probed;
     this.#options = options;
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
-    this.#savedAtMs = options.now();
+    this.#savedBytes = part.doneBytes;
   }
 
   async run(): Promise<void> {
@@ -119,11 +119,16 @@ class Filling {
     const missing = missingRanges(this.#part.done, sizeBytes);
     // Without ranges there is one piece, the whole file, from its beginning after every cut.
     const pieces = [...(this.#probed.takesRanges ? cutIntoPieces(missing, pieceBytes) : missing)];
-    const lanes = Array.from({ length: Math.min(connections, pieces.length) }, () => this.#lane(pieces));
-    const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === "rejected");
-    this.#options.signal.throwIfAborted();
-    if (failed !== undefined) throw this.#stop.signal.reason;
-    await this.#part.save();
+    const timer = setInterval(() => void this.#saveNews(), SAVE_EVERY_MS);
+    try {
+      const lanes = Array.from({ length: Math.min(connections, pieces.length) }, () => this.#lane(pieces));
+      const failed = (await Promise.allSettled(lanes)).some(({ status }) => status === "rejected");
+      this.#options.signal.throwIfAborted();
+      if (failed) throw this.#stop.signal.reason;
+      await this.#part.save();
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** One connection: takes the next piece until none is left. A failure stops the others. */
@@ -147,7 +152,6 @@ class Filling {
           at += data.length;
           if (this.#probed.takesRanges) strikes.clear();
           this.#report();
-          await this.#saveNowAndThen();
         }
         if (at < end) throw new TransferError(`${this.#host}: the connection was cut`, { isTransient: true });
       } catch (error) {
@@ -176,11 +180,19 @@ class Filling {
     }
   }
 
-  async #saveNowAndThen(): Promise<void> {
-    const nowMs = this.#options.now();
-    if (nowMs - this.#savedAtMs < SAVE_EVERY_MS) return;
-    this.#savedAtMs = nowMs;
-    await this.#part.save();
+  /** Records what has arrived since the last time. A record that cannot be written stops everything. */
+  async #saveNews(): Promise<void> {
+    const { doneBytes } = this.#part;
+    if (this.#isSaving || doneBytes === this.#savedBytes) return;
+    this.#isSaving = true;
+    try {
+      await this.#part.save();
+      this.#savedBytes = doneBytes;
+    } catch (error) {
+      this.#stop.abort(error);
+    } finally {
+      this.#isSaving = false;
+    }
   }
 
   #report(): void {

@@ -19,6 +19,7 @@ export interface Progress {
 
 export interface FetchOptions extends Omit<DownloadOptions, "progress"> {
   readonly store: ModelStore;
+  readonly now: () => number;
   readonly progress: (progress: Progress) => void;
   /** Bytes that an ordinary user may still write to the disk of `folder`. */
   readonly freeBytes?: (folder: string) => Promise<number>;

@@ -322,13 +322,13 @@ describe("failing", () => {
     expect(message).toMatch(/has no repository Qwen\/Qwen2.5-Coder-0.5B-Instruct-GGUF \(404\).*--hub ms.*HF_ENDPOINT/);
   });
 
-  test("a hub that does not answer is given up after eight attempts, with the way around it", async () => {
+  test("a hub that does not answer is given up after four attempts, with the way around it", async () => {
     const here = puller(folder.path);
 
     const { message } = await failure(here.pull(NAME));
 
-    expect(message).toMatch(/127\.0\.0\.1:1: nobody answers there; gave up after 8 attempts.*--hub ms.*HF_ENDPOINT/);
-    expect(here.waits).toHaveLength(7);
+    expect(message).toMatch(/127\.0\.0\.1:1: nobody answers there; gave up after 4 attempts.*--hub ms.*HF_ENDPOINT/);
+    expect(here.waits).toHaveLength(3);
     expect(here.store.names()).toEqual([]);
   });
 

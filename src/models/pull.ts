@@ -55,11 +55,13 @@ async function pullRepository(
 ): Promise<Pulled> {
   const { hub, repository, catalogueName } = reference;
   const read = jsonReader(hub, repository, options.transport, options.signal);
-  const listing = await withRetries(options, () => hub.list(repository, reference.revision, read)).catch((error) => {
-    throw error instanceof ModelFailure && error.kind === "failed"
-      ? new ModelFailure(`${error.message}${elsewhere(reference)}`)
-      : error;
-  });
+  const listing = await withRetries(atFirst(options), () => hub.list(repository, reference.revision, read)).catch(
+    (error) => {
+      throw error instanceof ModelFailure && error.kind === "failed"
+        ? new ModelFailure(`${error.message}${elsewhere(reference)}`)
+        : error;
+    },
+  );
   const { variant, reason } = chooseVariant(listing.files, reference.pick, options.memoryBytes, repository);
   const { quantization } = variant;
   const name = options.name ?? catalogueName ?? nameFrom(variant.base);
@@ -71,6 +73,11 @@ async function pullRepository(
     secrets: hub.secrets,
     accessAdvice: accessAdvice(hub),
   });
+}
+
+/** Before anything has come from a host, a wrong name or a missing network is likelier than a passing trouble. */
+function atFirst(options: PullOptions): PullOptions {
+  return { ...options, patience: { ...options.patience, attempts: Math.min(4, options.patience.attempts) } };
 }
 
 /** Where else a person may look when a hub has not answered as hoped. */
@@ -95,7 +102,7 @@ async function pullAddress(text: string, url: URL, options: PullOptions): Promis
     const address = new URL(url);
     if (gguf.shard !== undefined) address.pathname = withShard(url.pathname, number);
     const file = { path: gguf.shard === undefined ? path : withShard(path, number), url: address.href };
-    const { sizeBytes } = await probe({ url: file.url, what: file.path }, file, options);
+    const { sizeBytes } = await probe({ url: file.url, what: file.path }, file, atFirst(options));
     files.push({ ...file, sizeBytes });
   }
   // What follows the question mark may be a secret (signed addresses), and is worthless later anyway.

@@ -1,4 +1,5 @@
 /** What a person types to name a model: `qwen2.5-coder-7b-instruct`, `hf:owner/repo:q4_k_m`, an address, a path. */
+import { resolve } from "node:path";
 import { CATALOGUE, catalogueEntry } from "./catalog.ts";
 import { ModelFailure } from "./failure.ts";
 import { HUB_IDS, type Hub, type HubId } from "./hub.ts";
@@ -15,7 +16,7 @@ export type Reference =
       readonly catalogueName?: string;
     }
   | { readonly kind: "address"; readonly url: URL }
-  | { readonly kind: "file"; readonly path: string };
+  | { readonly kind: "file" /** Absolute. */; readonly path: string };
 
 export interface ReferenceSurroundings {
   readonly hubs: Readonly<Record<HubId, Hub>>;
@@ -28,7 +29,7 @@ export interface ReferenceSurroundings {
 
 /** Throws a `ModelFailure` of kind `usage` for what names nothing, with what it could have been. */
 export function parseReference(text: string, surroundings: ReferenceSurroundings): Reference {
-  if (surroundings.isFile(text)) return { kind: "file", path: text };
+  if (surroundings.isFile(text)) return { kind: "file", path: resolve(text) };
   if (/^https?:\/\//i.test(text)) return address(text, surroundings);
   const [, prefix, rest] = /^([a-z]+):(.*)$/s.exec(text) ?? [];
   const hubId = HUB_IDS.find((id) => id === prefix);

@@ -65,6 +65,9 @@ export function isModelName(name: string): boolean {
   return NAME.test(name) && !name.endsWith(".");
 }
 
+/** What `stat` counts in, whatever the blocks of the disk. */
+const BLOCK_BYTES = 512;
+
 const MANIFEST = "model.json";
 const LOCK = ".lock";
 
@@ -128,10 +131,18 @@ export class ModelStore {
         .map((file) => {
           const part = join(this.folder(name), file);
           const size = statSync(part, { throwIfNoEntry: false });
-          // Parts have holes where nothing has arrived: blocks of 512 bytes say what they really take.
-          return { name, path: part.slice(0, -PART_SUFFIX.length), sizeBytes: (size?.blocks ?? 0) * 512 };
+          // Parts have holes where nothing has arrived: blocks say what they really take.
+          return { name, path: part.slice(0, -PART_SUFFIX.length), sizeBytes: (size?.blocks ?? 0) * BLOCK_BYTES };
         }),
     );
+  }
+
+  /** Bytes that removing a model gives back: files that have another name elsewhere (imported ones) give none. */
+  freedBytes(name: string): number {
+    const folder = this.folder(name);
+    return readdirSync(folder)
+      .map((file) => statSync(join(folder, file), { throwIfNoEntry: false }))
+      .reduce((sum, found) => sum + (found?.nlink === 1 ? found.blocks * BLOCK_BYTES : 0), 0);
   }
 
   async prepare(name: string): Promise<void> {

@@ -52,10 +52,9 @@ function notHere(name: string, store: ModelStore): ModelFailure {
 }
 
 async function remove(name: string, store: ModelStore): Promise<void> {
-  const whole = store.find(name)?.sizeBytes ?? 0;
-  const parts = store.leftovers().filter((leftover) => leftover.name === name);
+  const freedBytes = store.freedBytes(name);
   await exclusively(name, store, () => store.remove(name));
-  say(`Removed ${name}; ${sizeText(parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, whole))} freed.`);
+  say(`Removed ${name}; ${sizeText(freedBytes)} freed.`);
 }
 
 async function removeParts(store: ModelStore): Promise<void> {
