@@ -162,6 +162,22 @@ describe("getting through", () => {
     expect(here.progress.at(-1)).toEqual({ doing: "checking", doneBytes: CONTENT.length, totalBytes: CONTENT.length });
   });
 
+  test("what is chosen for the machine is explained, with its size", async () => {
+    const files = ["q4_k_m", "q8_0"].map((each, index) => ({
+      path: `${NAME}-${each}.gguf`,
+      content: fakeGguf(100_000 * (index + 1), index + 1),
+    }));
+    const here = puller(folder.path, await hub({ repositories: { [REPOSITORY]: files } }));
+
+    const model = await here.pull(NAME, { memoryBytes: 1_000_000 });
+
+    expect(model.manifest.quantization).toBe("q4_k_m");
+    expect(here.said).toEqual([
+      `Pulling ${NAME} from hf:${REPOSITORY}.`,
+      "q4_k_m (100 kB), chosen as the usual compromise of size and quality, which fits in this machine's 1.00 MB of memory. Another one: put :QUANTISATION behind the name.",
+    ]);
+  });
+
   test("listings in pages are read to the end", async () => {
     const others = Array.from({ length: 7 }, (_, index) => ({ path: `note-${index}.txt`, content: Buffer.from("x") }));
     const server = await hub({
@@ -338,6 +354,20 @@ describe("failing", () => {
     const { message } = await failure(puller(folder.path, server).pull(NAME));
 
     expect(message).toMatch(/does not answer like Hugging Face; check HF_ENDPOINT/);
+  });
+
+  test("a disk that refuses to flush leaves no claim about bytes that may be lost", async () => {
+    const here = puller(folder.path, await hub());
+    const openFile = async (path: string, flags: number): Promise<FileHandle> => {
+      const file = await open(path, flags);
+      file.datasync = () => Promise.reject(Object.assign(new Error("EIO: i/o error, fdatasync"), { code: "EIO" }));
+      return file;
+    };
+
+    const { message } = await failure(here.pull(NAME, { openFile }));
+
+    expect(message).toMatch(/cannot be written \(EIO.*check the directory and its disk/);
+    expect(filesOf(here)).toEqual([`${FILE}.part`]);
   });
 
   test("a disk that fills up keeps what arrived, and the same command goes on with it", async () => {

@@ -1,5 +1,6 @@
 /** From what a person typed to a model on disk. */
 import { basename, join } from "node:path";
+import { sizeText } from "./bytes.ts";
 import { chooseVariant } from "./choice.ts";
 import { ModelFailure } from "./failure.ts";
 import { accessAdvice, type HubId, jsonReader, otherHub, type RemoteFile } from "./hub.ts";
@@ -10,7 +11,7 @@ import { probe } from "./probe.ts";
 import { parseReference, type Reference, type ReferenceSurroundings } from "./reference.ts";
 import { withRetries } from "./retry.ts";
 import { isModelName, type Manifest, type StoredModel } from "./store.ts";
-import { ggufName } from "./variant.ts";
+import { ggufName, type Variant } from "./variant.ts";
 
 export interface PullOptions extends FetchOptions, ReferenceSurroundings {
   /** Name of the model; absent: the catalogue's, or that of the file. */
@@ -68,11 +69,15 @@ async function pullRepository(
   return install(name, text, `${hub.id}:${repository}`, options, {
     ...(quantization !== undefined && { quantization }),
     revision: listing.revision,
-    ...(reason !== undefined && { reason: `${quantization ?? variant.base} ${reason}` }),
+    ...(reason !== undefined && { reason: `${described(variant)}, ${reason}` }),
     files: variant.files,
     secrets: hub.secrets,
     accessAdvice: accessAdvice(hub),
   });
+}
+
+function described({ quantization, base, sizeBytes }: Variant): string {
+  return `${quantization ?? base}${sizeBytes === undefined ? "" : ` (${sizeText(sizeBytes)})`}`;
 }
 
 /** Before anything has come from a host, a wrong name or a missing network is likelier than a passing trouble. */
@@ -146,7 +151,8 @@ async function install(
   return exclusively(name, source, options, async () => {
     const there = options.store.find(name);
     if (there !== undefined && isUpToDate(there.manifest, what.files)) return { model: there, wasThere: true };
-    if (reason !== undefined) options.say(`${reason}.`);
+    options.say(`Pulling ${name} from ${source}.`);
+    if (reason !== undefined) options.say(`${reason}. Another one: put :QUANTISATION behind the name.`);
     const files = await fetchFiles({ ...what, folder: options.store.folder(name), reference }, options);
     const facts = {
       reference,
