@@ -18,7 +18,8 @@ const FOLDERS = {
     types: ["pool"],
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
-  cli: { folders: ["config", "models"], files: ["server", "version"], packages: ["commander", "eventsource-parser"] },
+  doctor: { folders: ["config", "engines/llama"], packages: [] },
+  cli: { folders: ["config", "models", "doctor", "engines/llama"], files: ["server", "version"], packages: ["commander", "eventsource-parser"] },
 };
 
 const OWN = "^src/";

@@ -1,17 +1,24 @@
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import type { Config, ModelConfig } from "./config/config.ts";
-import type { EngineModel } from "./continuation/engine.ts";
+import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
+import { chooseLibraries } from "./engines/llama/engine-choice.ts";
+import { freeModelMemory } from "./engines/llama/free-memory.ts";
 import { createApp } from "./http/app.ts";
 import { configuredKeys, openToAll } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
 import { CATALOGUE, catalogueEntry } from "./models/catalog.ts";
+import { memoryBudget } from "./pool/budget.ts";
 import { ModelDirectory } from "./pool/model-directory.ts";
+import { ModelPool, type PoolStats } from "./pool/model-pool.ts";
+import { PooledEngine } from "./pool/pooled-engine.ts";
 import { generationProtocol } from "./protocols/dashscope-generation.ts";
 import { chatProtocol } from "./protocols/openai-chat.ts";
 import { completionsProtocol } from "./protocols/openai-completions.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
+import { registerMemoryMetrics } from "./telemetry/memory-metrics.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { VERSION } from "./version.ts";
 
@@ -19,35 +26,48 @@ import { VERSION } from "./version.ts";
 export interface RunningServer {
   /** Without a slash at the end. */
   readonly url: string;
-  /** Resolves when every configured model serves or has failed; what failed is in the log and in `/health`. */
+  /** Resolves when every model that is loaded at start serves or has failed; `models()` and `/health` tell which. */
   ready(): Promise<void>;
   /** Stops taking requests, lets running ones finish within `graceMs` (default: the configuration's), then cuts them. */
   drain(graceMs?: number): Promise<void>;
   /** Stops at once. */
   close(): Promise<void>;
+  /** Every configured model as it is at this moment, in their order. */
   models(): readonly RunningModel[];
+  readonly memory: () => PoolStats;
+  /** What the models compute with, for people; `fellBack`: a GPU was to be used and is not. */
+  readonly device: { readonly note: string; readonly fellBack: boolean };
 }
 
-/** Weights that serve. */
+/** Configured weights. */
 export interface RunningModel {
   readonly name: string;
   readonly slots: number;
-  readonly model: EngineModel;
+  readonly health: Health;
+  /** What it can do and the memory it takes; absent while its file cannot be used. */
+  readonly facts?: { readonly model: EngineModel; readonly memoryBytes: number };
 }
 
 /** Requests that one model runs at the same time unless the configuration says otherwise. */
 const DEFAULT_SLOTS = 4;
 
+/** Longest time of Node's timers, ms; a model idle for longer stays. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Builds every part from the configuration, listens, and begins to load the models. Rejects when it cannot listen. */
 export async function createServer(config: Config): Promise<RunningServer> {
   const log = createLog({ level: config.logLevel, readable: process.stdout.isTTY === true });
-  const engines = startEngines(config, log);
+  const libraries = await chooseLibraries(config.engine, join(config.dataDir, "engines"));
+  log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
+  const free = freeModelMemory(libraries.gpus, config.models[0]?.gpuLayers);
+  const pool = poolFor(memoryBudget(config.memoryBudget, free), log);
+  const served = config.models.map((model) => serve(model, config, libraries.folder, pool, log));
   const directory = new ModelDirectory({
     known: CATALOGUE,
     lookUp: catalogueEntry,
-    weights: engines.map(({ model, engine }) => ({
+    weights: served.map(({ model, pooled }) => ({
       name: model.name,
-      engine,
+      engine: pooled,
       sampling: model.sampling,
       ...model.capabilities,
     })),
@@ -55,7 +75,9 @@ export async function createServer(config: Config): Promise<RunningServer> {
     ...(config.defaultModel !== undefined && { defaultName: config.defaultModel }),
     strict: config.strict,
   });
-  const named = engines.map(({ engine }) => ({ name: engine.name, engine }));
+  const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
+  const metrics = new Metrics(() => named);
+  registerMemoryMetrics(metrics.registry, () => pool.stats());
   const keys = config.apiKeys.map((each) => each.key);
   const service = await createApp({
     directory,
@@ -63,13 +85,14 @@ export async function createServer(config: Config): Promise<RunningServer> {
     engines: () => named,
     authenticator: keys.length === 0 ? openToAll(config.workspace) : configuredKeys(keys, config.workspace),
     log,
-    metrics: new Metrics(() => named),
+    metrics,
     corsOrigins: config.corsOrigins,
     limits: config.limits,
     version: VERSION,
   });
   const disposeEngines = async (): Promise<void> => {
-    await Promise.all(engines.map(({ engine }) => engine[Symbol.asyncDispose]()));
+    pool.close();
+    await Promise.all(served.map(({ pooled }) => pooled[Symbol.asyncDispose]()));
   };
   try {
     await service.app.listen({ host: config.host, port: config.port });
@@ -81,57 +104,88 @@ export async function createServer(config: Config): Promise<RunningServer> {
     await service.drain(graceMs);
     await disposeEngines();
   };
-  const never = new AbortController().signal;
-  const loaded = engines.map(({ model, engine }) =>
-    engine.model(never).then(
-      (facts): RunningModel[] => [{ name: model.name, slots: model.slots ?? DEFAULT_SLOTS, model: facts }],
-      (error: unknown): RunningModel[] => {
-        log.error({ model: model.name, err: error }, "the model cannot be served");
-        return [];
-      },
-    ),
-  );
-  let running: readonly RunningModel[] = [];
+  const loaded = loadAtStart(served, pool);
   return {
     url: urlOf(service.app.server.address() as AddressInfo), // listening on TCP since above
-    ready: async () => {
-      running = (await Promise.all(loaded)).flat();
-    },
+    ready: () => loaded,
     drain: (graceMs = config.limits.drainGraceMs) => drain(graceMs),
     close: () => drain(0),
-    models: () => running,
+    models: () => served.map(({ model, engine }) => runningModel(model, engine)),
+    memory: () => pool.stats(),
+    device: libraries,
   };
 }
 
-interface StartedEngine {
+/** Configured weights, and the engine that others see. */
+interface Served {
   readonly model: ModelConfig;
   readonly engine: LlamaEngine;
+  readonly pooled: PooledEngine;
 }
 
-function startEngines({ models, limits, fimLayouts }: Config, log: Log): readonly StartedEngine[] {
+function serve(
+  model: ModelConfig,
+  { limits, fimLayouts }: Config,
+  libraries: string | undefined,
+  pool: ModelPool,
+  log: Log,
+): Served {
   const families = new Set(fimLayouts.map((layout) => layout.family));
   const layouts: readonly FimLayout[] = [
     ...fimLayouts,
     ...FIM_LAYOUTS.filter((layout) => !families.has(layout.family)),
   ];
-  return models.map((model) => {
-    const engine = new LlamaEngine({
-      name: model.name,
-      path: model.file,
-      engine: {
-        slots: model.slots ?? DEFAULT_SLOTS,
-        deterministic: model.deterministic,
-        queueLimit: limits.queueLength,
-        ...(model.contextTokens !== undefined && { slotTokens: model.contextTokens }),
-        ...(model.threads !== undefined && { threads: model.threads }),
-      },
-      fimLayouts: layouts,
-      ...(model.fim !== undefined && { fim: model.fim }),
-      report: (event) => log.info({ model: model.name }, event),
-    });
-    engine.start();
-    return { model, engine };
+  const engine = new LlamaEngine({
+    name: model.name,
+    path: model.file,
+    engine: {
+      slots: model.slots ?? DEFAULT_SLOTS,
+      deterministic: model.deterministic,
+      queueLimit: limits.queueLength,
+      ...(model.contextTokens !== undefined && { slotTokens: model.contextTokens }),
+      ...(model.threads !== undefined && { threads: model.threads }),
+    },
+    fimLayouts: layouts,
+    budgetBytes: pool.stats().budgetBytes,
+    speculation: model.speculation,
+    ...(model.tokenHealing !== undefined && { tokenHealing: model.tokenHealing }),
+    ...(model.fim !== undefined && { fim: model.fim }),
+    ...(libraries !== undefined && { libraries }),
+    ...(model.gpuLayers !== undefined && { gpuLayers: model.gpuLayers }),
+    report: (event) => log.info({ model: model.name }, event),
   });
+  pool.add(model.name, engine, model.keepAliveMs);
+  return { model, engine, pooled: new PooledEngine(engine, pool) };
+}
+
+function poolFor(budgetBytes: number, log: Log): ModelPool {
+  return new ModelPool({
+    budgetBytes,
+    now: () => performance.now(),
+    after: (ms, callback) => {
+      if (ms > MAX_TIMER_MS) return () => {};
+      const timer = setTimeout(callback, ms);
+      timer.unref(); // an idle model keeps nobody from leaving
+      return () => clearTimeout(timer);
+    },
+    report: (model, event) => {
+      if (event.kind === "failed") log.error({ model, err: event.error }, "the model cannot be loaded");
+      else if (event.kind === "loaded") log.info({ model, seconds: Math.round(event.seconds * 10) / 10 }, "loaded");
+      else log.info({ model }, event.reason === "idle" ? "unloaded: idle" : "unloaded to make room");
+    },
+  });
+}
+
+/** In order, as far as the budget goes. A model that is unloaded at once when idle would be loaded for nothing. */
+async function loadAtStart(served: readonly Served[], pool: ModelPool): Promise<void> {
+  const isWanted = ({ load, keepAliveMs }: ModelConfig): boolean =>
+    (load ?? (keepAliveMs > 0 ? "start" : "")) === "start";
+  await pool.preload(served.filter(({ model }) => isWanted(model)).map(({ model }) => model.name));
+}
+
+function runningModel({ name, slots = DEFAULT_SLOTS }: ModelConfig, engine: LlamaEngine): RunningModel {
+  const { known } = engine;
+  return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
 }
 
 /** Contract 1.2 and 1.2a: two dialects over the same three wires. */

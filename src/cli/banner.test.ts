@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { loadConfig } from "../config/load.ts";
 import type { Flags } from "../config/settings.ts";
 import type { RunningModel } from "../server.ts";
-import { banner } from "./banner.ts";
+import { type Announced, banner } from "./banner.ts";
 
 const URL = "http://127.0.0.1:8100";
 
@@ -14,20 +14,37 @@ function configWith(flags: Flags, env: Record<string, string> = {}) {
 const TINY: RunningModel = {
   name: "tiny",
   slots: 4,
-  model: { id: "tiny", contextTokens: 8192, fim: "qwen", chat: true, vocabularySize: 300, defaults: {} },
+  health: { state: "ready", detail: "process 1" },
+  facts: {
+    model: { id: "tiny", contextTokens: 8192, fim: "qwen", chat: true, vocabularySize: 300, defaults: {} },
+    memoryBytes: 90 << 20,
+  },
 };
 
-test("says who answers, how much fits, and a request to paste", () => {
-  const lines = banner(configWith({ model: ["tiny.gguf"] }), [TINY], URL).join("\n");
+function serverWith(models: readonly RunningModel[], over: Partial<Announced> = {}): Announced {
+  return {
+    url: URL,
+    models: () => models,
+    memory: () => ({ budgetBytes: 1000 << 20, takenBytes: 90 << 20, loads: 1, unloads: 0, loadSeconds: 1 }),
+    device: { note: "the platform's own libraries", fellBack: false },
+    ...over,
+  };
+}
 
-  expect(lines).toContain("tiny\n  4 slots of 8192 tokens\n  fill-in-the-middle (qwen), chat and Partial Mode");
+test("says who answers, how much fits, and a request to paste", () => {
+  const lines = banner(configWith({ model: ["tiny.gguf"] }), serverWith([TINY])).join("\n");
+
+  expect(lines).toContain(
+    "tiny\n  loaded, 4 slots of 8192 tokens, about 90 MiB\n  fill-in-the-middle (qwen), chat and Partial Mode",
+  );
   expect(lines).toContain("stands in for every catalogue name");
-  expect(lines).toContain(`Listening on ${URL}. Ctrl-C stops.`);
+  expect(lines).toContain(`Listening on ${URL}, reference on ${URL}/docs. Ctrl-C stops.`);
+  expect(lines).toContain("Memory: about 90 MiB of 1000 MiB are taken.");
   expect(lines).toContain(`curl ${URL}/compatible-mode/v1/completions \\\n  -H "Content-Type: application/json"`);
 });
 
 test("the request's body is JSON that a shell takes between single quotes", () => {
-  const last = banner(configWith({ model: ["tiny.gguf"] }), [TINY], URL).at(-2) ?? "";
+  const last = banner(configWith({ model: ["tiny.gguf"] }), serverWith([TINY])).at(-2) ?? "";
   const body = /^ {2}-d '([^']*)'$/.exec(last)?.[1] ?? "";
 
   expect(JSON.parse(body)).toEqual({
@@ -38,28 +55,54 @@ test("the request's body is JSON that a shell takes between single quotes", () =
 });
 
 test("strict: no stand-in, and the sample calls the model by its own name", () => {
-  const lines = banner(configWith({ model: ["tiny.gguf"], strict: true }), [TINY], URL).join("\n");
+  const lines = banner(configWith({ model: ["tiny.gguf"], strict: true }), serverWith([TINY])).join("\n");
 
   expect(lines).not.toContain("stands in");
   expect(lines).toContain('{"model":"tiny"');
 });
 
 test("with keys the sample carries one from the environment, never the key itself", () => {
-  const lines = banner(configWith({ model: ["tiny.gguf"] }, { CONTINUO_API_KEY: "sk-secret" }), [TINY], URL).join("\n");
+  const lines = banner(
+    configWith({ model: ["tiny.gguf"] }, { CONTINUO_API_KEY: "sk-secret" }),
+    serverWith([TINY]),
+  ).join("\n");
 
   expect(lines).toContain('-H "Authorization: Bearer $CONTINUO_API_KEY"');
   expect(lines).not.toContain("sk-secret");
 });
 
 test("without a model it says how to get one and what requests get", () => {
-  const lines = banner(configWith({}), [], URL).join("\n");
+  const lines = banner(configWith({}), serverWith([])).join("\n");
 
   expect(lines).toContain("requests are answered with 503");
   expect(lines).toContain("npm start -- --model FILE");
 });
 
-test("a model that could not be loaded is named", () => {
-  const lines = banner(configWith({ model: ["tiny.gguf", "broken.gguf"] }), [TINY], URL).join("\n");
+test("a model that cannot be loaded is named with the reason, and the sample calls another", () => {
+  const broken = {
+    name: "broken",
+    slots: 4,
+    health: { state: "failed", detail: "broken.gguf is incomplete" },
+  } as const;
+  const config = configWith({ model: ["broken.gguf", "tiny.gguf"], strict: true });
+  const lines = banner(config, serverWith([broken, TINY])).join("\n");
 
-  expect(lines).toContain("broken\n  cannot be served; the log says why");
+  expect(lines).toContain("broken\n  cannot be served: broken.gguf is incomplete");
+  expect(lines).toContain('{"model":"tiny"');
+});
+
+test("a model that waits for its first request says so", () => {
+  const waiting = { ...TINY, health: { state: "unloaded", detail: "" } } as const;
+
+  expect(banner(configWith({ model: ["tiny.gguf"] }), serverWith([waiting])).join("\n")).toContain(
+    "loaded on first use,",
+  );
+});
+
+test("a GPU that was to be used and is not is said plainly", () => {
+  const device = { note: "no GPU is used, the processor does the work (vulkan: no driver)", fellBack: true };
+
+  expect(banner(configWith({ model: ["tiny.gguf"] }), serverWith([TINY], { device }))).toContain(
+    "Attention: no GPU is used, the processor does the work (vulkan: no driver)",
+  );
 });

@@ -1,37 +1,55 @@
 /** What `continuo serve` says once it is up. */
 import type { Config } from "../config/config.ts";
-import type { RunningModel } from "../server.ts";
+import type { RunningModel, RunningServer } from "../server.ts";
 
-/** Lines without line ends: who answers to what, where, and a request to try. */
-export function banner(config: Config, models: readonly RunningModel[], url: string): readonly string[] {
+/** What the banner tells of a server. */
+export type Announced = Pick<RunningServer, "url" | "models" | "memory" | "device">;
+
+/** Lines without line ends: who answers to what, where, in how much memory, and a request to try. */
+export function banner(config: Config, server: Announced): readonly string[] {
+  const { url, device } = server;
+  const models = server.models();
   return [
     ...models.flatMap((served) => ["", served.name, ...describe(served, config)]),
-    ...config.models
-      .filter(({ name }) => !models.some((served) => served.name === name))
-      .flatMap(({ name }) => ["", ...failure(name)]),
-    ...(config.models.length === 0 ? ["", ...withoutModel()] : []),
+    ...(models.length === 0 ? ["", ...withoutModel()] : ["", memoryLine(server)]),
+    ...(device.fellBack ? [`Attention: ${device.note}`] : []),
     ...mappingLines(config),
     "",
-    `Listening on ${url}${config.apiKeys.length > 0 ? " (a key is needed)" : ""}. Ctrl-C stops. Try:`,
+    `Listening on ${url}${config.apiKeys.length > 0 ? " (a key is needed)" : ""}, reference on ${url}/docs. Ctrl-C stops. Try:`,
     "",
     ...sampleRequest(config, models, url),
     "",
   ];
 }
 
-function describe({ name, slots, model }: RunningModel, config: Config): string[] {
-  const abilities = [
-    model.fim === undefined ? "no fill-in-the-middle" : `fill-in-the-middle (${model.fim})`,
-    model.chat ? "chat and Partial Mode" : "no chat",
-  ];
-  const size = `  ${counted(slots, "slot")} of ${model.contextTokens} tokens`;
-  const lines = [size, `  ${abilities.join(", ")}`];
+function describe({ name, slots, health, facts }: RunningModel, config: Config): string[] {
+  if (health.state === "failed") return [`  cannot be served: ${health.detail}`];
+  const lines = [`  ${stateText(health)}`];
+  if (facts !== undefined) {
+    const { model, memoryBytes } = facts;
+    const abilities = [
+      model.fim === undefined ? "no fill-in-the-middle" : `fill-in-the-middle (${model.fim})`,
+      model.chat ? "chat and Partial Mode" : "no chat",
+    ];
+    lines[0] += `, ${counted(slots, "slot")} of ${model.contextTokens} tokens, about ${mebibytes(memoryBytes)}`;
+    lines.push(`  ${abilities.join(", ")}`);
+  }
   if (!config.strict && name === standInName(config)) {
     lines.push(
       "  stands in for every catalogue name without a mapping (qwen-plus, qwen2.5-coder-…); strict: true turns that off",
     );
   }
   return lines;
+}
+
+function stateText({ state }: RunningModel["health"]): string {
+  if (state === "unloaded") return "loaded on first use";
+  return state === "loading" ? "being loaded" : "loaded";
+}
+
+function memoryLine({ memory, device }: Announced): string {
+  const { takenBytes, budgetBytes } = memory();
+  return `Memory: about ${mebibytes(takenBytes)} of ${mebibytes(budgetBytes)} are taken. Computing on ${device.fellBack ? "the processor" : device.note}.`;
 }
 
 /** Who answers to names without a mapping (contract 1.2a); for fill-in-the-middle it may be a later model with a layout. */
@@ -44,10 +62,6 @@ function mappingLines({ mappings }: Config): string[] {
   return ["", ...[...mappings].map(([name, target]) => `${name} is answered by ${target}`)];
 }
 
-function failure(name: string): string[] {
-  return [name, "  cannot be served; the log says why"];
-}
-
 function withoutModel(): string[] {
   return [
     "No model: requests are answered with 503. Stop this and start again with the path of a GGUF file:",
@@ -57,7 +71,8 @@ function withoutModel(): string[] {
 
 /** Page A's first form: weights with a layout fill it in, all others continue its text. */
 function sampleRequest({ strict, apiKeys }: Config, models: readonly RunningModel[], url: string): string[] {
-  const own = models.find(({ model }) => model.fim !== undefined) ?? models[0];
+  const able = models.filter(({ health }) => health.state !== "failed");
+  const own = able.find(({ facts }) => facts?.model.fim !== undefined) ?? able[0];
   const model = strict && own !== undefined ? own.name : "qwen2.5-coder-32b-instruct";
   const body = { model, prompt: "<|fim_prefix|>def quick_sort(arr):<|fim_suffix|>", max_tokens: 64 };
   return [
@@ -70,4 +85,8 @@ function sampleRequest({ strict, apiKeys }: Config, models: readonly RunningMode
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
 }

@@ -21,6 +21,10 @@ export interface Config {
   readonly models: readonly ModelConfig[];
   /** Public name -> name in `models`: `use:` entries and aliases. Never a name in `models` itself. */
   readonly mappings: ReadonlyMap<string, string>;
+  /** Memory that all loaded models together may take; absent: chosen for the machine. */
+  readonly memoryBudget?: MemoryBudget;
+  /** Libraries to compute with. */
+  readonly engine: "auto" | "cpu" | "cuda" | "vulkan";
   /** Fill-in-the-middle layouts to know besides the built-in ones; one of the same family takes the built-in one's place. */
   readonly fimLayouts: readonly FimLayout[];
   readonly limits: LimitsConfig;
@@ -34,6 +38,9 @@ export interface ApiKey {
   /** What logs call it; the key itself is never logged. */
   readonly label: string;
 }
+
+/** In bytes, or as a part of the memory that is free at start, above 0. */
+export type MemoryBudget = { readonly bytes: number } | { readonly part: number };
 
 /** Weights and how to run them. Absent numbers are chosen by the engine to fit the machine. */
 export interface ModelConfig {
@@ -49,6 +56,16 @@ export interface ModelConfig {
   readonly deterministic: boolean;
   /** Family of the fill-in-the-middle layout; false: none. Absent: detected from the vocabulary. */
   readonly fim?: string | false;
+  /** Absent: at start if there is room, else on first use. */
+  readonly load?: "start" | "first_use";
+  /** Idle time after which it is unloaded; infinite: never. */
+  readonly keepAliveMs: number;
+  /** Layers that go to a GPU; absent: all. */
+  readonly gpuLayers?: number;
+  /** For requests that do not choose; absent: where the input and the weights gain by it. */
+  readonly tokenHealing?: boolean;
+  /** Prompt-lookup drafts for requests that do not choose. */
+  readonly speculation: boolean;
   /** Laid over the weights' own sampling defaults, field by field. */
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;

@@ -1,5 +1,5 @@
 import type { FimLayout } from "../continuation/fim.ts";
-import type { Config, LimitsConfig, ModelConfig } from "./config.ts";
+import type { Config, LimitsConfig, MemoryBudget, ModelConfig } from "./config.ts";
 import type { ConfigFile, ModelEntry } from "./schema.ts";
 
 /**
@@ -24,8 +24,10 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
     workspace: file.workspace,
     strict: file.strict,
     ...(defaultModel === undefined ? {} : { defaultModel }),
-    models: entries.flatMap(([name, entry]) => modelFrom(name, entry, isDeterministic)),
+    models: entries.flatMap(([name, entry]) => modelFrom(name, entry, file, isDeterministic)),
     mappings,
+    ...(file.memory_budget === undefined ? {} : { memoryBudget: budgetFrom(file.memory_budget) }),
+    engine: file.engine,
     fimLayouts: Object.entries(file.fim_layouts).map(([family, layout]) => layoutFrom(family, layout)),
     limits: limitsFrom(file.limits),
     corsOrigins: file.cors_origins,
@@ -33,7 +35,7 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
   };
 }
 
-function modelFrom(name: string, entry: ModelEntry, deterministic: boolean): ModelConfig[] {
+function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, deterministic: boolean): ModelConfig[] {
   if (entry.file === undefined) return [];
   const { sampling = {}, capabilities = {} } = entry;
   return [
@@ -41,7 +43,17 @@ function modelFrom(name: string, entry: ModelEntry, deterministic: boolean): Mod
       name,
       file: entry.file,
       deterministic: entry.deterministic ?? deterministic,
-      ...present({ contextTokens: entry.context, slots: entry.slots, threads: entry.threads, fim: entry.fim }),
+      speculation: entry.speculation ?? file.speculation,
+      keepAliveMs: durationMs(String(entry.keep_alive ?? file.keep_alive)),
+      ...present({
+        contextTokens: entry.context,
+        slots: entry.slots,
+        threads: entry.threads,
+        fim: entry.fim,
+        load: entry.load ?? file.load,
+        gpuLayers: entry.gpu_layers ?? file.gpu_layers,
+        tokenHealing: entry.token_healing ?? file.token_healing,
+      }),
       sampling: present({
         temperature: sampling.temperature,
         topP: sampling.top_p,
@@ -64,7 +76,12 @@ function modelFrom(name: string, entry: ModelEntry, deterministic: boolean): Mod
 function layoutFrom(family: string, layout: ConfigFile["fim_layouts"][string]): FimLayout {
   const { prefix, suffix, order, end, pad } = layout;
   const ends = pad === undefined ? end : [...end, pad];
-  const optional = present({ middle: layout.middle, repoName: layout.repo_name, fileSep: layout.file_sep });
+  const optional = present({
+    middle: layout.middle,
+    repoName: layout.repo_name,
+    fileSep: layout.file_sep,
+    healing: layout.healing,
+  });
   return { family, prefix, suffix, order, ends, ...optional };
 }
 
@@ -83,6 +100,26 @@ function limitsFrom(limits: ConfigFile["limits"]): LimitsConfig {
     queueLength: limits.queue_length,
     drainGraceMs: limits.drain_grace_ms,
   };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Of a text that the schema has checked. */
+function durationMs(text: string): number {
+  if (text === "never" || text === "-1") return Number.POSITIVE_INFINITY;
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g);
+  return [...parts].reduce((sum, [, count, unit = ""]) => sum + Number(count) * (UNIT_MS[unit] ?? 0), 0);
+}
+
+const PREFIXES = "kMGT";
+
+/** Of a text that the schema has checked. */
+function budgetFrom(text: string): MemoryBudget {
+  const value = Number.parseFloat(text);
+  if (text.endsWith("%")) return { part: value / 100 };
+  const [, prefix = "", binary = ""] = /([kMGT]?)(i?)B$/i.exec(text) ?? [];
+  const power = PREFIXES.toUpperCase().indexOf(prefix.toUpperCase()) + 1;
+  return { bytes: value * (binary === "" ? 1000 : 1024) ** (prefix === "" ? 0 : power) };
 }
 
 type Present<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };

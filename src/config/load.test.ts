@@ -35,6 +35,9 @@ function surroundings(source = "", env: Record<string, string> = {}): Surroundin
   };
 }
 
+/** What a model has that says nothing of its life. */
+const LIFE = { keepAliveMs: Number.POSITIVE_INFINITY, speculation: true };
+
 const FLAGS: Flags = { config: "/etc/continuo/c.yaml" };
 
 function load(source: string, flags: Flags = {}, env: Record<string, string> = {}): Config {
@@ -81,10 +84,11 @@ models:
 `);
 
     expect(config.models).toEqual([
-      { name: "first", file: "/etc/continuo/a.gguf", deterministic: false, sampling: {}, capabilities: {} },
+      { name: "first", file: "/etc/continuo/a.gguf", ...LIFE, deterministic: false, sampling: {}, capabilities: {} },
       {
         name: "second",
         file: "/etc/continuo/b.gguf",
+        ...LIFE,
         contextTokens: 4096,
         slots: 2,
         threads: 1,
@@ -94,6 +98,46 @@ models:
         capabilities: { partial: false },
       },
     ]);
+  });
+
+  test("how long models stay in memory, how much of it, and on what they run", () => {
+    const config = load(
+      `
+memory_budget: 1.5GiB
+keep_alive: 1h30m
+load: first_use
+engine: cpu
+gpu_layers: 7
+token_healing: false
+models:
+  first: a.gguf
+  second: { file: b.gguf, keep_alive: 0, load: start, gpu_layers: 0, token_healing: true, speculation: false }
+  third: { file: b.gguf, keep_alive: -1 }
+`,
+      { engine: "vulkan" },
+      { CONTINUO_MEMORY_BUDGET: "50%" },
+    );
+
+    expect(config).toMatchObject({ memoryBudget: { part: 0.5 }, engine: "vulkan" });
+    expect(config.models).toMatchObject([
+      { keepAliveMs: 5_400_000, load: "first_use", gpuLayers: 7, tokenHealing: false, speculation: true },
+      { keepAliveMs: 0, load: "start", gpuLayers: 0, tokenHealing: true, speculation: false },
+      { keepAliveMs: Number.POSITIVE_INFINITY },
+    ]);
+  });
+
+  test.each([
+    ["800MB", 800_000_000],
+    ["1.5GiB", 1_610_612_736],
+    ["2 TiB", 2_199_023_255_552],
+    ["512kB", 512_000],
+    ["100B", 100],
+  ])("a budget of %s is %i bytes", (text, bytes) => {
+    expect(load("", { memoryBudget: text }).memoryBudget).toEqual({ bytes });
+  });
+
+  test.each(["10", "ten minutes", "5 m", "-5m"])("%s is no idle time", (text) => {
+    expect(problems("", { keepAlive: text })[0]).toMatch(/--keep-alive: keep_alive: expected a time such as 30s/);
   });
 
   test("`use` and `aliases` are mappings, and the default may be one", () => {

@@ -20,6 +20,8 @@ interface SchemaNode {
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly additionalProperties?: SchemaNode | boolean;
   readonly items?: SchemaNode;
+  readonly anyOf?: readonly SchemaNode[];
+  readonly const?: unknown;
 }
 
 type Row = readonly [key: string, shape: string, initial: string, meaning: string];
@@ -35,13 +37,15 @@ function rowsOf(node: SchemaNode, path: string): Row[] {
   });
 }
 
-function shapeOf({ type, enum: values, minimum, maximum, items, properties }: SchemaNode): string {
+function shapeOf({ type, enum: values, minimum, maximum, items, properties, anyOf, ...node }: SchemaNode): string {
+  if (anyOf !== undefined) return anyOf.map(shapeOf).join(" or ");
+  if (node.const !== undefined) return `\`${String(node.const)}\``;
   if (values !== undefined) return values.map((value) => `\`${value}\``).join(" ");
   if (type === "array") return `list of ${items?.properties === undefined ? "text" : "mappings"}`;
   if (type === "integer" || type === "number") return `${type} ${minimum}…${maximum}`;
   if (type === "string") return "text";
   if (type === "object") return properties === undefined ? "mapping by name" : "mapping";
-  return type ?? "text or `false`";
+  return type ?? "";
 }
 
 function initialOf({ default: value, type }: SchemaNode): string {

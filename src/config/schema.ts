@@ -57,6 +57,11 @@ const model = z.strictObject(
       })
       .optional()
       .describe("Layout family; `false`: none. Absent: detected from the vocabulary."),
+    load: loading().optional().describe("Overrides the global `load`."),
+    keep_alive: duration().optional().describe("Overrides the global `keep_alive`."),
+    gpu_layers: layers().optional().describe("Overrides the global `gpu_layers`."),
+    token_healing: flag().optional().describe("Overrides the global `token_healing`."),
+    speculation: flag().optional().describe("Overrides the global `speculation`."),
     aliases: list(text("a model name"), "model names").optional().describe("Further names it answers to."),
     sampling: sampling.optional(),
     capabilities: capabilities.optional().describe("In place of what the catalogue or the weights say."),
@@ -76,6 +81,9 @@ const fimLayout = z.strictObject(
     end: list(text("a control token"), "control tokens")
       .default([])
       .describe("Control tokens that end a middle, besides the markers."),
+    healing: flag()
+      .optional()
+      .describe("Token healing by default; weights trained on cuts at any character need none."),
     repo_name: text("a control token")
       .optional()
       .describe("Stands before the name of a repository; together with `file_sep`."),
@@ -135,6 +143,26 @@ export const configSchema = z.strictObject(
       .record(name(), model, mapping("models: a name, then its file"))
       .default({})
       .describe("Public name → who answers."),
+    load: loading()
+      .optional()
+      .describe("When models are loaded. Absent: at start as far as the memory budget goes, the rest on first use."),
+    keep_alive: duration()
+      .default("never")
+      .describe("Idle time after which a model is unloaded, such as `10m`; `0`: at once, `-1` or `never`: never."),
+    memory_budget: size()
+      .optional()
+      .describe(
+        "Memory for all loaded models together, such as `12GiB` or `50%`; absent: 80 % of what is free at start.",
+      ),
+    engine: z
+      .enum(["auto", "cpu", "cuda", "vulkan"], { error: "expected auto, cpu, cuda or vulkan" })
+      .default("auto")
+      .describe("Libraries to compute with; `auto`: an installed GPU package if it finds a GPU."),
+    gpu_layers: layers().optional().describe("Layers of each model that go to the GPU; absent: all."),
+    token_healing: flag()
+      .optional()
+      .describe("For requests that do not choose. Absent: where the kind of request and the model gain by it."),
+    speculation: flag().default(true).describe("Prompt-lookup drafts, for requests that do not choose."),
     fim_layouts: z
       .record(name(), fimLayout, mapping("layouts: a family, then its markers"))
       .default({})
@@ -171,6 +199,26 @@ function number(least: number, most: number): z.ZodNumber {
 function time(): z.ZodInt {
   const error = `expected milliseconds as an integer from 0 to ${MAX_TIME_MS}`;
   return z.int({ error }).min(0, { error }).max(MAX_TIME_MS, { error });
+}
+
+function layers(): z.ZodInt {
+  return integer(0, 10_000);
+}
+
+function loading() {
+  return z.enum(["start", "first_use"], { error: "expected start or first_use" });
+}
+
+/** With units, so that nobody has to guess them; only 0 and -1 need none. */
+function duration() {
+  const error = "expected a time such as 30s, 10m or 1h30m, 0 or never";
+  const spelt = z.string().regex(/^(0|-1|never|(\d+(\.\d+)?(ms|s|m|h))+)$/, { error });
+  return z.union([spelt, z.literal(0), z.literal(-1)], { error });
+}
+
+function size(): z.ZodString {
+  const error = "expected a size such as 12GiB, 800MB or 50%";
+  return z.string({ error }).regex(/^\d+(\.\d+)?\s*(B|[kKMGT]i?B|%)$/, { error });
 }
 
 function flag(): z.ZodBoolean {

@@ -22,6 +22,11 @@ export interface Flags {
   readonly slots?: string;
   readonly context?: string;
   readonly threads?: string;
+  readonly load?: string;
+  readonly keepAlive?: string;
+  readonly memoryBudget?: string;
+  readonly engine?: string;
+  readonly gpuLayers?: string;
 }
 
 /** A value and where it came from: `--port` or `CONTINUO_PORT`. */
@@ -60,11 +65,20 @@ export function settingsFrom(flags: Flags, surroundings: Surroundings): Settings
   const key = variable("CONTINUO_API_KEY");
   put(top, "api_keys", "CONTINUO_API_KEY", key === undefined ? undefined : [{ key, label: "CONTINUO_API_KEY" }]);
 
+  put(top, "memory_budget", "CONTINUO_MEMORY_BUDGET", variable("CONTINUO_MEMORY_BUDGET"));
+  put(top, "keep_alive", "CONTINUO_KEEP_ALIVE", variable("CONTINUO_KEEP_ALIVE"));
+  put(top, "engine", "CONTINUO_ENGINE", variable("CONTINUO_ENGINE"));
+
   put(top, "host", "--host", flags.host);
   put(top, "port", "--port", numeric(flags.port));
   put(top, "data_dir", "--data-dir", flags.dataDir);
   put(top, "log_level", "--log-level", flags.logLevel);
   put(top, "strict", "--strict", flags.strict);
+  put(top, "load", "--load", flags.load);
+  put(top, "keep_alive", "--keep-alive", flags.keepAlive);
+  put(top, "memory_budget", "--memory-budget", flags.memoryBudget);
+  put(top, "engine", "--engine", flags.engine);
+  put(top, "gpu_layers", "--gpu-layers", numeric(flags.gpuLayers));
   put(everyModel, "deterministic", "--deterministic", flags.deterministic);
   put(everyModel, "slots", "--slots", numeric(flags.slots));
   put(everyModel, "context", "--context", numeric(flags.context));

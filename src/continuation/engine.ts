@@ -36,9 +36,12 @@ export interface EngineStats {
   readonly savedCompletionTokens: number;
 }
 
-/** `loading`: not yet; `ready`: serving; `failed`: will not serve without somebody's help, `detail` says which. */
+/**
+ * `unloaded`: loaded when somebody asks; `loading`: not yet; `ready`: serving; `failed`: will not serve without somebody's
+ * help, `detail` says which.
+ */
 export interface Health {
-  readonly state: "loading" | "ready" | "failed";
+  readonly state: "unloaded" | "loading" | "ready" | "failed";
   readonly detail: string;
 }
 

@@ -21,8 +21,11 @@ export function healthRoutes(app: FastifyInstance, parts: HealthParts): void {
     running: parts.calls.size,
     engines: engineStates(parts.engines()),
   }));
+  // Models that come and go later keep nobody away: requests for them wait, all others are answered.
+  let hasStarted = false;
   app.get("/ready", (_request, reply) => {
-    const obstacle = whyNotReady(parts.calls.isDraining, parts.engines());
+    const obstacle = whyNotReady(parts.calls.isDraining, parts.engines(), hasStarted);
+    hasStarted ||= obstacle === undefined;
     reply.status(obstacle === undefined ? 200 : 503);
     if (parts.calls.isDraining) reply.header("retry-after", "5");
     return {
@@ -38,16 +41,22 @@ export function healthRoutes(app: FastifyInstance, parts: HealthParts): void {
   for (const path of ["/health", "/ready", "/metrics"]) refuseOtherMethods(app, path, ["GET"]);
 }
 
-/** Ready: something serves, and nothing that may be asked for is still on its way. Undefined: nothing stands against it. */
-function whyNotReady(isDraining: boolean, engines: readonly NamedEngine[]): string | undefined {
+/**
+ * Ready: something serves or will when asked, and what is loaded at start has been. Undefined: nothing stands against it.
+ *
+ * @param hasStarted it was ready before.
+ */
+function whyNotReady(isDraining: boolean, engines: readonly NamedEngine[], hasStarted: boolean): string | undefined {
   if (isDraining) return "draining: the server is shutting down";
   if (engines.length === 0) {
     return "no model is configured: start with --model FILE, or name one under models: in the configuration";
   }
   const states = engines.map(({ name, engine }) => ({ name, ...engine.health() }));
   const loading = states.filter(({ state }) => state === "loading");
-  if (loading.length > 0) return loading.map(({ name, detail }) => `${name} is loading: ${detail}`).join("; ");
-  if (states.some(({ state }) => state === "ready")) return undefined;
+  if (loading.length > 0 && !hasStarted) {
+    return loading.map(({ name, detail }) => `${name} is loading: ${detail}`).join("; ");
+  }
+  if (states.some(({ state }) => state !== "failed")) return undefined;
   return states.map(({ name, detail }) => `${name} has failed: ${detail}`).join("; ");
 }
 

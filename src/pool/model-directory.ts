@@ -55,7 +55,7 @@ export class ModelDirectory implements Directory {
     this.#options = options;
     this.#weights = new Map(options.weights.map((each) => [each.name, each]));
     const never = new AbortController().signal;
-    // Lists tell what weights can do as soon as they are loaded; why loading failed is told to whoever asks for them.
+    // Lists tell what weights can do, loaded or not; why they cannot be used is told to whoever asks for them.
     for (const each of options.weights) void this.#learn(each, never).catch(() => {});
   }
 
@@ -104,7 +104,7 @@ export class ModelDirectory implements Directory {
     return wanted === "infill" ? weights : weights.slice(0, 1);
   }
 
-  /** The first candidate, for infill the first whose weights have a layout; loads what has to be known. */
+  /** The first candidate, for infill the first whose weights have a layout; finds out what has to be known. */
   async #choose(
     candidates: readonly ServedWeights[],
     wanted: "text" | "infill" | "chat",
@@ -112,7 +112,7 @@ export class ModelDirectory implements Directory {
   ): Promise<ServedWeights | undefined> {
     const [first] = candidates;
     if (wanted === "infill" && candidates.length > 1) {
-      for (const each of candidates) {
+      for (const each of candidates.filter(({ engine }) => engine.health().state !== "failed")) {
         const model = await this.#learn(each, signal).catch((error: unknown) => skipBroken(error, signal));
         if (model?.fim !== undefined) return each;
       }

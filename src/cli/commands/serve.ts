@@ -11,11 +11,14 @@ import { say } from "../terminal.ts";
 const EXAMPLES = `
 Flags come before environment variables, these before the configuration file:
   CONTINUO_PORT, CONTINUO_HOST, CONTINUO_CONFIG, CONTINUO_DATA_DIR,
-  CONTINUO_MODEL (several separated as in PATH), and CONTINUO_API_KEY.
+  CONTINUO_MODEL (several separated as in PATH), CONTINUO_MEMORY_BUDGET,
+  CONTINUO_KEEP_ALIVE, CONTINUO_ENGINE, and CONTINUO_API_KEY.
 A key has no flag, because every user of the machine can read the flags of a process.
+When no model is named anywhere, all pulled models are served.
 
 Examples:
   $ continuo serve --model qwen2.5-coder-1.5b-instruct-q8_0.gguf
+  $ continuo pull qwen2.5-coder-1.5b-instruct && continuo serve
   $ continuo serve --model coder=a.gguf --model chat=b.gguf --port 9000
   $ continuo serve --config continuo.yaml
   $ CONTINUO_API_KEY=sk-change-me continuo serve --host 0.0.0.0 --model a.gguf
@@ -28,10 +31,11 @@ export function addServeCommand(program: Command): void {
     .command("serve")
     .summary("answer requests over HTTP")
     .description("Serves text continuation over the DashScope and OpenAI wire formats.")
-    .option("--model <file>", "GGUF file, or NAME=FILE; may be given several times", (file, all: string[] = []) => [
-      ...all,
-      file,
-    ])
+    .option(
+      "--model <file>",
+      "GGUF file or pulled model, or NAME= and one of them; may be given several times",
+      (file, all: string[] = []) => [...all, file],
+    )
     .option("--config <file>", "YAML configuration")
     .option("--host <address>", "address to listen on (default: 127.0.0.1)")
     .option("--port <n>", "port to listen on, 0 for a free one (default: 8100)")
@@ -41,6 +45,11 @@ export function addServeCommand(program: Command): void {
     .option("--slots <n>", "requests that run at the same time, for every model")
     .option("--context <n>", "tokens one slot holds, for every model")
     .option("--threads <n>", "processor threads, for every model")
+    .option("--load <when>", "start, or first_use (default: start, as far as the memory goes)")
+    .option("--keep-alive <time>", "idle time after which a model is unloaded, such as 10m (default: never)")
+    .option("--memory-budget <size>", "for all loaded models, such as 12GiB or 50% (default: 80% of what is free)")
+    .option("--engine <kind>", "auto, cpu, cuda or vulkan (default: auto; see continuo engine)")
+    .option("--gpu-layers <n>", "layers of each model that go to the GPU (default: all)")
     .option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent (default: info)")
     .addHelpText("after", EXAMPLES)
     .action(serve);
@@ -74,17 +83,35 @@ async function listen(config: Config): Promise<RunningServer> {
 
 /** False: running requests were not waited for. */
 async function runUntilStopped(server: RunningServer, config: Config, signals: StopSignals): Promise<boolean> {
-  for (const { name, file } of config.models) say(`Loading ${name} from ${file} …`);
-  const early = await Promise.race([server.ready(), signals.first]);
+  const early = await watchLoading(server, Promise.race([server.ready(), signals.first]));
   if (early === undefined) {
-    if (server.models().length === 0 && config.models.length > 0) {
-      throw new CommandFailure(
-        `${config.models.map(({ name }) => name).join(", ")} cannot be served; the log says why`,
-      );
+    const models = server.models();
+    if (models.length > 0 && models.every(({ health }) => health.state === "failed")) {
+      throw new CommandFailure(models.map(({ health }) => health.detail).join("\n"));
     }
-    for (const line of banner(config, server.models(), server.url)) say(line);
+    for (const line of banner(config, server)) say(line);
   }
   return drain(server, config, await signals.first, signals);
+}
+
+/** Milliseconds between two looks at how far loading is. */
+const LOOK_EVERY_MS = 200;
+
+/** Waits for `event`; meanwhile a terminal shows, on one line, what is being loaded. Elsewhere the log has to do. */
+async function watchLoading<T>(server: RunningServer, event: Promise<T>): Promise<T> {
+  if (process.stderr.isTTY !== true) return event;
+  const clear = "\r\u001b[K";
+  const timer = setInterval(() => {
+    const loading = server.models().filter(({ health }) => health.state === "loading");
+    const line = loading.map(({ name, health }) => `${name}: ${health.detail}`).join("; ");
+    process.stderr.write(`${clear}${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+  }, LOOK_EVERY_MS);
+  try {
+    return await event;
+  } finally {
+    clearInterval(timer);
+    process.stderr.write(clear);
+  }
 }
 
 async function drain(

@@ -3,7 +3,15 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Health } from "../../continuation/engine.ts";
 import { ServiceError } from "../../errors.ts";
-import type { FromEngine, LoadMessage, ReadyMessage, ToEngine } from "./messages.ts";
+import type { FromEngine, LoadMessage, ProgressMessage, ReadyMessage, ToEngine } from "./messages.ts";
+
+export interface EngineProcessParts {
+  /** The program of the process. */
+  readonly script: URL;
+  /** What to load, found out before every start; a rejection fails the start without a process. */
+  readonly prepare: () => Promise<LoadMessage>;
+  readonly events: EngineProcessEvents;
+}
 
 export interface EngineProcessEvents {
   /** A process serves; it knows of no request yet. */
@@ -35,23 +43,28 @@ const LEAVE_MS = 2_000;
 
 type State =
   | { readonly kind: "idle" }
-  | { readonly kind: "loading"; readonly child: ChildProcess }
+  | { readonly kind: "preparing" }
+  | { readonly kind: "loading"; readonly child: ChildProcess; readonly path: string; readonly fraction: number }
   | { readonly kind: "ready"; readonly child: ChildProcess }
+  | { readonly kind: "leaving"; readonly child: ChildProcess }
   | { readonly kind: "failed"; readonly error: ServiceError; readonly sinceMs: number };
 
-/** Keeps one engine process running: starts it, starts it again when it dies, gives up when it never comes up. */
+/**
+ * Keeps one engine process running from `start` to `unload`: starts it again when it dies, gives up when it never comes
+ * up. After `stop` there will be none.
+ */
 export class EngineProcess {
   readonly #script: string;
-  readonly #load: LoadMessage;
+  readonly #prepare: () => Promise<LoadMessage>;
   readonly #events: EngineProcessEvents;
   #state: State = { kind: "idle" };
   #startDeaths = 0;
   #stopping = false;
   #waiters: (() => void)[] = [];
 
-  constructor(script: URL, load: LoadMessage, events: EngineProcessEvents) {
+  constructor({ script, prepare, events }: EngineProcessParts) {
     this.#script = fileURLToPath(script);
-    this.#load = load;
+    this.#prepare = prepare;
     this.#events = events;
   }
 
@@ -59,19 +72,19 @@ export class EngineProcess {
     return "child" in this.#state ? this.#state.child.pid : undefined;
   }
 
+  /** Does nothing while a process is there or on its way; one that is leaving is waited for by `ready`. */
   start(): void {
-    if (this.#stopping || "child" in this.#state) return;
-    const child = fork(this.#script, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    this.#state = { kind: "loading", child };
-    child.on("message", (message: FromEngine) => this.#receive(child, message));
-    child.on("error", (error) => {
-      // Without a process there is no "exit"; any other error shows as one.
-      if (child.pid === undefined) this.#exited(child, { how: error.message, killed: false });
-    });
-    child.once("exit", (code, signal) => {
-      this.#exited(child, { how: signal ?? `exit code ${code}`, killed: signal === "SIGKILL" || signal === "SIGTERM" });
-    });
-    child.send(this.#load, () => {});
+    if (this.#stopping || this.#state.kind === "preparing" || "child" in this.#state) return;
+    const preparing: State = { kind: "preparing" };
+    this.#state = preparing;
+    this.#prepare().then(
+      (load) => {
+        if (this.#state === preparing && !this.#stopping) this.#fork(load);
+      },
+      (error: unknown) => {
+        if (this.#state === preparing) this.#fail(error);
+      },
+    );
   }
 
   /** Resolves when a process serves; starts one if an earlier failure is old enough. Rejects with `model_unavailable`. */
@@ -95,27 +108,56 @@ export class EngineProcess {
 
   health(): Health {
     const state = this.#state;
-    if (state.kind === "failed") return { state: "failed", detail: state.error.message };
-    return state.kind === "ready"
-      ? { state: "ready", detail: `process ${state.child.pid}` }
-      : { state: "loading", detail: "loading the model" };
+    switch (state.kind) {
+      case "idle":
+      case "leaving":
+        return { state: "unloaded", detail: "loaded on first use" };
+      case "preparing":
+        return { state: "loading", detail: "reading the header" };
+      case "loading":
+        return { state: "loading", detail: `${Math.floor(100 * state.fraction)} % loaded` };
+      case "ready":
+        return { state: "ready", detail: `process ${state.child.pid}` };
+      case "failed":
+        return { state: "failed", detail: state.error.message };
+    }
+  }
+
+  /** Ends the process, if there is one, and with it what it was doing. Resolves when it is gone; it may be started again. */
+  async unload(): Promise<void> {
+    const state = this.#state;
+    if (state.kind === "preparing") this.#state = { kind: "idle" };
+    if (!("child" in state)) return this.#changed();
+    this.#state = { kind: "leaving", child: state.child };
+    await gone(state.child);
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#changed(); // whoever waits for a process learns that there will be none
-    const state = this.#state;
-    if (!("child" in state) || state.child.exitCode !== null || state.child.signalCode !== null) return;
-    const exited = once(state.child, "exit");
-    if (state.child.connected) state.child.disconnect();
-    const timer = setTimeout(() => state.child.kill("SIGKILL"), LEAVE_MS);
-    await exited;
-    clearTimeout(timer);
+    if ("child" in this.#state) await gone(this.#state.child);
   }
 
-  #receive(child: ChildProcess, message: FromEngine): void {
-    if (!("child" in this.#state) || this.#state.child !== child) return;
-    if (message.type === "ready") {
+  #fork(load: LoadMessage): void {
+    const child = fork(this.#script, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    this.#state = { kind: "loading", child, path: load.path, fraction: 0 };
+    child.on("message", (message: FromEngine | ProgressMessage) => this.#receive(child, message));
+    child.on("error", (error) => {
+      // Without a process there is no "exit"; any other error shows as one.
+      if (child.pid === undefined) this.#exited(child, { how: error.message, killed: false });
+    });
+    child.once("exit", (code, signal) => {
+      this.#exited(child, { how: signal ?? `exit code ${code}`, killed: signal === "SIGKILL" || signal === "SIGTERM" });
+    });
+    child.send(load, () => {});
+  }
+
+  #receive(child: ChildProcess, message: FromEngine | ProgressMessage): void {
+    const state = this.#state;
+    if (!("child" in state) || state.child !== child || state.kind === "leaving") return;
+    if (message.type === "progress") {
+      if (state.kind === "loading") this.#state = { ...state, fraction: message.fraction };
+    } else if (message.type === "ready") {
       this.#startDeaths = 0;
       this.#state = { kind: "ready", child };
       try {
@@ -135,14 +177,20 @@ export class EngineProcess {
   #exited(child: ChildProcess, death: Death): void {
     if (!("child" in this.#state) || this.#state.child !== child) return;
     if (this.#stopping) return;
-    const wasLoading = this.#state.kind === "loading";
+    const state = this.#state;
     this.#state = { kind: "idle" };
-    if (wasLoading) this.#startDeaths += 1;
-    if (this.#startDeaths >= (death.killed ? MAX_START_KILLS : MAX_START_CRASHES)) {
-      const text = `the engine process died ${this.#startDeaths} times while loading ${this.#load.path} (${death.how}); is there enough memory?`;
-      this.#startDeaths = 0;
-      this.#fail(new ServiceError("model_unavailable", text));
+    if (state.kind === "leaving") {
+      this.#changed();
       return;
+    }
+    if (state.kind === "loading") {
+      this.#startDeaths += 1;
+      if (this.#startDeaths >= (death.killed ? MAX_START_KILLS : MAX_START_CRASHES)) {
+        const text = `the engine process died ${this.#startDeaths} times while loading ${state.path} (${death.how}); is there enough memory?`;
+        this.#startDeaths = 0;
+        this.#fail(new ServiceError("model_unavailable", text));
+        return;
+      }
     }
     this.#events.died(death);
     this.start();
@@ -170,4 +218,14 @@ export class EngineProcess {
   #changed(): void {
     for (const wake of this.#waiters.splice(0)) wake();
   }
+}
+
+/** Lets a process leave by itself, and makes it when it takes too long. */
+async function gone(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const exited = once(child, "exit");
+  if (child.connected) child.disconnect();
+  const timer = setTimeout(() => child.kill("SIGKILL"), LEAVE_MS);
+  await exited;
+  clearTimeout(timer);
 }

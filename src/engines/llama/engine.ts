@@ -6,10 +6,13 @@ import type { StreamPart } from "../../continuation/output.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import { type Death, EngineProcess, type EngineProcessEvents } from "./engine-process.ts";
+import { readModelFile } from "./gguf-file.ts";
+import { factsOfHeader } from "./header-facts.ts";
 import { Job } from "./job.ts";
-import type { EngineOptions, FromEngine, GenerateMessage, SchedulerStats } from "./messages.ts";
+import { assertFits, type Footprint, fittingSlotTokens, footprint, inMebibytes } from "./memory.ts";
+import type { EngineOptions, FromEngine, GenerateMessage, LoadMessage, SchedulerStats } from "./messages.ts";
 import { addStats, NO_STATS } from "./stats.ts";
-import { describeWeights, type LoadedWeights } from "./weights.ts";
+import { describeWeights, engineModelOf, type LoadedWeights } from "./weights.ts";
 
 export interface LlamaEngineOptions {
   /** The weights' name, as configured or read off the file. */
@@ -24,10 +27,23 @@ export interface LlamaEngineOptions {
   readonly tokenHealing?: boolean;
   /** Prompt-lookup drafts for requests that do not choose; absent: yes. */
   readonly speculation?: boolean;
+  /** The model must fit into this much memory by itself; context is cut to it. Absent: no bound. */
+  readonly budgetBytes?: number;
+  /** Folder of the llama.cpp libraries; absent: those of the platform package. */
+  readonly libraries?: string;
+  /** Layers that go to a GPU; absent: all, where there is one. */
+  readonly gpuLayers?: number;
   /** The script of the engine process; absent: the one beside this file. */
   readonly script?: URL;
   /** For logs; one line without prompt text. */
   readonly report: (event: string) => void;
+}
+
+/** What a model's header says, and what follows from it for loading. */
+interface LoadPlan {
+  readonly model: EngineModel;
+  readonly slotTokens: number;
+  readonly footprint: Footprint;
 }
 
 /** The requests below this many tokens are those somebody watches a cursor for. */
@@ -35,13 +51,18 @@ const INTERACTIVE_TOKENS = 64;
 
 /**
  * The embedded engine as the server sees it. The model lives in a process of its own; when that dies it is started again,
- * and running requests go on from the tokens they had.
+ * and running requests go on from the tokens they had. What the model can do is known from its header, loaded or not.
  */
 export class LlamaEngine implements Engine {
   readonly name: string;
   readonly #options: LlamaEngineOptions;
   readonly #process: EngineProcess;
   readonly #jobs = new Map<number, Job>();
+  /** Being read, or known; undefined before the first reading and after a failed one. */
+  #plan: Promise<LoadPlan> | undefined;
+  #known: LoadPlan | undefined;
+  /** Why the file cannot be loaded, as far as its header tells. */
+  #problem: ServiceError | undefined;
   #weights: LoadedWeights | undefined;
   #nextId = 1;
   #restarts = 0;
@@ -56,6 +77,7 @@ export class LlamaEngine implements Engine {
       ready: (message) => {
         this.#weights = describeWeights(options, message);
         options.report(`model ${this.name} is ready: ${this.#weights.summary}`);
+        if (message.fellBack !== undefined) options.report(`model ${this.name} runs on the CPU: ${message.fellBack}`);
         for (const job of this.#jobs.values()) this.#process.send(...job.messages());
       },
       message: (message) => this.#receive(message),
@@ -63,12 +85,24 @@ export class LlamaEngine implements Engine {
       died: (death) => this.#survive(death),
     };
     const script = options.script ?? new URL("./process.js", import.meta.url);
-    this.#process = new EngineProcess(script, { type: "load", path: options.path, options: options.engine }, events);
+    this.#process = new EngineProcess({ script, prepare: () => this.#prepare(), events });
   }
 
-  /** Begins to load the model; `model()` tells when that is done. */
-  start(): void {
-    this.#process.start();
+  /** Loads the model. Resolves when it serves, rejects with `model_unavailable` when it cannot. */
+  async load(signal: AbortSignal): Promise<void> {
+    await this.#loaded(signal);
+  }
+
+  /** Frees the memory. Nothing may be running; what comes later loads the model again. */
+  async unload(): Promise<void> {
+    this.#past = addStats(this.#past, { ...this.#present, queued: 0, running: 0, slots: 0 });
+    this.#present = NO_STATS;
+    await this.#process.unload();
+  }
+
+  /** Memory that the model takes when it is loaded. Rejects with `model_unavailable` when its file cannot be used. */
+  async footprint(): Promise<Footprint> {
+    return (await this.#planned()).footprint;
   }
 
   /** Process id of the engine process, for people and tests. */
@@ -77,7 +111,7 @@ export class LlamaEngine implements Engine {
   }
 
   async model(signal: AbortSignal): Promise<EngineModel> {
-    return (await this.#loaded(signal)).model;
+    return this.#weights?.model ?? (await orAborted(this.#planned(), signal)).model;
   }
 
   async *generate(request: ContinuationRequest, signal: AbortSignal): AsyncGenerator<StreamPart> {
@@ -99,8 +133,19 @@ export class LlamaEngine implements Engine {
     }
   }
 
+  /** What the header has told so far; absent: it has not been read, or cannot be used. */
+  get known(): { readonly model: EngineModel; readonly memoryBytes: number } | undefined {
+    if (this.#known === undefined) return undefined;
+    return { model: this.#weights?.model ?? this.#known.model, memoryBytes: this.#known.footprint.total };
+  }
+
   health(): Health {
-    return this.#process.health();
+    const health = this.#process.health();
+    const about = this.#known === undefined ? "" : `, about ${inMebibytes(this.#known.footprint.total)}`;
+    if (health.state === "loading") return { ...health, detail: `${health.detail}${about}` };
+    if (health.state !== "unloaded") return health;
+    if (this.#problem !== undefined) return { state: "failed", detail: this.#problem.message };
+    return { ...health, detail: `${health.detail}${about}` };
   }
 
   stats(): EngineStats {
@@ -116,6 +161,45 @@ export class LlamaEngine implements Engine {
     await this.#process.ready(signal);
     if (this.#weights === undefined) throw new Error("the engine is ready without weights");
     return this.#weights;
+  }
+
+  /** The header is read once; after a failure again, for files get repaired. */
+  #planned(): Promise<LoadPlan> {
+    this.#plan ??= this.#readPlan();
+    return this.#plan;
+  }
+
+  async #readPlan(): Promise<LoadPlan> {
+    const { path, engine, budgetBytes = Number.POSITIVE_INFINITY } = this.#options;
+    try {
+      const facts = factsOfHeader(await readModelFile(path));
+      const slotTokens = fittingSlotTokens(facts, engine, budgetBytes);
+      const needed = footprint(facts, engine.slots, slotTokens);
+      assertFits(this.name, needed, budgetBytes);
+      const known = { model: engineModelOf(this.#options, facts, slotTokens), slotTokens, footprint: needed };
+      this.#known = known;
+      this.#problem = undefined;
+      return known;
+    } catch (error) {
+      this.#plan = undefined;
+      this.#problem =
+        error instanceof ServiceError ? error : new ServiceError("internal", String(error), { cause: error });
+      throw error;
+    }
+  }
+
+  /** The file may have changed since it was last loaded. */
+  async #prepare(): Promise<LoadMessage> {
+    this.#plan = undefined;
+    const { slotTokens } = await this.#planned();
+    const { path, engine, libraries, gpuLayers } = this.#options;
+    return {
+      type: "load",
+      path,
+      options: { ...engine, slotTokens },
+      ...(libraries !== undefined && { libraries }),
+      ...(gpuLayers !== undefined && { gpuLayers }),
+    };
   }
 
   #message(
@@ -181,4 +265,13 @@ export class LlamaEngine implements Engine {
 /** The part of an answer that the caller wrote; a grammar describes the whole. */
 function prefixOf({ input }: ContinuationRequest): string {
   return input.kind === "chat" ? (input.assistantPrefix ?? "") : "";
+}
+
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }

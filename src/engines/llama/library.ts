@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import koffi, { type LibraryHandle, type TypeObject } from "koffi";
-import { ServiceError } from "../../errors.ts";
+import type { ServiceError } from "../../errors.ts";
+import { type Device, devicesOf } from "./devices.ts";
 import {
   BATCH,
   CONTEXT_PARAMS,
@@ -12,6 +12,7 @@ import {
   type StructLayout,
   THREADPOOL_PARAMS,
 } from "./layout-3.21.1.ts";
+import { libraryFolder, unusable } from "./library-folder.ts";
 
 /** The native libraries of this machine, loaded and found to be what the layout table describes. */
 export interface NativeLibraries {
@@ -23,6 +24,10 @@ export interface NativeLibraries {
   readonly cpuVariant: string;
   /** GPU and other back ends that were loaded beside the CPU. */
   readonly backends: readonly string[];
+  /** Back ends that are there and could not be loaded, for want of a driver or another library. */
+  readonly missing: readonly string[];
+  /** What can compute here, the processor included. */
+  readonly devices: readonly Device[];
   readonly types: NativeTypes;
 }
 
@@ -35,7 +40,6 @@ export interface NativeTypes {
 
 /** What the installed libraries have to be. */
 export interface ExpectedLibraries {
-  readonly packageVersion: string;
   /** As `llama_version` begins. */
   readonly llamaVersion: string;
   readonly modelParams: StructLayout;
@@ -46,7 +50,6 @@ export interface ExpectedLibraries {
 
 /** The one version that the layout table describes. */
 export const PINNED_LIBRARIES: ExpectedLibraries = {
-  packageVersion: PACKAGE_VERSION,
   llamaVersion: LLAMA_VERSION,
   modelParams: MODEL_PARAMS,
   contextParams: CONTEXT_PARAMS,
@@ -55,11 +58,15 @@ export const PINNED_LIBRARIES: ExpectedLibraries = {
 };
 
 /**
- * Loads the libraries of the installed platform package. Once per process. Throws `model_unavailable` with what to do,
- * before any of their functions could run on a wrong layout.
+ * Loads the libraries of a folder. Once per process: two builds of llama.cpp would mix. Throws `model_unavailable` with
+ * what to do, before any of their functions could run on a wrong layout.
+ *
+ * @param folder absent: that of the installed platform package.
  */
-export function loadLibraries(expected: ExpectedLibraries = PINNED_LIBRARIES): NativeLibraries {
-  const folder = packageFolder(expected.packageVersion);
+export function loadLibraries(
+  folder: string = libraryFolder(),
+  expected: ExpectedLibraries = PINNED_LIBRARIES,
+): NativeLibraries {
   const files = readdirSync(folder);
   const open = (pattern: RegExp): LibraryHandle => koffi.load(join(folder, one(files, pattern, folder)));
   // Windows looks for dependencies among what is loaded already, so the order matters there.
@@ -74,40 +81,19 @@ export function loadLibraries(expected: ExpectedLibraries = PINNED_LIBRARIES): N
   const load = ggml.func("ggml_backend_load", "void *", ["str"]) as (path: string) => bigint | null;
   const cpuVariant = bestVariant(folder, files);
   if (load(join(folder, cpuVariant)) === null) throw unusable(`the library ${cpuVariant} could not be loaded`);
-  const backends = files.filter(
-    (file) => /^(lib)?ggml-(metal|blas|cuda|vulkan)\.(so|dll)$/.test(file) && load(join(folder, file)) !== null,
-  );
-  return { llama, ggml, base, cpu: koffi.load(join(folder, cpuVariant)), cpuVariant, backends, types };
-}
-
-const PACKAGES: Readonly<Record<string, string>> = {
-  "linux-x64": "linux-x64",
-  "linux-arm64": "linux-arm64",
-  "darwin-arm64": "mac-arm64-metal",
-  "darwin-x64": "mac-x64",
-  "win32-x64": "win-x64",
-  "win32-arm64": "win-arm64",
-};
-
-function packageFolder(expectedVersion: string): string {
-  const platform = `${process.platform}-${process.arch}`;
-  const name = PACKAGES[platform];
-  if (name === undefined) {
-    throw unusable(`there are no llama.cpp libraries for ${platform}; supported: ${Object.keys(PACKAGES).join(", ")}`);
-  }
-  let main: string;
-  try {
-    main = createRequire(import.meta.url).resolve(`@node-llama-cpp/${name}`);
-  } catch (cause) {
-    throw unusable(
-      `the package @node-llama-cpp/${name} is not installed; run "npm install" with optional dependencies`,
-      cause,
-    );
-  }
-  const root = dirname(dirname(main));
-  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
-  if (version !== expectedVersion) throw mismatch(`@node-llama-cpp/${name}`, version, expectedVersion);
-  return join(root, "bins", name);
+  const others = files.filter((file) => /^(lib)?ggml-(metal|blas|cuda|vulkan)\.(so|dll)$/.test(file));
+  const backends = others.filter((file) => load(join(folder, file)) !== null);
+  return {
+    llama,
+    ggml,
+    base,
+    cpu: koffi.load(join(folder, cpuVariant)),
+    cpuVariant,
+    backends,
+    missing: others.filter((file) => !backends.includes(file)),
+    devices: devicesOf(ggml, base),
+    types,
+  };
 }
 
 function one(files: readonly string[], pattern: RegExp, folder: string): string {
@@ -187,8 +173,4 @@ function mismatch(what: string, found: string, expected: string): ServiceError {
   return unusable(
     `${what}: found ${found}, expected ${expected} (layouts of package version ${PACKAGE_VERSION}); reinstall the dependencies`,
   );
-}
-
-function unusable(reason: string, cause?: unknown): ServiceError {
-  return new ServiceError("model_unavailable", `the embedded engine cannot run: ${reason}`, { cause });
 }

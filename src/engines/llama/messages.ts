@@ -12,12 +12,16 @@ export type FromEngine = ReadyMessage | FailedMessage | AcceptedMessage | Refuse
 export interface LoadMessage {
   readonly type: "load";
   readonly path: string;
-  readonly options: EngineOptions;
+  readonly options: EngineOptions & { readonly slotTokens: number };
+  /** Folder of the libraries to use; absent: those of the installed platform package. */
+  readonly libraries?: string;
+  /** Layers that go to a GPU; absent: all, where there is one. */
+  readonly gpuLayers?: number;
 }
 
 export interface EngineOptions {
   readonly slots: number;
-  /** Tokens per slot; absent: the smaller of 8192 and what the model was trained for. Lowered when memory is short. */
+  /** Tokens per slot; absent: the smaller of 8192 and what the model was trained for, halved until it fits the memory budget. */
   readonly slotTokens?: number;
   /** Absent: the physical cores, less one for the server where there are four or more. */
   readonly threads?: number;
@@ -80,6 +84,15 @@ export interface ReadyMessage {
   readonly threads: number;
   /** For people: CPU variant, back ends, memory. */
   readonly runsOn: string;
+  /** A GPU library was to be used and no GPU could be; how that came about, for people. */
+  readonly fellBack?: string;
+}
+
+/** Besides the messages above, while loading; at most once per hundredth. */
+export interface ProgressMessage {
+  readonly type: "progress";
+  /** From 0 to 1. */
+  readonly fraction: number;
 }
 
 export interface FailedMessage {
@@ -123,8 +136,10 @@ export interface StepOutput {
   readonly generated: readonly number[];
   readonly text: string;
   readonly shown: readonly number[];
-  /** One per entry of `generated`. */
+  /** One per entry of `generated` that is not wholly text taken back from the prompt. */
   readonly logprobs?: readonly TokenLogprob[];
+  /** Tokens guessed for this step, and those of them in `generated`. */
+  readonly drafted?: { readonly proposed: number; readonly accepted: number };
   /** Prompt tokens that needed no evaluation; on the first output of a choice. */
   readonly cachedTokens?: number;
   readonly finished?: { readonly reason: FinishReason; readonly completionTokens: number };

@@ -3,23 +3,16 @@
  * it and starts another. It leaves when the server is gone.
  */
 import koffi from "koffi";
-import { bindApi, type LlamaApi } from "./api.ts";
+import { bindApi, type LlamaApi, type Pointer } from "./api.ts";
 import { NativeContext } from "./context.ts";
 import { defaultThreads } from "./cores.ts";
+import { whyNoGpu } from "./gpu.ts";
 import { loadLibraries } from "./library.ts";
-import type { EngineOptions, FromEngine, LoadMessage, ToEngine } from "./messages.ts";
-import { type ModelFacts, NativeModel } from "./model.ts";
+import { BATCH_TOKENS } from "./memory.ts";
+import type { FromEngine, LoadMessage, ProgressMessage, ToEngine } from "./messages.ts";
+import { NativeModel } from "./model.ts";
 import { Scheduler } from "./scheduler.ts";
 import { FIXED_SLICE, MAX_SLICE } from "./slice.ts";
-
-/** Rows of one decode: a full bulk slice beside every slot's answer. */
-const BATCH_TOKENS = MAX_SLICE + 64;
-
-/** Context tokens per slot unless the model was trained for fewer. */
-const DEFAULT_SLOT_TOKENS = 8_192;
-
-/** Below this a slot is of little use; if even that does not fit, making the context fails and says so. */
-const MIN_SLOT_TOKENS = 512;
 
 let scheduler: Scheduler | undefined;
 let context: NativeContext | undefined;
@@ -35,21 +28,21 @@ process.on("disconnect", leave);
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 
-async function load({ path, options }: LoadMessage): Promise<void> {
-  const libraries = loadLibraries();
+async function load({ path, options, libraries: folder, gpuLayers }: LoadMessage): Promise<void> {
+  const libraries = loadLibraries(folder);
   const api = bindApi(libraries);
-  const model = await loadQuietly(api, path);
+  const model = await loadWatched(api, path, gpuLayers);
   const threads = options.threads ?? defaultThreads();
-  const slotTokens = fittingSlotTokens(model.facts, options);
   context = new NativeContext(api, model, {
     slots: options.slots,
-    slotTokens,
+    slotTokens: options.slotTokens,
     threads,
     batchTokens: BATCH_TOKENS,
     microBatchTokens: options.deterministic ? FIXED_SLICE : MAX_SLICE,
     shared: !options.deterministic,
   });
   scheduler = new Scheduler(context, model, { ...options, now: () => performance.now(), send });
+  const fellBack = folder === undefined ? undefined : whyNoGpu(libraries);
   send({
     type: "ready",
     facts: model.facts,
@@ -59,37 +52,47 @@ async function load({ path, options }: LoadMessage): Promise<void> {
     runsOn: [libraries.cpuVariant, ...libraries.backends]
       .map((file) => file.replace(/^(lib)?ggml-|\.\w+$/g, ""))
       .join(", "),
+    ...(fellBack !== undefined && { fellBack }),
   });
+  model.pieces.warm();
   await scheduler.run();
 }
 
-/** The library gives the reason for a failed load only to its log, so the log is kept while loading. */
-async function loadQuietly(api: LlamaApi, path: string): Promise<NativeModel> {
+/** Loads with two callbacks into JavaScript: the log, which alone has the reason of a failure, and the progress. */
+async function loadWatched(api: LlamaApi, path: string, gpuLayers: number | undefined): Promise<NativeModel> {
   const errors: string[] = [];
-  const type = koffi.pointer(koffi.proto("void LogCallback(int level, str text, void *data)"));
-  const listener = koffi.register((level: number, text: string) => {
-    if (level >= 4 && text.trim() !== "") errors.push(text.trim());
-  }, type);
-  api.logSet(listener, null);
+  const log = koffi.register(
+    (level: number, text: string) => {
+      if (level >= 4 && text.trim() !== "") errors.push(text.trim());
+    },
+    koffi.pointer(koffi.proto("void LogCallback(int level, str text, void *data)")),
+  );
+  let hundredths = 0;
+  const progress = koffi.register(
+    (fraction: number) => {
+      if (Math.floor(100 * fraction) > hundredths) {
+        hundredths = Math.floor(100 * fraction);
+        send({ type: "progress", fraction });
+      }
+      return true; // false would stop loading
+    },
+    koffi.pointer(koffi.proto("bool ProgressCallback(float fraction, void *data)")),
+  );
+  const params = {
+    progress_callback: progress as Pointer,
+    ...(gpuLayers !== undefined && { n_gpu_layers: gpuLayers }),
+  };
+  api.logSet(log, null);
   try {
-    return await NativeModel.load(api, path, () => errors.slice(0, 3).join("; "));
+    return await NativeModel.load(api, path, () => errors.slice(0, 3).join("; "), params);
   } finally {
     api.logSet(api.isQuantizedSymbol, null);
-    koffi.unregister(listener);
+    koffi.unregister(log);
+    koffi.unregister(progress);
   }
 }
 
-/** The default, halved until the cache of all slots fits in four fifths of the memory that is free. */
-function fittingSlotTokens(facts: ModelFacts, options: EngineOptions): number {
-  if (options.slotTokens !== undefined) return options.slotTokens;
-  let tokens = Math.min(DEFAULT_SLOT_TOKENS, facts.trainedTokens);
-  const budget = 0.8 * process.availableMemory();
-  while (tokens > MIN_SLOT_TOKENS && tokens * options.slots * facts.cacheBytesPerToken > budget)
-    tokens = Math.ceil(tokens / 2);
-  return tokens;
-}
-
-function send(message: FromEngine): void {
+function send(message: FromEngine | ProgressMessage): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a server that has gone shows as "disconnect"
 }
 

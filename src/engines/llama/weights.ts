@@ -3,7 +3,9 @@ import { detectFim, type FimLayout, fimMarkers } from "../../continuation/fim.ts
 import { CONTROL_TOKENS } from "../../continuation/input.ts";
 import { canChat, type Weights } from "../../continuation/lower.ts";
 import { ServiceError } from "../../errors.ts";
+import { inMebibytes } from "./memory.ts";
 import type { ReadyMessage } from "./messages.ts";
+import type { ModelFacts } from "./model.ts";
 
 /** Loaded weights, as rendering, routing and people need to know them. */
 export interface LoadedWeights {
@@ -22,11 +24,33 @@ export interface WeightsOptions {
   readonly fim?: string | false;
 }
 
-/** Throws `model_unavailable` when the configuration asks for a layout that is unknown or that the vocabulary lacks. */
+/** The part of a file's facts, or of its header's, that tells what can be asked of the weights. */
+type Abilities = Pick<ModelFacts, "vocabularySize" | "controls" | "chatTemplate" | "sampling">;
+
+/**
+ * What routing has to know. Throws `model_unavailable` when the configuration asks for a layout that is unknown or that
+ * the vocabulary lacks.
+ */
+export function engineModelOf(options: WeightsOptions, facts: Abilities, slotTokens: number): EngineModel {
+  const controls = new Set(Object.keys(facts.controls));
+  const fim = layoutOf(options, controls);
+  const { chatTemplate } = facts;
+  return {
+    id: options.name,
+    contextTokens: slotTokens,
+    ...(fim !== undefined && { fim: fim.family }),
+    chat: canChat({ controls, ...(chatTemplate !== undefined && { chatTemplate }) }),
+    vocabularySize: facts.vocabularySize,
+    defaults: facts.sampling,
+  };
+}
+
+/** Throws `model_unavailable` as `engineModelOf` does. */
 export function describeWeights(
   options: WeightsOptions,
   { facts, slots, slotTokens, threads, runsOn }: ReadyMessage,
 ): LoadedWeights {
+  const model = engineModelOf(options, facts, slotTokens);
   const controls = new Set(Object.keys(facts.controls));
   const fim = layoutOf(options, controls);
   const weights: Weights = {
@@ -39,22 +63,13 @@ export function describeWeights(
   };
   const spelt = [...CONTROL_TOKENS, ...(fim === undefined ? [] : fimMarkers(fim))];
   const ends = new Set([...facts.ends, ...spelt.flatMap((spelling) => facts.controls[spelling] ?? [])]);
-  const chat = canChat(weights);
-  const can = [`fill-in-the-middle: ${fim?.family ?? "no"}`, `chat: ${chat ? "yes" : "no"}`].join(", ");
-  const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+  const can = [`fill-in-the-middle: ${fim?.family ?? "no"}`, `chat: ${model.chat ? "yes" : "no"}`].join(", ");
   const cache = slots * slotTokens * facts.cacheBytesPerToken;
   return {
-    model: {
-      id: options.name,
-      contextTokens: slotTokens,
-      ...(fim !== undefined && { fim: fim.family }),
-      chat,
-      vocabularySize: facts.vocabularySize,
-      defaults: facts.sampling,
-    },
+    model,
     weights,
     ends: [...ends],
-    summary: `${facts.description}, ${can}; ${slots} slots of ${slotTokens} tokens, weights ${mebibytes(facts.weightBytes)}, cache ${mebibytes(cache)}, ${threads} threads on ${runsOn}`,
+    summary: `${facts.description}, ${can}; ${slots} slots of ${slotTokens} tokens, weights ${inMebibytes(facts.weightBytes)}, cache ${inMebibytes(cache)}, ${threads} threads on ${runsOn}`,
   };
 }
 

@@ -1,0 +1,71 @@
+/**
+ * How much memory a model takes, told before it is loaded. Held against the resident memory of engine processes
+ * (`docs/design.md` has the figures): a few per cent above it, except where the processor wants quantised weights in
+ * another order. Then the file's own pages are mapped besides; nobody reads them again, and the system drops them when
+ * memory is short, so they are not counted.
+ */
+import { ServiceError } from "../../errors.ts";
+import type { HeaderFacts } from "./header-facts.ts";
+import type { EngineOptions } from "./messages.ts";
+import { MAX_SLICE } from "./slice.ts";
+
+/** Bytes. */
+export interface Footprint {
+  readonly weights: number;
+  /** Keys and values of all slots. */
+  readonly cache: number;
+  /** Process, libraries, vocabulary and the buffers of a step. */
+  readonly rest: number;
+  readonly total: number;
+}
+
+/** Rows of one decode: a full bulk slice beside every slot's answer. */
+export const BATCH_TOKENS = MAX_SLICE + 64;
+
+/** Context tokens per slot unless the model was trained for fewer. */
+const DEFAULT_SLOT_TOKENS = 8_192;
+/** Below this a slot is of little use. */
+const MIN_SLOT_TOKENS = 512;
+
+/** llama.cpp rounds the cells of a cache up to a multiple of this. */
+const CELL_GRAIN = 256;
+/** A Node process with the libraries, at work: 65 to 72 MiB. */
+const PROCESS_BYTES = 72 << 20;
+/** Texts, scores and tables of the vocabulary: 430 to 700 bytes a token. */
+const VOCABULARY_BYTES_PER_TOKEN = 640;
+/** Rows of logits that one step may ask for besides one per slot; whole prompts are scored in more, which is rare. */
+const SPARE_LOGIT_ROWS = 8;
+
+export function footprint(facts: HeaderFacts, slots: number, slotTokens: number): Footprint {
+  const cells = slots * Math.ceil(slotTokens / CELL_GRAIN) * CELL_GRAIN;
+  const logits = 4 * facts.vocabularySize * (slots + SPARE_LOGIT_ROWS);
+  const weights = facts.weightBytes;
+  const cache = cells * facts.cacheBytesPerToken;
+  const vocabulary = facts.vocabularySize * VOCABULARY_BYTES_PER_TOKEN;
+  const rest = Math.ceil(PROCESS_BYTES + vocabulary + logits + 4 * BATCH_TOKENS * facts.activationFloats);
+  return { weights, cache, rest, total: weights + cache + rest };
+}
+
+/** Tokens of one slot: as configured, else the default, halved until the model fits into the budget. */
+export function fittingSlotTokens(facts: HeaderFacts, options: EngineOptions, budgetBytes: number): number {
+  if (options.slotTokens !== undefined) return options.slotTokens;
+  let tokens = Math.min(DEFAULT_SLOT_TOKENS, facts.trainedTokens);
+  while (tokens > MIN_SLOT_TOKENS && footprint(facts, options.slots, tokens).total > budgetBytes) {
+    tokens = Math.max(MIN_SLOT_TOKENS, Math.ceil(tokens / 2));
+  }
+  return tokens;
+}
+
+/** Throws `model_unavailable` for a model that would not fit even with all the budget for itself. */
+export function assertFits(name: string, { weights, cache, rest, total }: Footprint, budgetBytes: number): void {
+  if (total <= budgetBytes) return;
+  throw new ServiceError(
+    "model_unavailable",
+    `model "${name}" needs about ${inMebibytes(total)} (weights ${inMebibytes(weights)}, cache ${inMebibytes(cache)}, the rest ${inMebibytes(rest)}), ` +
+      `more than the memory budget of ${inMebibytes(budgetBytes)}; set fewer or smaller slots, choose a smaller quantisation, or raise memory_budget`,
+  );
+}
+
+export function inMebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
+}

@@ -1,0 +1,47 @@
+import type { Engine, EngineModel, EngineStats, Health } from "../continuation/engine.ts";
+import type { StreamPart } from "../continuation/output.ts";
+import type { ContinuationRequest } from "../continuation/request.ts";
+import type { ModelPool } from "./model-pool.ts";
+
+/** An engine whose weights are in memory only while a pool keeps them there. Every request holds a lease while it runs. */
+export class PooledEngine implements Engine {
+  readonly name: string;
+  readonly #engine: Engine;
+  readonly #pool: ModelPool;
+
+  /** @param engine in the pool under its own name. */
+  constructor(engine: Engine, pool: ModelPool) {
+    this.name = engine.name;
+    this.#engine = engine;
+    this.#pool = pool;
+  }
+
+  model(signal: AbortSignal): Promise<EngineModel> {
+    return this.#engine.model(signal);
+  }
+
+  async *generate(request: ContinuationRequest, signal: AbortSignal): AsyncGenerator<StreamPart> {
+    const lease = await this.#pool.acquire(this.name, signal);
+    try {
+      yield* this.#engine.generate(request, signal);
+    } finally {
+      lease.release();
+    }
+  }
+
+  health(): Health {
+    const health = this.#engine.health();
+    const isComing = health.state === "unloaded" && this.#pool.isExpected(this.name);
+    return isComing ? { state: "loading", detail: "waiting for its turn to be loaded" } : health;
+  }
+
+  /** Requests that wait for the weights count as queued. */
+  stats(): EngineStats {
+    const stats = this.#engine.stats();
+    return { ...stats, queued: stats.queued + this.#pool.waiting(this.name) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#engine[Symbol.asyncDispose]();
+  }
+}
