@@ -19,6 +19,8 @@ export interface Plan {
   readonly spans: readonly Span[];
 }
 
+export const NO_PLAN: Plan = { rows: [], spans: [] };
+
 /** The rows of one slot: its task's tokens from `start` to `end`, then a draft of those to come, from `firstRow` of the batch on. */
 export interface Span {
   readonly slot: Slot;
@@ -54,7 +56,7 @@ export function planStep(
   const prefilling = active
     .filter((each) => !decoding.includes(each))
     .sort((a, b) => urgency(a) - urgency(b) || remaining(a) - remaining(b) || a.task.arrivedMs - b.task.arrivedMs);
-  let budget = Math.min(sizer.tokens({ streaming: decoding.length > 0 }), capacity - builder.rows.length);
+  let budget = Math.min(sizer.tokens({ streaming: decoding.length > 0, nowMs }), capacity - builder.rows.length);
   const reserve = Math.floor(budget * OLDEST_SHARE);
   const oldest = prefilling.reduce<(typeof prefilling)[number] | undefined>(
     (best, each) => (best === undefined || each.task.arrivedMs < best.task.arrivedMs ? each : best),

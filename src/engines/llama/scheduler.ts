@@ -5,7 +5,7 @@ import { type EncodedPrompt, encodePrompt } from "./encode-prompt.ts";
 import { tokensToHeal } from "./healing.ts";
 import type { FromEngine, GenerateMessage, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
-import { isUrgent, type Plan, planAlone, planStep, type Span } from "./plan.ts";
+import { isUrgent, NO_PLAN, type Plan, planAlone, planStep, type Span } from "./plan.ts";
 import { PromptScorer } from "./prompt-scorer.ts";
 import { SliceSizer } from "./slice.ts";
 import { place, type Slot } from "./slot.ts";
@@ -38,7 +38,7 @@ export class Scheduler {
   readonly #scorers = new WeakMap<Task, PromptScorer>();
   #queue: Task[] = [];
   #outputs: StepOutput[] = [];
-  #running: Plan | undefined;
+  #running = NO_PLAN;
   #wake: () => void = () => {};
 
   constructor(context: NativeContext, model: NativeModel, options: SchedulerOptions) {
@@ -83,9 +83,9 @@ export class Scheduler {
     for (const task of queued) task.free();
     for (const { slot, task } of seated) {
       task.cancelled = true;
-      if (!this.#isInFlight(slot)) this.#vacate(slot);
+      if (!this.#running.spans.some((span) => span.slot === slot)) this.#vacate(slot);
     }
-    const wasted = (this.#running?.spans ?? []).reduce(
+    const wasted = this.#running.spans.reduce(
       (sum, span) => sum + (span.task.cancelled ? span.end - span.start : 0),
       0,
     );
@@ -119,7 +119,7 @@ export class Scheduler {
       const decoding = this.#context.decode(plan.rows);
       this.#flush(); // the last step's news goes out while this one computes
       const outcome = await decoding;
-      this.#running = undefined;
+      this.#running = NO_PLAN;
       if (outcome === "done") {
         this.#sizer.observe(plan.rows.length, this.#options.now() - startedMs);
         this.#settle(plan);
@@ -150,7 +150,18 @@ export class Scheduler {
       if (!task.scoresPrompt) continue;
       this.#scorers.set(task, new PromptScorer(this.#model, encoded.tokens, message.logprobs ?? 0));
     }
+    this.#makeWay(encoded.tokens.length);
     this.#wake();
+  }
+
+  /** Stops a long step of longer prompts, so that a newcomer of so many tokens goes first. */
+  #makeWay(tokens: number): void {
+    const { spans, rows } = this.#running;
+    const goesFirst = spans.every(({ task, start }) => task.generated === 0 && tokens < task.tokens.length - start);
+    const hasSlot = this.#slots.some((slot) => slot.task === undefined);
+    if (this.#options.deterministic || !this.#sizer.isLong(rows.length) || !goesFirst || !hasSlot) return;
+    this.#sizer.disturbed(this.#options.now());
+    this.#context.abort();
   }
 
   #tasksOf(message: GenerateMessage, encoded: EncodedPrompt): readonly Task[] {
@@ -266,10 +277,6 @@ export class Scheduler {
     slot.task?.free();
     slot.task = undefined;
     slot.usedMs = this.#options.now();
-  }
-
-  #isInFlight(slot: Slot): boolean {
-    return this.#running?.spans.some((span) => span.slot === slot) ?? false;
   }
 
   /** The figures go out without outputs too: while a prompt is evaluated, and after an abort freed a slot. */

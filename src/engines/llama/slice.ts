@@ -2,6 +2,10 @@
 const STREAMING_STEP_MS = 250;
 /** How long when only prompts are there: what a newcomer waits at most before it has its turn. */
 const PROMPT_STEP_MS = 400;
+/** How long when no newcomer is expected. One that comes all the same stops the step, and its work is lost. */
+const CALM_STEP_MS = 2_000;
+/** So long after a newcomer had to stop a step, others are expected. */
+const RESTLESS_MS = 2_000;
 
 /** Bounds and grain of a slice, in tokens. Below, the cores idle between steps; above, nothing is gained any more. */
 const MIN_SLICE = 64;
@@ -19,6 +23,7 @@ const NEWEST = 0.3;
 /** How many prompt tokens one step takes, so that a step lasts about as long as it may on this machine. */
 export class SliceSizer {
   #msPerToken: number | undefined;
+  #disturbedMs = Number.NEGATIVE_INFINITY;
 
   /** @param ms how long a step of this many rows took. */
   observe(rows: number, ms: number): void {
@@ -27,9 +32,24 @@ export class SliceSizer {
     this.#msPerToken = this.#msPerToken === undefined ? now : NEWEST * now + (1 - NEWEST) * this.#msPerToken;
   }
 
-  tokens({ streaming }: { readonly streaming: boolean }): number {
+  /** @param streaming somebody's answer is being generated. */
+  tokens({ streaming, nowMs }: { readonly streaming: boolean; readonly nowMs: number }): number {
+    const isCalm = nowMs - this.#disturbedMs > RESTLESS_MS;
+    return this.#lasting(streaming ? STREAMING_STEP_MS : isCalm ? CALM_STEP_MS : PROMPT_STEP_MS);
+  }
+
+  /** A newcomer need not wait for a step of so many prompt tokens. */
+  isLong(tokens: number): boolean {
+    return tokens > this.#lasting(PROMPT_STEP_MS);
+  }
+
+  /** A newcomer had to stop a step; more are expected. */
+  disturbed(nowMs: number): void {
+    this.#disturbedMs = nowMs;
+  }
+
+  #lasting(ms: number): number {
     if (this.#msPerToken === undefined) return FIXED_SLICE;
-    const fitting = (streaming ? STREAMING_STEP_MS : PROMPT_STEP_MS) / this.#msPerToken;
-    return Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(fitting / GRAIN) * GRAIN));
+    return Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(ms / this.#msPerToken / GRAIN) * GRAIN));
   }
 }
