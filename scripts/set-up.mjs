@@ -1,7 +1,16 @@
 /** Installing and building when, and only when, something changed. Standard library only. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -82,7 +91,30 @@ export function buildIfNeeded(root) {
   if (isSourceGone(before, now)) rmSync(join(root, "dist"), { recursive: true, force: true });
   rmSync(stamp, { force: true });
   run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"], root);
+  copyReferencePage(root);
   writeFileSync(stamp, now);
+}
+
+/** What `/docs` shows the API with, and the terms it comes under. */
+const REFERENCE_PAGE = [
+  "swagger-ui.css",
+  "swagger-ui-bundle.js",
+  "swagger-ui-bundle.js.LICENSE.txt",
+  "LICENSE",
+  "NOTICE",
+];
+
+/**
+ * Puts the foreign files of `/docs` beside the code that serves them (`http/docs-routes.ts`).
+ *
+ * @param {string} root
+ */
+function copyReferencePage(root) {
+  const folder = join(root, "dist", "http", "docs");
+  mkdirSync(folder, { recursive: true });
+  for (const name of REFERENCE_PAGE) {
+    copyFileSync(join(root, "node_modules", "swagger-ui-dist", name), join(folder, name));
+  }
 }
 
 /**

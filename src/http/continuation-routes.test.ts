@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   deltaPart,
   gate,
@@ -321,3 +321,22 @@ class EventText {
     return !done;
   }
 }
+
+describe("what the engine says about a grammar", () => {
+  const refusing = () =>
+    new ScriptedEngine(() => [new ServiceError("invalid_parameter", "the prefix does not fit", { param: "grammar" })]);
+  const messages = [{ role: "user", content: "json" }];
+
+  test.each([false, true])("names the field that the caller used (stream: %s)", async (stream) => {
+    const { url } = await serve(refusing());
+    const refused = async (fields: object): Promise<unknown> =>
+      (await post(`${url}/v1/chat/completions`, { model: "m", messages, stream, ...fields })).json();
+
+    expect(await refused({ response_format: { type: "json_object" } })).toMatchObject({
+      error: { param: "response_format", message: "response_format: the prefix does not fit" },
+    });
+    expect(await refused({ grammar: "root ::= x" })).toMatchObject({
+      error: { param: "grammar", message: "the prefix does not fit" },
+    });
+  });
+});

@@ -1,8 +1,10 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { callOf } from "../../test/support/protocol-call.ts";
 import { ScriptedEngine, saying } from "../../test/support/scripted-engine.ts";
 import { ROUTES, serve } from "../../test/support/scripted-service.ts";
 import { configuredKeys } from "./auth.ts";
 import { openApiDocument } from "./openapi.ts";
+import { examplesOf } from "./openapi-examples.ts";
 
 interface Operation {
   readonly operationId: string;
@@ -103,4 +105,72 @@ test("schemas are plain JSON Schema: no ids or definitions of their own", () => 
 test("keys are required exactly when the server needs them", () => {
   expect(document.security).toEqual([{ key: [] }]);
   expect(openApiDocument({ routes: ROUTES, isOpen: true, version: "1" })["security"]).toEqual([{}]);
+});
+
+test("every example is a body that its route takes, and nothing of it is ignored", () => {
+  for (const { path, protocol } of ROUTES) {
+    const examples = Object.values(examplesOf(protocol));
+
+    expect(examples.length).toBeGreaterThanOrEqual(2);
+    expect(Object.keys(document.paths[path]?.["post"]?.requestBody?.content ?? {})).toEqual(["application/json"]);
+    for (const { summary, value } of examples) {
+      expect(protocol.body.safeParse(value).error, summary).toBeUndefined();
+      const { ignored } = protocol.decode(value as Readonly<Record<string, unknown>>, callOf());
+      expect(ignored, summary).toEqual([]);
+    }
+  }
+});
+
+describe("the reference page", () => {
+  const serving = () => serve(new ScriptedEngine(() => saying(["a"])), { authenticator: configuredKeys(["k"], "w") });
+
+  /** Addresses that the page's markup makes a browser fetch. */
+  const fetched = (html: string): string[] =>
+    [...html.matchAll(/<(?:script|link|img)[^>]* (?:src|href)="([^"]*)"/g)].map(([, address = ""]) => address);
+
+  test("needs no key, and neither does anything it fetches", async () => {
+    const { url } = await serving();
+    const page = await fetch(`${url}/docs`);
+    const addresses = fetched(await page.text()).filter((address) => !address.startsWith("data:"));
+
+    expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+    expect(addresses).toEqual(["docs/swagger-ui.css", "docs/swagger-ui-bundle.js", "docs/page.js"]);
+    for (const address of [...addresses, "openapi.json"]) {
+      const asset = await fetch(new URL(address, `${url}/docs`));
+      expect([asset.status, (await asset.text()).length > 100], address).toEqual([200, true]);
+    }
+  });
+
+  test("may load from this server alone, and says so to the browser", async () => {
+    const { url } = await serving();
+
+    for (const path of ["/docs", "/docs/page.js", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js"]) {
+      const { headers } = await fetch(url + path);
+      const policy = headers.get("content-security-policy") ?? "";
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).not.toMatch(/unsafe|https?:|\*/);
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+    }
+  });
+
+  test("has relative addresses only, in its markup, its script and its style sheet", async () => {
+    const { url } = await serving();
+    const text = async (path: string): Promise<string> => (await fetch(url + path)).text();
+
+    expect(await text("/docs")).not.toMatch(/(?:src|href)="(?:https?:)?\//);
+    expect(await text("/docs/page.js")).not.toMatch(/https?:/);
+    expect(await text("/docs/swagger-ui.css")).not.toMatch(/@import|url\(["']?(?:https?:)?\//);
+    expect(JSON.parse(await text("/openapi.json"))).toMatchObject({ servers: [{ url: "." }] });
+  });
+
+  test.each([
+    ["/", "docs"],
+    ["/docs/", "../docs"],
+  ])("%s leads to it, under any path of a proxy", async (path, location) => {
+    const { url } = await serving();
+    const response = await fetch(url + path, { redirect: "manual" });
+
+    expect([response.status, response.headers.get("location")]).toEqual([302, location]);
+    expect((await fetch(url + path)).headers.get("content-type")).toBe("text/html; charset=utf-8");
+  });
 });

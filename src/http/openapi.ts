@@ -8,6 +8,7 @@ import { openAiErrorBody } from "../wire/openai/error.ts";
 import { modelEntry, modelList } from "../wire/openai/models.ts";
 import type { ProtocolRoute } from "./failure.ts";
 import { MODEL_PATHS } from "./model-routes.ts";
+import { examplesOf } from "./openapi-examples.ts";
 
 export interface OpenApiSource {
   readonly routes: readonly ProtocolRoute[];
@@ -32,7 +33,7 @@ const ANSWERS: Readonly<Record<Protocol["name"], { readonly whole: z.ZodType; re
 };
 
 const ERRORS: readonly (readonly [status: string, description: string])[] = [
-  ["400", "The body, a parameter or the input is not as expected; the message says what is"],
+  ["400", "The body, a parameter, a schema or the input is not as expected; the message says what is, and where"],
   ["401", "The key is missing or wrong"],
   ["403", "The workspace, the model or the host name is not allowed"],
   ["404", "The model does not exist, or does not belong to this route"],
@@ -48,6 +49,23 @@ const HEADERS: Json = {
   Truncated: header("Prompt tokens cut off because `truncate_prompt` allowed it"),
   PartialResponse: header("`true`: the time limit cut this answer; `finish_reason` is null"),
   RetryAfter: header("Seconds to wait before trying again"),
+};
+
+/** Groups of the reference page, in its order. */
+const TAGS: readonly Json[] = [
+  { name: "openai", description: "OpenAI's own bounds and errors, and what this server adds" },
+  { name: "dashscope", description: "As Alibaba Cloud Model Studio documents them" },
+  { name: "models", description: "Names that can be called, and who answers to them" },
+  { name: "server", description: "Probes and metrics" },
+];
+
+/** How DashScope's own route is asked for a stream. */
+const SSE_HEADER: Json = {
+  name: "X-DashScope-SSE",
+  in: "header",
+  required: false,
+  description: "`enable` asks for a stream of events",
+  schema: { type: "string", enum: ["enable"] },
 };
 
 /** The OpenAPI 3.1 document, from the schemas the protocols themselves carry. */
@@ -69,7 +87,9 @@ export function openApiDocument(source: OpenApiSource): Json {
       summary: "Text continuation: fill-in-the-middle and Partial Mode over the OpenAI and DashScope wire formats",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
-    servers: [{ url: "/" }],
+    // Relative to this document, which a proxy may have put under a path of its own.
+    servers: [{ url: "." }],
+    tags: TAGS,
     paths,
     components: {
       schemas: schemas.all,
@@ -91,7 +111,11 @@ function operation(protocol: Protocol, path: string, schemas: Schemas): Json {
     operationId: operationId("post", path),
     summary: SUMMARIES[protocol.name],
     tags: [protocol.dialect],
-    requestBody: { required: true, content: { "application/json": { schema: schemas.ref(protocol.body, "input") } } },
+    ...(protocol.name === "generation" && { parameters: [SSE_HEADER] }),
+    requestBody: {
+      required: true,
+      content: { "application/json": { schema: schemas.ref(protocol.body, "input"), examples: examplesOf(protocol) } },
+    },
     responses: {
       "200": {
         description: "The continuation: one JSON object, or events as they arise when a stream was asked for",
@@ -123,6 +147,7 @@ function modelPaths(path: string, schemas: Schemas): Json {
       get: {
         operationId: operationId("get", path),
         summary: "Every model name",
+        tags: ["models"],
         responses: answer("The list", modelList),
       },
     },
@@ -131,6 +156,7 @@ function modelPaths(path: string, schemas: Schemas): Json {
       get: {
         operationId: operationId("get", `${path}/model`),
         summary: "One model name: what it can do, and who answers to it",
+        tags: ["models"],
         responses: answer("The model", modelEntry),
       },
     },
@@ -140,7 +166,7 @@ function modelPaths(path: string, schemas: Schemas): Json {
 function healthPaths(): Json {
   const object = json({ type: "object" });
   const probe = (id: string, summary: string, responses: Json): Json => ({
-    get: { operationId: id, summary, security: [{}], responses },
+    get: { operationId: id, summary, tags: ["server"], security: [{}], responses },
   });
   return {
     "/health": probe("health", "The process lives", { "200": { description: "It does", content: object } }),
@@ -151,6 +177,7 @@ function healthPaths(): Json {
     "/metrics": {
       get: {
         operationId: "metrics",
+        tags: ["server"],
         summary: "Prometheus text format",
         responses: {
           "200": { description: "All metrics", content: { "text/plain": { schema: { type: "string" } } } },
@@ -213,9 +240,11 @@ class Schemas {
   }
 }
 
-/** The same schema with its inner references pointing to components. */
+/** The same schema with its inner references pointing to components, without the bounds that JavaScript has anyway. */
 function moved(schema: unknown): unknown {
-  return JSON.parse(JSON.stringify(schema), (key, value: unknown) =>
-    key === "$ref" && typeof value === "string" ? value.replace("#/$defs/", "#/components/schemas/") : value,
-  );
+  return JSON.parse(JSON.stringify(schema), (key, value: unknown) => {
+    if (key === "$ref" && typeof value === "string") return value.replace("#/$defs/", "#/components/schemas/");
+    const isBound = key === "minimum" || key === "maximum";
+    return isBound && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER ? undefined : value;
+  });
 }

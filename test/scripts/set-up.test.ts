@@ -69,11 +69,16 @@ describe("compiling", () => {
     fs.writeFileSync("dist/out.js", "");
     process.exit(fs.existsSync("src/broken.ts") ? 1 : 0);`;
 
+  const REFERENCE_PAGE = [
+    ...["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-bundle.js.LICENSE.txt", "LICENSE", "NOTICE"],
+  ];
+
   beforeEach(() => {
     for (const file of ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"]) write(file, "{}");
     write("src/a.ts", "");
     write("src/deep/b.ts", "");
     write("node_modules/typescript/bin/tsc", COMPILER);
+    for (const name of REFERENCE_PAGE) write(`node_modules/swagger-ui-dist/${name}`, name);
   });
 
   const calls = (): number => (existsSync(join(root, "calls")) ? readFileSync(join(root, "calls"), "utf8").length : 0);
@@ -90,6 +95,12 @@ describe("compiling", () => {
     write("tsconfig.json", "{ }");
     buildIfNeeded(root);
     expect(calls()).toBe(3);
+  });
+
+  test("puts the files of the reference page, and their terms, into the output", () => {
+    buildIfNeeded(root);
+
+    for (const name of REFERENCE_PAGE) expect(readFileSync(join(root, "dist/http/docs", name), "utf8")).toBe(name);
   });
 
   test("tests are no source", () => {
