@@ -40,11 +40,12 @@ afterAll(async () => {
 
 interface Run {
   kill(): void;
+  interrupt(): void;
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null; readonly said: string }>;
 }
 
 function continuo(args: readonly string[], env: Readonly<Record<string, string>>): Run {
-  const surroundings = Object.entries(process.env).filter(([name]) => !/^(CONTINUO_|HF_|MODELSCOPE_)/.test(name));
+  const surroundings = Object.entries(process.env).filter(([name]) => !/^(CONTINUO_|HF_|MODELSCOPE_|npm_)/.test(name));
   const child = spawn(process.execPath, [PROGRAM, ...args], {
     env: { ...Object.fromEntries(surroundings), ...env, CONTINUO_DATA_DIR: join(folder.path, "data") },
     stdio: ["ignore", "ignore", "pipe"],
@@ -55,6 +56,7 @@ function continuo(args: readonly string[], env: Readonly<Record<string, string>>
   });
   return {
     kill: () => void child.kill("SIGKILL"),
+    interrupt: () => void child.kill("SIGINT"),
     ended: Promise.all([exit, text(child.stderr)]).then(([[code, signal], said]) => ({ code, signal, said })),
   };
 }
@@ -141,4 +143,27 @@ test("twenty random cuts and four kill -9 end with the right file, which then se
   } finally {
     await service.stop();
   }
+});
+
+test("Ctrl-C keeps what arrived and says so; meanwhile a second pull of the same model is refused", async () => {
+  const hub = await startHubServer({
+    repositories: { "owner/Other-GGUF": [{ path: "other-q8_0.gguf", content }] },
+    fault: ({ range }) => (range === undefined || range[1] < LOOK_BYTES ? undefined : { stallAfter: 20_000 }),
+  });
+  server = hub;
+  const first = continuo(["pull", "hf:owner/Other-GGUF"], hub.env);
+  await hub.stalled();
+
+  const second = await continuo(["pull", "hf:owner/Other-GGUF"], hub.env).ended;
+  first.interrupt();
+  const stopped = await first.ended;
+
+  expect(second.code).toBe(1);
+  expect(second.said).toMatch(
+    /another `continuo pull` is bringing other to the disk; wait until it is done, or stop it/,
+  );
+  expect(stopped.code).toBe(130);
+  expect(stopped.said).toMatch(/stopped \(SIGINT\); what arrived is kept\. Run the same command again to go on/);
+  const record = JSON.parse(recordOf(join(folder.path, "data", "models", "other", "other-q8_0.gguf.part")));
+  expect(record.done.length).toBeGreaterThan(0);
 });

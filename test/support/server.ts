@@ -3,6 +3,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** What `npm run build` makes; the package's `bin`. */
@@ -77,7 +79,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
 
 function environment(added: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("CONTINUO_"));
-  return { ...Object.fromEntries(inherited), ...added };
+  // What this machine's user has pulled and installed is no part of a test.
+  return { ...Object.fromEntries(inherited), CONTINUO_DATA_DIR: join(tmpdir(), "continuo-test-no-data"), ...added };
 }
 
 function urlIn(output: string): string | undefined {

@@ -35,9 +35,13 @@ export function addModelsCommand(program: Command): void {
 async function run(flags: ModelsFlags): Promise<void> {
   const store = new ModelStore(loadDataDir(flags));
   const output = outputTo(process.stdout);
-  const text = flags.available === true ? available(store, flags) : present(store, flags);
-  await output.write(text);
+  await output.write(modelsText(store, flags));
   output.end();
+}
+
+/** What the command prints. */
+export function modelsText(store: ModelStore, flags: Pick<ModelsFlags, "available" | "json">): string {
+  return flags.available === true ? available(store, flags) : present(store, flags);
 }
 
 function present(store: ModelStore, { json }: ModelsFlags): string {

@@ -35,14 +35,23 @@ export function addRmCommand(program: Command): void {
 }
 
 async function run(names: readonly string[], flags: RmFlags): Promise<void> {
-  const store = new ModelStore(loadDataDir(flags));
+  await removeModels(new ModelStore(loadDataDir(flags)), names, flags, say);
+}
+
+/** Removes nothing when one of the names is unknown. Throws `ModelFailure`. */
+export async function removeModels(
+  store: ModelStore,
+  names: readonly string[],
+  flags: Pick<RmFlags, "parts">,
+  say: (line: string) => void,
+): Promise<void> {
   if (names.length === 0 && flags.parts !== true) {
     throw new ModelFailure("expected names of models, or --parts; `continuo models` lists what is here", "usage");
   }
   const unknown = names.find((name) => !store.names().includes(name));
   if (unknown !== undefined) throw notHere(unknown, store);
-  for (const name of names) await remove(name, store);
-  if (flags.parts === true) await removeParts(store);
+  for (const name of names) say(await remove(name, store));
+  if (flags.parts === true) say(await removeParts(store));
 }
 
 function notHere(name: string, store: ModelStore): ModelFailure {
@@ -51,24 +60,22 @@ function notHere(name: string, store: ModelStore): ModelFailure {
   return new ModelFailure(`there is no model ${name} in ${store.path}; ${advice}`, "usage");
 }
 
-async function remove(name: string, store: ModelStore): Promise<void> {
+async function remove(name: string, store: ModelStore): Promise<string> {
   const freedBytes = store.freedBytes(name);
   await exclusively(name, store, () => store.remove(name));
-  say(`Removed ${name}; ${sizeText(freedBytes)} freed.`);
+  return `Removed ${name}; ${sizeText(freedBytes)} freed.`;
 }
 
-async function removeParts(store: ModelStore): Promise<void> {
+async function removeParts(store: ModelStore): Promise<string> {
   const leftovers = store.leftovers();
   let freedBytes = 0;
   for (const leftover of leftovers) {
     await exclusively(leftover.name, store, () => store.removeLeftover(leftover));
     freedBytes += leftover.sizeBytes;
   }
-  say(
-    leftovers.length === 0
-      ? `No incomplete downloads in ${store.path}.`
-      : `Removed ${leftovers.length === 1 ? "one incomplete file" : `${leftovers.length} incomplete files`}; ${sizeText(freedBytes)} freed.`,
-  );
+  if (leftovers.length === 0) return `No incomplete downloads in ${store.path}.`;
+  const what = leftovers.length === 1 ? "one incomplete file" : `${leftovers.length} incomplete files`;
+  return `Removed ${what}; ${sizeText(freedBytes)} freed.`;
 }
 
 async function exclusively(name: string, store: ModelStore, work: () => Promise<void>): Promise<void> {
