@@ -66,6 +66,8 @@ function withoutModel(): string[] {
   return [
     "No model: requests are answered with 503. Stop this and start again with the path of a GGUF file:",
     "  npm start -- --model FILE        (or: continuo serve --model FILE)",
+    "or get a model first; every pulled model is served from then on:",
+    "  continuo pull qwen2.5-coder-1.5b-instruct",
   ];
 }
 
