@@ -25,10 +25,10 @@ const SHARD = /-(\d{5})-of-(\d{5})\.gguf$/;
  */
 export async function readModelFile(path: string): Promise<ModelFile> {
   const header = await readHeader(path);
-  checkArchitecture(path, header);
   const count = header.number("split.count") ?? 1;
-  if (count <= 1) return { header, tensors: header.tensors };
-  const others = await Promise.all(shardsAfter(path, header, count).map(readHeader));
+  const further = count > 1 ? shardsAfter(path, header, count) : [];
+  checkArchitecture(path, header);
+  const others = await Promise.all(further.map(readHeader));
   return { header, tensors: [header, ...others].flatMap((each) => each.tensors) };
 }
 

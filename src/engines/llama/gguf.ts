@@ -215,14 +215,13 @@ class Cursor {
 }
 
 function checkMagic(cursor: Cursor): void {
-  const start = cursor.bytes.subarray(0, 4);
-  if (start.toString("latin1") !== "GGUF") {
-    const found = start.length === 0 ? "an empty file" : JSON.stringify(start.toString("latin1"));
+  cursor.skip(4);
+  const start = cursor.bytes.toString("latin1", 0, 4);
+  if (start !== "GGUF") {
     throw new GgufError(
-      `a GGUF file begins with "GGUF", this one with ${found}; name a GGUF file, or convert the model`,
+      `a GGUF file begins with "GGUF", this one with ${JSON.stringify(start)}; name a GGUF file, or convert the model`,
     );
   }
-  cursor.skip(4);
   const version = cursor.uint32();
   if (version === 2 || version === 3) return;
   const swapped = version === 2 << 24 || version === 3 << 24;
