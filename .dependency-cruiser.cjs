@@ -12,7 +12,7 @@ const FOLDERS = {
   pool: { folders: ["continuation"], types: ["models"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
-  config: { folders: ["models"], types: ["continuation"], packages: ["zod", "yaml"] },
+  config: { folders: ["models"], types: ["continuation", "http"], packages: ["zod", "yaml"] },
   http: {
     folders: ["protocols", "wire", "continuation", "telemetry"],
     types: ["pool"],

@@ -1,5 +1,6 @@
 import type { FimLayout } from "../continuation/fim.ts";
 import type { Sampling } from "../continuation/request.ts";
+import type { HttpLimits } from "../http/limits.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
 export interface Config {
@@ -80,27 +81,7 @@ export interface CapabilityOverrides {
 }
 
 /** Bounds of one server. A time of 0 sets no bound. */
-export interface LimitsConfig {
-  /** Of a request body, after decompression. */
-  readonly bodyBytes: number;
-  /** A plain (not streamed) answer is cut here and returned as far as it got. */
-  readonly plainTimeoutMs: number;
-  /** From acceptance to the first token. */
-  readonly firstTokenTimeoutMs: number;
-  /** Between two tokens. */
-  readonly idleTimeoutMs: number;
-  /** For the headers of a request to arrive. */
-  readonly headersTimeoutMs: number;
-  /** For a whole request, body included, to arrive. */
-  readonly requestTimeoutMs: number;
-  /** An idle connection is kept open this long. */
-  readonly keepAliveTimeoutMs: number;
-  /** A client that takes no bytes for this long is given up. */
-  readonly stallTimeoutMs: number;
-  /** A stream that has sent nothing for this long sends a comment line. */
-  readonly heartbeatMs: number;
-  /** Prompts of one request under way at the same time. */
-  readonly promptConcurrency: number;
+export interface LimitsConfig extends HttpLimits {
   /** Requests waiting per model; one more is refused. */
   readonly queueLength: number;
   /** Running requests may finish within this time after a stop was asked for. */
