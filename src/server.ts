@@ -6,6 +6,7 @@ import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
 import { chooseLibraries } from "./engines/llama/engine-choice.ts";
 import { freeModelMemory } from "./engines/llama/free-memory.ts";
+import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
 import { createApp } from "./http/app.ts";
 import { configuredKeys, openToAll } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
@@ -47,9 +48,6 @@ export interface RunningModel {
   /** What it can do and the memory it takes; absent while its file cannot be used. */
   readonly facts?: { readonly model: EngineModel; readonly memoryBytes: number };
 }
-
-/** Requests that one model runs at the same time unless the configuration says otherwise. */
-const DEFAULT_SLOTS = 4;
 
 /** Longest time of Node's timers, ms; a model idle for longer stays. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -1,4 +1,4 @@
-/** A client of our own HTTP API, as small as `continuo complete` needs it. */
+/** A client of our own HTTP API, as small as the commands need it. */
 import { createParser } from "eventsource-parser";
 import { CommandFailure } from "./failure.ts";
 
@@ -14,8 +14,14 @@ export interface StreamRequest {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** What came out of a stream, piece by piece; the last one says why it ended. */
-export type Piece = { readonly text: string } | { readonly finish: string };
+/** What came out of a stream, piece by piece: text, why it ended, and the counts if they were asked for (`stream_options`). */
+export type Piece = { readonly text: string } | { readonly finish: string } | { readonly usage: Usage };
+
+/** Tokens. */
+export interface Usage {
+  readonly prompt: number;
+  readonly completion: number;
+}
 
 /**
  * Sends a request and yields its answer as it arrives.
@@ -103,6 +109,7 @@ interface Chunk {
     readonly delta?: { readonly content?: string | null };
     readonly finish_reason?: string | null;
   }[];
+  readonly usage?: { readonly prompt_tokens?: number; readonly completion_tokens?: number } | null;
 }
 
 function* piecesOf(data: string): Generator<Piece> {
@@ -112,6 +119,8 @@ function* piecesOf(data: string): Generator<Piece> {
     yield { text: text ?? delta?.content ?? "" };
     if (typeof finish === "string") yield { finish };
   }
+  const { prompt_tokens: prompt, completion_tokens: completion } = chunk.usage ?? {};
+  if (prompt !== undefined && completion !== undefined) yield { usage: { prompt, completion } };
 }
 
 async function refusalOf(response: Response): Promise<string> {

@@ -4,7 +4,9 @@ import { ConfigError } from "../config/error.ts";
 import { ServiceError } from "../errors.ts";
 import { ModelFailure } from "../models/failure.ts";
 import { VERSION } from "../version.ts";
+import { addBenchCommand } from "./commands/bench.ts";
 import { addCompleteCommand } from "./commands/complete.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
 import { addModelsCommand } from "./commands/models.ts";
 import { addPullCommand } from "./commands/pull.ts";
 import { addRmCommand } from "./commands/rm.ts";
@@ -23,6 +25,8 @@ addServeCommand(program);
 addCompleteCommand(program);
 addPullCommand(program);
 addModelsCommand(program);
+addDoctorCommand(program);
+addBenchCommand(program);
 addRmCommand(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
 

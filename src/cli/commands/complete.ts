@@ -1,14 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import { type Command, InvalidArgumentError } from "commander";
-import { loadConfig } from "../../config/load.ts";
-import { processSurroundings } from "../../config/surroundings.ts";
-import { type Service, servedModels, streamFrom } from "../client.ts";
+import type { Command } from "commander";
+import { type Service, streamFrom } from "../client.ts";
 import { type CompleteOptions, requestOf, type Task, taskFrom } from "../completion-task.ts";
-import { CommandFailure, EXIT } from "../failure.ts";
+import { decimal, wholeNumber } from "../option-values.ts";
+import { assertOneService, chooseModel, DEFAULT_URL, untilInterrupted, withService } from "../service.ts";
 import { outputTo, say } from "../terminal.ts";
-
-const DEFAULT_URL = "http://127.0.0.1:8100";
 
 const EXAMPLES = `
 Examples:
@@ -61,99 +58,30 @@ export function addCompleteCommand(program: Command): void {
 }
 
 async function complete(location: string | undefined, options: CompleteOptions): Promise<void> {
-  if (options.modelFile !== undefined && options.url !== undefined) {
-    throw new CommandFailure("choose one of --url and --model-file: a server, or none", EXIT.usage);
-  }
   const texts = {
     readFile: (path: string) => readFile(path),
     readStdin: () => buffer(process.stdin),
     isStdinTerminal: process.stdin.isTTY === true,
   };
+  const { modelFile, url } = options;
+  assertOneService(modelFile, url);
   const task = await taskFrom(location, options, texts);
-  const abort = new AbortController();
-  const interrupt = (): void => abort.abort(new CommandFailure("interrupted", EXIT.interrupted));
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-  try {
-    if (options.modelFile === undefined) await print(serviceFrom(options), task, options, abort.signal);
-    else await withOwnServer(options.modelFile, abort.signal, (service) => print(service, task, options, abort.signal));
-  } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-  }
+  await untilInterrupted((signal) =>
+    withService({ modelFile, url }, signal, (service) => print(service, task, options, signal)),
+  );
 }
 
 async function print(service: Service, task: Task, options: CompleteOptions, signal: AbortSignal): Promise<void> {
-  const model = options.model ?? (await chooseModel(service, task, signal));
+  const needsInfill = task.kind === "text" && task.suffix !== "";
+  const model = options.model ?? (await chooseModel(service, needsInfill, signal)).id;
   const output = outputTo(process.stdout);
   try {
     for await (const piece of streamFrom(service, requestOf(task, model, options), signal)) {
       if ("text" in piece) await output.write(piece.text);
-      else if (piece.finish === "length" && process.stderr.isTTY)
+      else if ("finish" in piece && piece.finish === "length" && process.stderr.isTTY)
         say(`\n(stopped after ${options.maxTokens} tokens; --max-tokens allows more)`);
     }
   } finally {
     output.end();
   }
-}
-
-async function chooseModel(service: Service, task: Task, signal: AbortSignal): Promise<string> {
-  const served = await servedModels(service, signal);
-  const needsInfill = task.kind === "text" && task.suffix !== "";
-  const chosen = served.find(({ continuo }) => !needsInfill || continuo?.capabilities.fim === true) ?? served[0];
-  if (chosen === undefined) {
-    throw new CommandFailure(
-      `the server at ${service.url} has no model; start it with \`continuo serve --model FILE\``,
-    );
-  }
-  return chosen.id;
-}
-
-function serviceFrom({ url }: CompleteOptions): Service {
-  const given = url ?? (process.env["CONTINUO_URL"] || DEFAULT_URL);
-  if (!URL.canParse(given))
-    throw new CommandFailure(`expected a URL such as ${DEFAULT_URL}, found "${given}"`, EXIT.usage);
-  const apiKey = process.env["CONTINUO_API_KEY"];
-  return { url: given.replace(/\/+$/, "").replace(/\/v1$/, ""), ...(apiKey ? { apiKey } : {}) };
-}
-
-/** A server of our own on a free loopback port, for as long as `use` runs. The environment of a real server has no say in it. */
-async function withOwnServer(
-  file: string,
-  signal: AbortSignal,
-  use: (service: Service) => Promise<void>,
-): Promise<void> {
-  const { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA } = process.env; // where pulled models are
-  const config = loadConfig(
-    { model: [file], port: "0", host: "127.0.0.1", logLevel: "silent" },
-    { ...processSurroundings(), env: { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA } },
-  );
-  if (process.stderr.isTTY) say(`loading ${file} …`);
-  const { createServer } = await import("../../server.ts");
-  const server = await createServer(config);
-  try {
-    await Promise.race([server.ready(), rejectWhenAborted(signal)]);
-    await use({ url: server.url });
-  } finally {
-    await server.close();
-  }
-}
-
-function rejectWhenAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-}
-
-function wholeNumber(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`Expected an integer of at least ${least}.`);
-  };
-}
-
-function decimal(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError("Expected a number.");
 }

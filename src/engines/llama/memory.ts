@@ -22,6 +22,9 @@ export interface Footprint {
 /** Rows of one decode: a full bulk slice beside every slot's answer. */
 export const BATCH_TOKENS = MAX_SLICE + 64;
 
+/** Requests that one model runs at the same time unless the configuration says otherwise. */
+export const DEFAULT_SLOTS = 4;
+
 /** Context tokens per slot unless the model was trained for fewer. */
 const DEFAULT_SLOT_TOKENS = 8_192;
 /** Below this a slot is of little use. */

@@ -1,0 +1,66 @@
+import type { Command } from "commander";
+import type { Flags } from "../../config/settings.ts";
+import type { Finding } from "../../doctor/finding.ts";
+import { EXIT } from "../failure.ts";
+import { outputTo } from "../terminal.ts";
+
+const EXAMPLES = `
+Takes the flags and variables of \`continuo serve\`, and looks at what that would use.
+
+Examples:
+  $ continuo doctor
+  $ continuo doctor --config continuo.yaml
+  $ continuo doctor --model model.gguf --port 9000 --json
+
+The exit code is 1 when there is a problem.`;
+
+/** Adds `continuo doctor` to the program. */
+export function addDoctorCommand(program: Command): void {
+  program
+    .command("doctor")
+    .summary("look for what would keep a server from working")
+    .description("Looks at platform, libraries, memory, port, data folder, configuration and models.")
+    .option("--model <file>", "GGUF file, or NAME=FILE; may be given several times", (file, all: string[] = []) => [
+      ...all,
+      file,
+    ])
+    .option("--config <file>", "YAML configuration")
+    .option("--host <address>", "address to listen on")
+    .option("--port <n>", "port to listen on")
+    .option("--data-dir <dir>", "where Continuo keeps what it stores")
+    .option("--slots <n>", "requests that run at the same time, for every model")
+    .option("--context <n>", "tokens one slot holds, for every model")
+    .option("--json", "for programs")
+    .addHelpText("after", EXAMPLES)
+    .action(doctor);
+}
+
+async function doctor({ json, ...flags }: Flags & { readonly json?: boolean }): Promise<void> {
+  const { examine } = await import("../../doctor/doctor.ts");
+  const findings = await examine(flags);
+  const output = outputTo(process.stdout);
+  await output.write(json === true ? `${JSON.stringify({ findings }, null, 2)}\n` : report(findings));
+  output.end();
+  if (findings.some(({ state }) => state === "problem")) process.exitCode = EXIT.failed;
+}
+
+/** One line per finding, advice below it, and a sum. */
+export function report(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ what }) => what.length));
+  const lines = findings.flatMap(({ what, state, found, advice }) => {
+    const start = `${state.padEnd("warning".length)}  ${what.padEnd(width)}  `;
+    return [start + found, ...(advice === undefined ? [] : [`${" ".repeat(start.length)}→ ${advice}`])];
+  });
+  return [...lines, "", sum(findings), ""].join("\n");
+}
+
+function sum(findings: readonly Finding[]): string {
+  const count = (state: Finding["state"]): number => findings.filter((each) => each.state === state).length;
+  const [problems, warnings] = [count("problem"), count("warning")];
+  if (problems > 0) return `${counted(problems, "problem")}, ${counted(warnings, "warning")}.`;
+  return warnings > 0 ? `It will work; ${counted(warnings, "warning")}.` : "Everything is as it should be.";
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,88 @@
+/** Which server a command talks to: one that runs, or one of its own for as long as the command takes. */
+import { loadConfig } from "../config/load.ts";
+import { processSurroundings } from "../config/surroundings.ts";
+import { type ListedModel, type Service, servedModels } from "./client.ts";
+import { CommandFailure, EXIT } from "./failure.ts";
+import { say } from "./terminal.ts";
+
+export const DEFAULT_URL = "http://127.0.0.1:8100";
+
+export interface ServiceChoice {
+  /** A GGUF file to serve for the one command. */
+  readonly modelFile: string | undefined;
+  /** A server that runs; absent: `CONTINUO_URL`, else `DEFAULT_URL`. */
+  readonly url: string | undefined;
+}
+
+/** Throws `CommandFailure` where both are given. */
+export function assertOneService(modelFile: string | undefined, url: string | undefined): void {
+  if (modelFile === undefined || url === undefined) return;
+  throw new CommandFailure("choose one of --url and --model-file: a server, or none", EXIT.usage);
+}
+
+/** Runs `use` with the chosen server; a server of our own is closed afterwards, whatever happens. */
+export async function withService(
+  { modelFile, url }: ServiceChoice,
+  signal: AbortSignal,
+  use: (service: Service) => Promise<void>,
+): Promise<void> {
+  if (modelFile === undefined) await use(serviceAt(url));
+  else await withOwnServer(modelFile, signal, use);
+}
+
+/** SIGINT and SIGTERM abort what runs; the command then ends with the exit code of an interruption. */
+export async function untilInterrupted(use: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort(new CommandFailure("interrupted", EXIT.interrupted));
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  try {
+    await use(abort.signal);
+  } finally {
+    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+  }
+}
+
+/** The first model with weights of its own; where infill is needed, the first that can do it. */
+export async function chooseModel(service: Service, needsInfill: boolean, signal: AbortSignal): Promise<ListedModel> {
+  const served = await servedModels(service, signal);
+  const chosen = served.find(({ continuo }) => !needsInfill || continuo?.capabilities.fim === true) ?? served[0];
+  if (chosen !== undefined) return chosen;
+  throw new CommandFailure(`the server at ${service.url} has no model; start it with \`continuo serve --model FILE\``);
+}
+
+function serviceAt(url: string | undefined): Service {
+  const given = url ?? (process.env["CONTINUO_URL"] || DEFAULT_URL);
+  if (!URL.canParse(given))
+    throw new CommandFailure(`expected a URL such as ${DEFAULT_URL}, found "${given}"`, EXIT.usage);
+  const apiKey = process.env["CONTINUO_API_KEY"];
+  return { url: given.replace(/\/+$/, "").replace(/\/v1$/, ""), ...(apiKey ? { apiKey } : {}) };
+}
+
+/** A server of our own on a free loopback port, for as long as `use` runs. The environment of a real server has no say in it. */
+async function withOwnServer(
+  file: string,
+  signal: AbortSignal,
+  use: (service: Service) => Promise<void>,
+): Promise<void> {
+  const { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA } = process.env; // where pulled models are
+  const config = loadConfig(
+    { model: [file], port: "0", host: "127.0.0.1", logLevel: "silent" },
+    { ...processSurroundings(), env: { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA } },
+  );
+  if (process.stderr.isTTY) say(`loading ${file} …`);
+  const { createServer } = await import("../server.ts");
+  const server = await createServer(config);
+  try {
+    await Promise.race([server.ready(), rejectWhenAborted(signal)]);
+    await use({ url: server.url });
+  } finally {
+    await server.close();
+  }
+}
+
+function rejectWhenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}

@@ -1,0 +1,20 @@
+import { isLoopback } from "../config/checks.ts";
+import type { Config } from "../config/config.ts";
+import { type Finding, ok, warning } from "./finding.ts";
+
+/** Shorter keys can be guessed over a network. */
+const LONG_KEY = 16;
+
+/** Who may call: the address against the keys. An open address without keys is refused by the configuration itself. */
+export function examineAccess({ host, apiKeys }: Pick<Config, "host" | "apiKeys">): Finding {
+  const keys = apiKeys.length === 1 ? "1 key" : `${apiKeys.length} keys`;
+  if (isLoopback(host)) {
+    return ok("access", apiKeys.length === 0 ? "only this machine, without a key" : `only this machine, with ${keys}`);
+  }
+  const found = `other machines reach ${host}, with ${keys}`;
+  const short = apiKeys.filter(({ key }) => key.length < LONG_KEY).map(({ label }) => label);
+  if (short.length === 0)
+    return ok("access", `${found}; the server speaks plain HTTP, so use a network of your own or a proxy with TLS`);
+  const advice = `replace the short keys (${short.join(", ")}): \`openssl rand -hex 24\` makes one`;
+  return warning("access", found, advice);
+}

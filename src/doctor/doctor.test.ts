@@ -1,0 +1,93 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { temporaryFolder } from "../../test/support/files.ts";
+import { processSurroundings, type Surroundings } from "../config/surroundings.ts";
+import { examineAccess } from "./access.ts";
+import { examineDataFolder } from "./data-folder.ts";
+import { examine } from "./doctor.ts";
+import type { Probe } from "./libraries.ts";
+
+const probe: Probe = async () => ({ folder: "", llamaVersion: "v1", cpuVariant: "cpu", features: "", devices: [] });
+
+let folder: ReturnType<typeof temporaryFolder>;
+let surroundings: Surroundings;
+
+beforeAll(() => {
+  folder = temporaryFolder();
+  surroundings = { ...processSurroundings(), env: {}, cwd: folder.path, home: folder.path };
+});
+
+afterAll(() => folder.remove());
+
+test("without a model everything is looked at, and the missing model is a warning", async () => {
+  const findings = await examine({ port: "0" }, { probe, surroundings });
+
+  expect(findings.map(({ what }) => what)).toEqual(
+    expect.arrayContaining(["platform", "memory", "koffi", "libraries", "configuration", "data folder", "port"]),
+  );
+  expect(findings.find(({ what }) => what === "models")).toMatchObject({ state: "warning" });
+});
+
+test("what is wrong with the configuration is a problem each, and the rest is looked at nevertheless", async () => {
+  const config = join(folder.path, "wrong.yaml");
+  writeFileSync(config, "prot: 1\nlog_level: loud\n");
+
+  const findings = await examine({ config }, { probe, surroundings });
+
+  const problems = findings.filter(({ what }) => what === "configuration");
+  expect(problems.map(({ state }) => state)).toEqual(["problem", "problem"]);
+  expect(problems.map(({ found }) => found).join()).toContain("wrong.yaml:1:1: prot");
+  expect(findings.find(({ what }) => what === "libraries")).toMatchObject({ state: "ok" });
+});
+
+test("a configuration file that is not there is a problem", async () => {
+  const findings = await examine({ config: join(folder.path, "none.yaml") }, { probe, surroundings });
+
+  expect(findings.find(({ what }) => what === "configuration")).toMatchObject({ state: "problem" });
+});
+
+test("a data folder that is still to be made is in order where its parent can be written to", async () => {
+  const path = join(folder.path, "not", "yet");
+
+  const finding = await examineDataFolder(path);
+
+  expect(finding.state).not.toBe("problem");
+  expect(finding.found).toMatch(/not yet|not there yet/);
+});
+
+test("a data folder below a file is a problem", async () => {
+  const file = join(folder.path, "file");
+  writeFileSync(file, "");
+  chmodSync(file, 0o600);
+
+  expect(await examineDataFolder(join(file, "below"))).toMatchObject({ state: "problem" });
+});
+
+test.skipIf(process.getuid?.() === 0 || process.platform === "win32")(
+  "a data folder that this user may not write to is a problem",
+  async () => {
+    const path = join(folder.path, "closed");
+    mkdirSync(path, { mode: 0o500 });
+
+    expect(await examineDataFolder(path)).toMatchObject({ state: "problem" });
+  },
+);
+
+test.each([
+  ["127.0.0.1", [], "ok", "only this machine, without a key"],
+  ["localhost", ["a key of some length"], "ok", "only this machine, with 1 key"],
+  ["0.0.0.0", ["a key of some length", "another of that length"], "ok", "other machines reach 0.0.0.0, with 2 keys"],
+  ["0.0.0.0", ["short"], "warning", "other machines reach 0.0.0.0, with 1 key"],
+])("%s with keys %j is %s", (host, keys, state, found) => {
+  const finding = examineAccess({ host, apiKeys: keys.map((key) => ({ key, label: "mine" })) });
+
+  expect(finding.state).toBe(state);
+  expect(finding.found).toContain(found);
+});
+
+test("keys are never printed", () => {
+  const finding = examineAccess({ host: "0.0.0.0", apiKeys: [{ key: "hunter2", label: "mine" }] });
+
+  expect(JSON.stringify(finding)).not.toContain("hunter2");
+});
