@@ -175,3 +175,9 @@ describe("a grammar", () => {
     expect((await post(server.url, "/v1/completions", { ...GREEDY, prompt: "x" })).status).toBe(200);
   });
 });
+
+test("what was asked for and cannot have an effect is reported", async () => {
+  const ids = { ...GREEDY, prompt: [10, 11, 12], token_healing: true };
+
+  expect((await post(server.url, "/v1/completions", ids)).headers.get("x-continuo-ignored")).toBe("token_healing");
+});

@@ -3,6 +3,7 @@ import type { Engine, EngineModel, EngineStats, Health } from "../../continuatio
 import type { FimLayout } from "../../continuation/fim.ts";
 import { lower } from "../../continuation/lower.ts";
 import type { StreamPart } from "../../continuation/output.ts";
+import type { LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import { type Death, EngineProcess, type EngineProcessEvents } from "./engine-process.ts";
@@ -116,7 +117,9 @@ export class LlamaEngine implements Engine {
 
   async *generate(request: ContinuationRequest, signal: AbortSignal): AsyncGenerator<StreamPart> {
     const weights = await this.#loaded(signal);
-    const job = new Job(this.#message(request, weights), request.choices, this.name, (message) =>
+    const asked = this.#message(request, weights);
+    const ignored = this.#ignored(request, asked.prompt);
+    const job = new Job(asked, request.choices, { model: this.name, ignored }, (message) =>
       this.#process.send(message),
     );
     const stop = (): void => job.fail(signal.reason);
@@ -227,6 +230,14 @@ export class LlamaEngine implements Engine {
       speculation: request.speculation ?? this.#options.speculation ?? true,
       ...(request.grammar !== undefined && { grammar: { source: request.grammar, prefix: prefixOf(request) } }),
     };
+  }
+
+  /** What a request asked for although it cannot have an effect here. */
+  #ignored({ tokenHealing, speculation }: ContinuationRequest, { heal }: LoweredPrompt): readonly string[] {
+    return [
+      ...(tokenHealing === true && heal === undefined ? ["tokenHealing"] : []),
+      ...(speculation === true && this.#options.engine.deterministic ? ["speculation"] : []),
+    ];
   }
 
   #receive(message: FromEngine): void {

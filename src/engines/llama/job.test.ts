@@ -23,7 +23,10 @@ const REQUEST: Omit<GenerateMessage, "choices" | "resumed"> = {
 
 function job(choices = 1, over: Partial<typeof REQUEST> = {}): { job: Job; sent: FlowMessage[] } {
   const sent: FlowMessage[] = [];
-  return { job: new Job({ ...REQUEST, ...over }, choices, "weights", (message) => sent.push(message)), sent };
+  return {
+    job: new Job({ ...REQUEST, ...over }, choices, { model: "weights", ignored: [] }, (message) => sent.push(message)),
+    sent,
+  };
 }
 
 function output(over: Partial<StepOutput> = {}): StepOutput {

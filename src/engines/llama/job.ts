@@ -25,7 +25,7 @@ const KILL_COST = 1;
 export class Job {
   readonly id: number;
   readonly #request: Omit<GenerateMessage, "choices" | "resumed">;
-  readonly #model: string;
+  readonly #about: { readonly model: string; readonly ignored: readonly string[] };
   readonly #queue: PartQueue<StreamPart>;
   readonly #generated: number[][];
   readonly #finished: (number | undefined)[];
@@ -40,12 +40,12 @@ export class Job {
   constructor(
     request: Omit<GenerateMessage, "choices" | "resumed">,
     choices: number,
-    model: string,
+    about: { readonly model: string; readonly ignored: readonly string[] },
     send: (message: FlowMessage) => void,
   ) {
     this.id = request.id;
     this.#request = request;
-    this.#model = model;
+    this.#about = about;
     this.#queue = new PartQueue((paused) => send({ type: "flow", id: request.id, paused }));
     this.#generated = Array.from({ length: choices }, () => []);
     this.#finished = Array.from({ length: choices }, () => undefined);
@@ -76,7 +76,7 @@ export class Job {
   accept({ promptTokens, truncatedTokens }: AcceptedMessage): void {
     this.#silentDeaths = { count: 0, cost: 0 };
     this.#promptTokens = promptTokens;
-    this.#queue.push({ type: "start", model: this.#model, promptTokens, truncatedTokens, ignored: [] });
+    this.#queue.push({ type: "start", ...this.#about, promptTokens, truncatedTokens });
   }
 
   refuse({ code, message, param, retryAfterMs }: RefusedMessage): void {
