@@ -43,6 +43,16 @@ describe("not on a terminal", () => {
     expect(written).toEqual(["downloading 60 %, 600 MB of 1.00 GB, 50.0 MB/s, 8 s left\n"]);
   });
 
+  test("the check of the sum is one line", () => {
+    const { view: progress, written } = view(false);
+
+    for (let done = 0; done <= TOTAL; done += TOTAL / 10) {
+      progress.update({ doing: "checking", doneBytes: done, totalBytes: TOTAL });
+    }
+
+    expect(written).toEqual(["checking sha256 of 1.00 GB\n"]);
+  });
+
   test("the rate is that of the last five seconds", () => {
     const { view: progress, written, at } = view(false);
 

@@ -1,4 +1,4 @@
-/** How far a transfer has come: a bar that is drawn anew on a terminal, a line at every tenth elsewhere. */
+/** How far a transfer has come: a bar that is drawn anew on a terminal, elsewhere a line at every tenth of the download. */
 import { sizeText } from "../models/bytes.ts";
 import type { Progress } from "../models/install.ts";
 
@@ -56,6 +56,8 @@ export class ProgressView {
   }
 
   #begin({ doing, doneBytes, totalBytes }: Progress): void {
+    const { stream } = this.#options;
+    if (doing === "checking" && stream.isTTY !== true) stream.write(`${VERBS[doing]} of ${sizeText(totalBytes)}\n`);
     this.#doing = doing;
     this.#samples = [];
     this.#lastTenth = totalBytes === 0 ? 0 : Math.floor((TENTHS * doneBytes) / totalBytes);
@@ -75,6 +77,8 @@ export class ProgressView {
   }
 
   #print(progress: Progress): void {
+    // Checking takes seconds where downloading takes minutes.
+    if (progress.doing === "checking") return;
     const tenth = progress.totalBytes === 0 ? TENTHS : Math.floor((TENTHS * progress.doneBytes) / progress.totalBytes);
     if (tenth <= this.#lastTenth) return;
     this.#lastTenth = tenth;

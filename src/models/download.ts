@@ -2,6 +2,7 @@
  * One file from a server to the disk: over several connections, resumable, checked, and in place only when it is whole.
  */
 import { createHash } from "node:crypto";
+import { diskFailure, isDiskError } from "./disk-failure.ts";
 import { ModelFailure } from "./failure.ts";
 import type { RemoteFile } from "./hub.ts";
 import { type OpenFile, PartFile } from "./part-file.ts";
@@ -88,7 +89,7 @@ async function fill(part: PartFile, ask: Ask, probed: Probed, options: DownloadO
     await filling.run();
   } catch (error) {
     await part.save().catch(() => {}); // a disk that is full cannot take the record either; the last one still holds
-    throw explained(error, ask.what);
+    throw diskFailure(error, ask.what);
   }
 }
 
@@ -207,22 +208,6 @@ class Filling {
 /** A disk's error stays what it is; everything a connection does becomes a `TransferError`. */
 function connectionErrorOnly(error: unknown, host: string, signal: AbortSignal): unknown {
   return isDiskError(error) ? error : connectionError(error, host, signal);
-}
-
-const DISK_ERRORS = ["ENOSPC", "EDQUOT", "EIO", "EROFS", "EFBIG", "EACCES", "EPERM", "ENOENT"];
-
-function isDiskError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && "code" in error && DISK_ERRORS.includes(String(error.code));
-}
-
-function explained(error: unknown, what: string): unknown {
-  if (!isDiskError(error)) return error;
-  if (error.code === "ENOSPC" || error.code === "EDQUOT") {
-    return new ModelFailure(
-      `the disk is full; what arrived of ${what} is kept. Free some space, or take another directory with --data-dir, and run the same command again`,
-    );
-  }
-  return new ModelFailure(`${what} cannot be written (${error.message}); check the directory and its disk`);
 }
 
 /** The reply must be of the range asked for, of a file of the known size, in the version begun with. */

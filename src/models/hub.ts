@@ -86,7 +86,7 @@ export function jsonReader(hub: Hub, repository: string, transport: Transport, s
         `${hub.endpoint} does not answer like ${hub.title}; check ${hub.endpointVariable} (${z.prettifyError(parsed.error)})`,
       );
     }
-    const next = nextPage(reply);
+    const next = nextPage(reply, hub);
     return { value: parsed.data, ...(next !== undefined && { next }) };
   };
 }
@@ -119,7 +119,13 @@ function jsonIn(text: string): unknown {
   }
 }
 
-/** `Link: <…>; rel="next"` (RFC 8288). */
-function nextPage(reply: Reply): string | undefined {
-  return /<([^>]+)>\s*;\s*rel="?next"?/.exec(reply.header("link") ?? "")?.[1];
+/**
+ * `Link: <…>; rel="next"` (RFC 8288). A mirror may pass on the address of the hub it mirrors; the page is asked of the
+ * mirror all the same, so that no other host sees the token.
+ */
+function nextPage(reply: Reply, { endpoint }: Hub): string | undefined {
+  const link = /<([^>]+)>\s*;\s*rel="?next"?/.exec(reply.header("link") ?? "")?.[1];
+  if (link === undefined || !URL.canParse(link, endpoint)) return undefined;
+  const url = new URL(link, endpoint);
+  return url.origin === new URL(endpoint).origin ? url.href : `${endpoint}${url.pathname}${url.search}`;
 }

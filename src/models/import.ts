@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { copyFile, link, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncFolder } from "./atomic.ts";
+import { diskFailure } from "./disk-failure.ts";
 import { ModelFailure } from "./failure.ts";
 import { beginsLikeGguf } from "./gguf-magic.ts";
 import { checkRoom, type FetchOptions, sha256Of } from "./install.ts";
@@ -73,7 +74,7 @@ async function linkOrCopy(from: string, to: string, sizeBytes: number, options: 
       await copyFile(from, part, constants.COPYFILE_FICLONE);
     } catch (error) {
       await rm(part, { force: true });
-      throw new ModelFailure(`${from} cannot be copied to ${to} (${messageOf(error)})`);
+      throw diskFailure(error, to);
     }
   }
   await rename(part, to);

@@ -48,7 +48,7 @@ export async function fetchFiles(what: Fetch, options: FetchOptions): Promise<Ma
     const to = join(what.folder, name);
     const { secrets, accessAdvice, reference } = what;
     const facts =
-      (await alreadyThere(to, file, options)) ??
+      (await alreadyThere(to, file, progress, options)) ??
       (await download({ file, secrets, accessAdvice, to, reference }, { ...options, progress }));
     fetched.push({ name, ...facts });
   }
@@ -75,13 +75,13 @@ export async function checkRoom(
 async function alreadyThere(
   path: string,
   { sizeBytes, sha256 }: RemoteFile,
+  progress: DownloadOptions["progress"],
   { signal }: FetchOptions,
 ): Promise<Omit<Manifest["files"][number], "name"> | undefined> {
   const found = await sizeOf(path);
   if (sha256 === undefined || found === undefined || found !== sizeBytes) return undefined;
-  return (await sha256Of(path, () => {}, signal)) === sha256
-    ? { sizeBytes: found, sha256, isChecked: true }
-    : undefined;
+  const actual = await sha256Of(path, (bytes) => progress(bytes, "checking"), signal);
+  return actual === sha256 ? { sizeBytes: found, sha256, isChecked: true } : undefined;
 }
 
 /** @param progress is told the bytes read so far */

@@ -24,7 +24,7 @@ export async function takeLock(path: string): Promise<Lock | undefined> {
   const token = randomBytes(8).toString("hex");
   for (;;) {
     if (await created(path, token)) return held(path, token);
-    const text = await readFile(path, "utf8").catch(() => undefined);
+    const text = await textOf(path);
     if (text === undefined) continue; // released between the two looks
     if (!(await isLeftBehind(path, text))) return undefined;
     await takeAway(path, text, token);
@@ -59,6 +59,16 @@ function held(path: string, token: string): Lock {
       if (text.includes(token)) await rm(path, { force: true });
     },
   };
+}
+
+/** Undefined when there is no such file. */
+async function textOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 async function isLeftBehind(path: string, text: string): Promise<boolean> {

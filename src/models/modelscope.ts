@@ -1,14 +1,19 @@
 /** ModelScope's dialect. Environment and addresses as in modelscope-hub 0.5. */
 import { z } from "zod";
 import { encodePath, endpointFrom, linkedFile } from "./endpoint.ts";
+import { ModelFailure } from "./failure.ts";
 import type { Environment, Hub, Listing, ReadJson } from "./hub.ts";
 
 const filesSchema = z.object({
-  Data: z.object({
-    Files: z.array(
-      z.object({ Path: z.string(), Type: z.string(), Size: z.number().optional(), Sha256: z.string().nullish() }),
-    ),
-  }),
+  /** Why there are no data. */
+  Message: z.string().nullish(),
+  Data: z
+    .object({
+      Files: z.array(
+        z.object({ Path: z.string(), Type: z.string(), Size: z.number().optional(), Sha256: z.string().nullish() }),
+      ),
+    })
+    .nullish(),
 });
 
 export function modelScope(env: Environment): Hub {
@@ -38,6 +43,8 @@ async function list(endpoint: string, repository: string, revision: string, read
   const model = `/api/v1/models/${encodePath(repository)}`;
   const query = new URLSearchParams({ Revision: revision, Recursive: "True" });
   const { value } = await read(`${model}/repo/files?${query}`, filesSchema);
+  if (!value.Data)
+    throw new ModelFailure(`ModelScope does not list ${repository}: ${value.Message ?? "no reason given"}`);
   const files = value.Data.Files.filter(({ Type }) => Type !== "tree").map(({ Path, Size, Sha256 }) => ({
     path: Path,
     url: `${endpoint}${model}/repo?${new URLSearchParams({ Revision: revision, FilePath: Path })}`,

@@ -178,7 +178,7 @@ describe("getting through", () => {
     ]);
   });
 
-  test("listings in pages are read to the end", async () => {
+  test("listings in pages are read to the end, from the endpoint itself", async () => {
     const others = Array.from({ length: 7 }, (_, index) => ({ path: `note-${index}.txt`, content: Buffer.from("x") }));
     const server = await hub({
       repositories: { [REPOSITORY]: [...others, { path: FILE, content: CONTENT }] },
@@ -186,6 +186,7 @@ describe("getting through", () => {
     });
 
     await expect(puller(folder.path, server).pull(NAME)).resolves.toBeDefined();
+    expect(server.asked.filter(({ path }) => path.includes("/tree/"))).toHaveLength(3);
   });
 });
 
@@ -408,6 +409,25 @@ function fullAfter(bytes: number): (path: string, flags: number) => Promise<File
     return file;
   };
 }
+
+test("a directory that cannot be written is named", async () => {
+  const taken = join(folder.path, "models");
+  writeFileSync(taken, "a file where a directory should be");
+
+  const { message } = await failure(puller(folder.path, await hub()).pull(NAME));
+
+  expect(message).toContain(`${taken} cannot be written (`);
+  expect(message).toContain("--data-dir");
+});
+
+test("what ModelScope says in place of a listing is passed on", async () => {
+  const reply = Buffer.from('{"Code":10010205001,"Message":"record not found","Data":null}');
+  const server = await hub({ hubFault: () => ({ status: 200, content: reply }) });
+
+  const { message } = await failure(puller(folder.path, server).pull(NAME, { preferred: "ms" }));
+
+  expect(message).toMatch(/ModelScope does not list Qwen\/.*: record not found\. Another hub may have it/);
+});
 
 describe("shards", () => {
   const shards = [1, 2, 3].map((number) => ({

@@ -2,6 +2,7 @@
 import { basename, join } from "node:path";
 import { sizeText } from "./bytes.ts";
 import { chooseVariant } from "./choice.ts";
+import { diskFailure } from "./disk-failure.ts";
 import { ModelFailure } from "./failure.ts";
 import { accessAdvice, type HubId, jsonReader, otherHub, type RemoteFile } from "./hub.ts";
 import { importFiles } from "./import.ts";
@@ -38,7 +39,14 @@ export async function pull(text: string, options: PullOptions): Promise<Pulled> 
       "usage",
     );
   }
-  const reference = parseReference(text, options);
+  try {
+    return await pullReference(text, parseReference(text, options), options);
+  } catch (error) {
+    throw diskFailure(error, options.store.path);
+  }
+}
+
+function pullReference(text: string, reference: Reference, options: PullOptions): Promise<Pulled> {
   switch (reference.kind) {
     case "file":
       return pullFile(text, reference.path, options);

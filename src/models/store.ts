@@ -8,6 +8,7 @@ import { mkdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { DRAFT_SUFFIX, writeWhole } from "./atomic.ts";
+import { ModelFailure } from "./failure.ts";
 import { PART_SUFFIX, RECORD_SUFFIX } from "./part-file.ts";
 
 const manifestSchema = z.object({
@@ -155,7 +156,10 @@ export class ModelStore {
     const before = this.manifest(manifest.name)?.files ?? [];
     await writeWhole(join(folder, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`);
     const kept = new Set(manifest.files.map(({ name }) => name));
-    for (const { name } of before) if (!kept.has(name)) await rm(join(folder, name), { force: true });
+    for (const { name } of before) {
+      // Windows keeps a file that a server has loaded; it goes with the model.
+      if (!kept.has(name)) await rm(join(folder, name), { force: true }).catch(() => {});
+    }
   }
 
   /** Removes a model and whatever is left of its downloads. */
@@ -185,7 +189,10 @@ export class ModelStore {
     } catch (error) {
       // Nothing was pulled yet; a directory that cannot be read is something else, and must be said.
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new ModelFailure(
+        `${this.path} cannot be read (${reason}); check the directory, or take another with --data-dir`,
+      );
     }
   }
 }

@@ -136,8 +136,13 @@ export async function startHubServer(options: HubOptions): Promise<HubServer> {
   };
 }
 
+const checksums = new WeakMap<Buffer, string>();
+
+/** Kept per buffer: large files are asked for in many parts. */
 export function sha256(content: Buffer): string {
-  return createHash("sha256").update(content).digest("hex");
+  const known = checksums.get(content) ?? createHash("sha256").update(content).digest("hex");
+  checksums.set(content, known);
+  return known;
 }
 
 async function listen(server: Server): Promise<string> {
@@ -181,7 +186,8 @@ function answerHub(
   else if (action.startsWith("revision/")) json({ sha: COMMIT });
   else if (action.startsWith("tree/")) {
     const start = Number(url.searchParams.get("cursor") ?? 0);
-    const next = new URL(url.pathname + url.search, `http://${request.headers.host}`);
+    // As mirrors do: the address is that of the hub they mirror.
+    const next = new URL(url.pathname + url.search, "https://huggingface.invalid");
     next.searchParams.set("cursor", String(start + pageFiles));
     json(
       files.slice(start, start + pageFiles).map(treeEntry),

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { loadDataDir } from "../../config/load.ts";
 import { nearest } from "../../config/nearest.ts";
 import { sizeText } from "../../models/bytes.ts";
+import { diskFailure } from "../../models/disk-failure.ts";
 import { ModelFailure } from "../../models/failure.ts";
 import { takeLock } from "../../models/lock.ts";
 import { ModelStore } from "../../models/store.ts";
@@ -85,6 +86,8 @@ async function exclusively(name: string, store: ModelStore, work: () => Promise<
   }
   try {
     await work();
+  } catch (error) {
+    throw diskFailure(error, store.folder(name));
   } finally {
     await lock.release();
     await store.forgetEmpty(name);
