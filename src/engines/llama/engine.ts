@@ -34,6 +34,8 @@ export interface LlamaEngineOptions {
   readonly libraries?: string;
   /** Layers that go to a GPU; absent: all, where there is one. */
   readonly gpuLayers?: number;
+  /** What computes, for people. */
+  readonly device?: string;
   /** The script of the engine process; absent: the one beside this file. */
   readonly script?: URL;
   /** For logs; one line without prompt text. */
@@ -145,6 +147,8 @@ export class LlamaEngine implements Engine {
   health(): Health {
     const health = this.#process.health();
     const about = this.#known === undefined ? "" : `, about ${inMebibytes(this.#known.footprint.total)}`;
+    const { device } = this.#options;
+    if (health.state === "ready" && device !== undefined) return { ...health, detail: `${health.detail}, ${device}` };
     if (health.state === "loading") return { ...health, detail: `${health.detail}${about}` };
     if (health.state !== "unloaded") return health;
     if (this.#problem !== undefined) return { state: "failed", detail: this.#problem.message };
@@ -227,7 +231,7 @@ export class LlamaEngine implements Engine {
       ...(request.logprobs !== undefined && { logprobs: request.logprobs }),
       promptLogprobs: request.promptLogprobs,
       healing: request.tokenHealing ?? this.#options.tokenHealing ?? prompt.heal?.byDefault ?? false,
-      speculation: request.speculation ?? this.#options.speculation ?? true,
+      speculation: !this.#options.engine.deterministic && (request.speculation ?? this.#options.speculation ?? true),
       ...(request.grammar !== undefined && { grammar: { source: request.grammar, prefix: prefixOf(request) } }),
     };
   }
