@@ -4,7 +4,7 @@ import type { Config, ModelConfig } from "./config/config.ts";
 import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
-import { chooseLibraries } from "./engines/llama/engine-choice.ts";
+import { chooseLibraries, type LibraryChoice } from "./engines/llama/engine-choice.ts";
 import { freeModelMemory } from "./engines/llama/free-memory.ts";
 import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
 import { createApp } from "./http/app.ts";
@@ -59,7 +59,7 @@ export async function createServer(config: Config): Promise<RunningServer> {
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
   const free = freeModelMemory(libraries.gpus, config.models[0]?.gpuLayers);
   const pool = poolFor(memoryBudget(config.memoryBudget, free), log);
-  const served = config.models.map((model) => serve(model, config, libraries.folder, pool, log));
+  const served = config.models.map((model) => serve(model, config, libraries, pool, log));
   const directory = new ModelDirectory({
     known: CATALOGUE,
     lookUp: catalogueEntry,
@@ -124,7 +124,7 @@ interface Served {
 function serve(
   model: ModelConfig,
   { limits, fimLayouts }: Config,
-  libraries: string | undefined,
+  libraries: LibraryChoice,
   pool: ModelPool,
   log: Log,
 ): Served {
@@ -148,7 +148,8 @@ function serve(
     speculation: model.speculation,
     ...(model.tokenHealing !== undefined && { tokenHealing: model.tokenHealing }),
     ...(model.fim !== undefined && { fim: model.fim }),
-    ...(libraries !== undefined && { libraries }),
+    device: libraries.note,
+    ...(libraries.folder !== undefined && { libraries: libraries.folder }),
     ...(model.gpuLayers !== undefined && { gpuLayers: model.gpuLayers }),
     report: (event) => log.info({ model: model.name }, event),
   });

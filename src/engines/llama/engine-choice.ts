@@ -8,13 +8,15 @@ export interface LibraryChoice {
   readonly folder?: string;
   /** GPUs that will be used. */
   readonly gpus: readonly Device[];
-  /** One line for logs and banners. */
+  /** One line for logs and banners: what computes, or why no GPU does. */
   readonly note: string;
   /** A GPU was to be used, and the processor does the work. */
   readonly fellBack: boolean;
 }
 
-const PLATFORM: LibraryChoice = { gpus: [], note: "the platform's own libraries", fellBack: false };
+/** Metal is part of the platform's libraries on Apple silicon. */
+const isAppleSilicon = process.platform === "darwin" && process.arch === "arm64";
+const PLATFORM: LibraryChoice = { gpus: [], note: isAppleSilicon ? "Metal" : "the processor", fellBack: false };
 
 /**
  * `auto` takes installed GPU libraries that find a GPU, `cuda` and `vulkan` those and no others, `cpu` none.

@@ -1,0 +1,106 @@
+import { Argument, type Command } from "commander";
+import { loadDataDir } from "../../config/load.ts";
+import { ENGINE_VERSION, GPU_KINDS, type GpuKind, gpuLibraryFolder } from "../../engines/llama/library-folder.ts";
+import { type LibraryReport, probeLibraries } from "../../engines/llama/probe.ts";
+import { sizeText } from "../../models/bytes.ts";
+import {
+  enginesFolder,
+  folderBytes,
+  installPackage,
+  packageFor,
+  removePackage,
+  unpackedBytes,
+} from "../engine-packages.ts";
+import { CommandFailure } from "../failure.ts";
+import { say } from "../terminal.ts";
+
+interface EngineFlags {
+  readonly dataDir?: string;
+  readonly config?: string;
+}
+
+const EXAMPLES = `
+The processor's libraries (on Apple silicon with Metal) come with Continuo. CUDA and Vulkan are npm packages, installed
+below the data directory. "serve" uses them when they find a GPU; --engine chooses otherwise.
+
+Examples:
+  $ continuo engine add cuda
+  $ continuo engine list
+  $ continuo engine remove cuda`;
+
+/** Adds `continuo engine` to the program. */
+export function addEngineCommand(program: Command): void {
+  const engine = program
+    .command("engine")
+    .summary("install libraries that use a GPU")
+    .description("Installs, lists and removes llama.cpp libraries that use a GPU.")
+    .addHelpText("after", EXAMPLES);
+  const withFolder = (command: Command): Command =>
+    command
+      .option("--data-dir <dir>", "where Continuo keeps what it stores")
+      .option("--config <file>", "YAML configuration, for its data_dir");
+  const kind = (): Argument => new Argument("<kind>", "what computes").choices(GPU_KINDS);
+  withFolder(engine.command("add").description("Installs libraries and tries them.").addArgument(kind())).action(add);
+  withFolder(engine.command("list").description("What is installed, and what it finds here.")).action(list);
+  withFolder(engine.command("remove").description("Removes libraries.").addArgument(kind())).action(remove);
+}
+
+async function add(kind: GpuKind, flags: EngineFlags): Promise<void> {
+  const folder = enginesFolder(loadDataDir(flags));
+  const bytes = await unpackedBytes(kind);
+  say(`Installing ${packageFor(kind)}${bytes === undefined ? "" : ` (${sizeText(bytes)})`} into ${folder} …`);
+  const libraries = await installPackage(kind, folder);
+  say(`Installed: ${sizeText(await folderBytes(libraries))} in ${libraries}`);
+  const { whyNoGpu, ...report } = await tried(libraries);
+  if (whyNoGpu === undefined) {
+    say(`It works: ${devicesIn(report)}. "continuo serve" uses it from its next start on.`);
+  } else {
+    say(`No GPU can be used with it yet: ${whyNoGpu}.`);
+    say("Until then models run on the processor, and the start-up text says so.");
+  }
+}
+
+async function list(flags: EngineFlags): Promise<void> {
+  const folder = enginesFolder(loadDataDir(flags));
+  process.stdout.write(`cpu     ${ENGINE_VERSION}  ${await line()}\n`);
+  for (const kind of GPU_KINDS) {
+    const libraries = gpuLibraryFolder(kind, folder);
+    const text = libraries === undefined ? "-       not installed" : `${ENGINE_VERSION}  ${await line(libraries)}`;
+    process.stdout.write(`${kind.padEnd(8)}${text}\n`);
+  }
+}
+
+/** What libraries find on this machine, on one line; also when they cannot be loaded. */
+async function line(libraries?: string): Promise<string> {
+  try {
+    const report = await probeLibraries(libraries);
+    if (libraries === undefined) return `${report.cpuVariant}: ${devicesIn(report)}`;
+    return report.whyNoGpu === undefined ? devicesIn(report) : `no GPU can be used: ${report.whyNoGpu}`;
+  } catch (error) {
+    return `cannot be used: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+async function remove(kind: GpuKind, flags: EngineFlags): Promise<void> {
+  const folder = enginesFolder(loadDataDir(flags));
+  if (!(await removePackage(kind, folder))) throw new CommandFailure(`${kind} is not installed in ${folder}`);
+  say(`Removed ${kind}. A server that runs keeps what it has loaded until it stops.`);
+}
+
+async function tried(libraries: string): Promise<LibraryReport> {
+  try {
+    return await probeLibraries(libraries);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandFailure(`the libraries were installed but cannot be used: ${reason}`);
+  }
+}
+
+function devicesIn({ devices }: Pick<LibraryReport, "devices">): string {
+  return devices
+    .map(({ name, description, totalBytes }) => {
+      const memory = totalBytes > 0 ? `, ${sizeText(totalBytes)}` : "";
+      return `${name} (${description.trim()}${memory})`;
+    })
+    .join(", ");
+}
