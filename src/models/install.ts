@@ -7,7 +7,7 @@ import { sizeText } from "./bytes.ts";
 import { type DownloadOptions, download } from "./download.ts";
 import { ModelFailure } from "./failure.ts";
 import type { RemoteFile } from "./hub.ts";
-import { readRecord } from "./part-file.ts";
+import { BLOCK_BYTES, PART_SUFFIX } from "./part-file.ts";
 import type { Manifest, ModelStore } from "./store.ts";
 
 export interface Progress {
@@ -97,12 +97,12 @@ export async function sha256Of(path: string, progress: (bytes: number) => void, 
   return hash.digest("hex");
 }
 
+/** Bytes that the disk must still take: what a part has taken already is there, recorded or not. */
 async function missingBytes({ path, sizeBytes = 0, sha256 }: RemoteFile, folder: string): Promise<number> {
   const to = join(folder, basename(path));
   if (sha256 !== undefined && (await sizeOf(to)) === sizeBytes) return 0;
-  const record = await readRecord(to);
-  if (record === undefined || record.sizeBytes !== sizeBytes) return sizeBytes;
-  return sizeBytes - record.done.reduce((total, [start, end]) => total + end - start, 0);
+  const part = await stat(`${to}${PART_SUFFIX}`).catch(() => undefined); // none yet
+  return Math.max(0, sizeBytes - (part?.blocks ?? 0) * BLOCK_BYTES);
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -38,6 +38,9 @@ export interface PartOptions {
   readonly openFile?: OpenFile;
 }
 
+/** What `stat` counts in, whatever the blocks of the disk: parts have holes where nothing has arrived. */
+export const BLOCK_BYTES = 512;
+
 export const PART_SUFFIX = ".part";
 export const RECORD_SUFFIX = ".part.json";
 

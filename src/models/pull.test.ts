@@ -384,6 +384,15 @@ describe("failing", () => {
     expect(server.sentBytes()).toBeLessThan(CONTENT.length - 150_000);
   });
 
+  test("room that a part has taken already is not asked for again", async () => {
+    const here = puller(folder.path, await hub());
+    await failure(here.pull(NAME, { openFile: fullAfter(400_000), connections: 1 }));
+
+    const model = await here.pull(NAME, { freeBytes: async () => 64 * 2 ** 20 + 300_000 });
+
+    expect(readFileSync(model.file).equals(CONTENT)).toBe(true);
+  });
+
   test("too little room is found before anything is downloaded", async () => {
     const server = await hub();
 

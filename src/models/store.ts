@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { DRAFT_SUFFIX, writeWhole } from "./atomic.ts";
 import { ModelFailure } from "./failure.ts";
-import { PART_SUFFIX, RECORD_SUFFIX } from "./part-file.ts";
+import { BLOCK_BYTES, PART_SUFFIX, RECORD_SUFFIX } from "./part-file.ts";
 
 const manifestSchema = z.object({
   format: z.literal(1),
@@ -65,9 +65,6 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,119}$/;
 export function isModelName(name: string): boolean {
   return NAME.test(name) && !name.endsWith(".");
 }
-
-/** What `stat` counts in, whatever the blocks of the disk. */
-const BLOCK_BYTES = 512;
 
 const MANIFEST = "model.json";
 const LOCK = ".lock";
