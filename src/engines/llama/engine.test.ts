@@ -94,7 +94,6 @@ test("an answer is one start, deltas, a finish per choice and one usage", async 
       promptTokens: 3,
       completionTokens: 120,
       cachedPromptTokens: 0,
-      drafts: { proposed: 0, accepted: 0 },
       source: "engine",
     },
   });
