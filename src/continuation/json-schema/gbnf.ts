@@ -11,9 +11,9 @@ export type CodePoints = readonly [low: number, high: number];
 /** Longest repetition written at once. */
 const CHUNK = 1000;
 
-/** Exactly this text. */
+/** Exactly this text. Parentheses are escaped, so that those which are left show how deep a rule nests. */
 export function literal(text: string): string {
-  return `"${text.replace(/["\\\p{Cc}]/gu, (character) => escaped(character.codePointAt(0) ?? 0))}"`;
+  return `"${text.replace(/["\\()\p{Cc}]/gu, (character) => escaped(character.codePointAt(0) ?? 0))}"`;
 }
 
 /** The text is the name of a rule, and nothing else. */

@@ -2,6 +2,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GbnfGrammar } from "../../../test/support/gbnf.ts";
+import { jsonSchemas } from "../../../test/support/json-schemas.ts";
 import { refusal } from "../../../test/support/protocol-call.ts";
 import { Random } from "../../../test/support/random.ts";
 import { grammarOfJsonSchema, jsonObjectGrammar } from "./grammar.ts";
@@ -10,80 +11,13 @@ const grammarOf = (schema: unknown): GbnfGrammar => new GbnfGrammar(grammarOfJso
 const refused = (schema: unknown): readonly [string, string, string?] =>
   refusal(() => grammarOfJsonSchema(schema, "schema"));
 
-/** A schema, and values that it admits, written in the order of the schema. */
-interface Sample {
-  readonly schema: unknown;
-  readonly values: readonly unknown[];
-}
-
-const NAMES = ["a", "b", "ab", 'q"', "é"] as const;
-
-const leaf: fc.Arbitrary<Sample> = fc.oneof(
-  fc.constant({ schema: { type: "null" }, values: [null] }),
-  fc.constant({ schema: { type: "boolean", title: "yes or no" }, values: [true, false] }),
-  fc.array(fc.string({ unit: "binary" })).map((values) => ({ schema: { type: "string" }, values })),
-  fc.array(fc.maxSafeInteger()).map((values) => ({ schema: { type: "integer" }, values })),
-  fc
-    .tuple(fc.integer({ min: -1200, max: 1200 }), fc.nat(1500), fc.array(fc.double({ min: 0, max: 1, noNaN: true })))
-    .map(([low, width, parts]) => ({
-      schema: { type: "integer", minimum: low, maximum: low + width },
-      values: parts.map((part) => low + Math.round(part * width)),
-    })),
-  fc.tuple(fc.nat(3), fc.nat(3), fc.array(fc.string({ unit: "grapheme" }))).map(([min, more, texts]) => ({
-    schema: { type: "string", minLength: min, maxLength: min + more },
-    values: texts.filter((text) => [...text].length >= min && [...text].length <= min + more),
-  })),
-  fc.array(fc.jsonValue({ maxDepth: 1 }), { minLength: 1, maxLength: 3 }).map((values) => ({
-    schema: { enum: values },
-    values,
-  })),
-);
-
-const { schema: sample } = fc.letrec<{ schema: Sample }>((tie) => ({
-  schema: fc.oneof(
-    { maxDepth: 3, withCrossShrink: true },
-    leaf,
-    fc.tuple(tie("schema"), fc.nat(2), fc.nat(2)).map(([{ schema, values }, minItems, more]) => ({
-      schema: { type: "array", items: schema, minItems, maxItems: minItems + more },
-      values: [values.slice(0, minItems + more)].filter((items) => items.length >= minItems),
-    })),
-    fc
-      .uniqueArray(fc.tuple(fc.constantFrom(...NAMES), tie("schema"), fc.boolean()), { selector: ([name]) => name })
-      .chain((members) => fc.tuple(fc.constant(members), fc.boolean(), fc.subarray([...members.keys()])))
-      .map(([members, isClosed, chosen]) => objectOf(members, isClosed, chosen)),
-    fc.tuple(tie("schema"), tie("schema")).map(([one, other]) => ({
-      schema: { anyOf: [one.schema, other.schema] },
-      values: [...one.values, ...other.values],
-    })),
-    tie("schema").map(({ schema, values }) => ({ schema: { allOf: [schema, true] }, values })),
-  ),
-}));
-
-function objectOf(
-  members: readonly (readonly [string, Sample, boolean])[],
-  isClosed: boolean,
-  chosen: readonly number[],
-): Sample {
-  const present = members.filter(([, , isRequired], index) => isRequired || chosen.includes(index));
-  const value = Object.fromEntries(present.map(([name, { values }]) => [name, values[0]]));
-  return {
-    schema: {
-      type: "object",
-      properties: Object.fromEntries(members.map(([name, { schema }]) => [name, schema])),
-      required: members.filter(([, , isRequired]) => isRequired).map(([name]) => name),
-      additionalProperties: !isClosed,
-    },
-    values: present.every(([, { values }]) => values.length > 0) ? [value] : [],
-  };
-}
-
 /** An independent opinion on what a schema admits. */
 const validator = (schema: unknown): ((value: unknown) => boolean) =>
   new Ajv2020({ strict: false, meta: false, validateSchema: false }).compile(schema as object);
 
 test("values that the schema admits are admitted, compact and pretty-printed", () => {
   fc.assert(
-    fc.property(sample, ({ schema, values }) => {
+    fc.property(jsonSchemas, ({ schema, values }) => {
       const grammar = grammarOf(schema);
       for (const value of values) {
         expect(grammar.admits(JSON.stringify(value)), JSON.stringify(value)).toBe(true);
@@ -96,7 +30,7 @@ test("values that the schema admits are admitted, compact and pretty-printed", (
 
 test("whatever the grammar writes is one JSON value that the schema admits", () => {
   fc.assert(
-    fc.property(sample, fc.integer({ min: 1 }), ({ schema }, seed) => {
+    fc.property(jsonSchemas, fc.integer({ min: 1 }), ({ schema }, seed) => {
       const grammar = grammarOf(schema);
       const isValid = validator(schema);
       const random = new Random(seed);
@@ -113,7 +47,7 @@ test("whatever the grammar writes is one JSON value that the schema admits", () 
 test("a changed text is admitted only if the schema admits its value", () => {
   const change = fc.tuple(fc.nat(), fc.constantFrom("", "0", "1", "a", '"', ",", "}", "]", " ", "-", ".5"));
   fc.assert(
-    fc.property(sample, fc.array(change, { minLength: 5 }), ({ schema, values }, changes) => {
+    fc.property(jsonSchemas, fc.array(change, { minLength: 5 }), ({ schema, values }, changes) => {
       const grammar = grammarOf(schema);
       const isValid = validator(schema);
       for (const value of values) {
@@ -158,6 +92,7 @@ describe("what is admitted", () => {
     [{ prefixItems: [{ const: 0 }], items: { const: 1 }, maxItems: 3 }, ["[0]", "[0,1,1]"], ["[0,1,1,1]", "[1]"]],
     [{ type: "array", maxItems: 0 }, ["[]", "[ ]"], ["[1]"]],
     [{ type: ["string", "null"], maxLength: 2 }, ["null", '"ab"', '"\\ud83d\\ude00b"'], ['"abc"', "1", '"\\ud83d"']],
+    [{ type: "string" }, ['"\u007f\u2028"', '"\\u0000\\/"'], ['"\u0000"', '"\n"', '"\\x"', '"\\ud800"']],
     [{ type: "string", nullable: true }, ["null", '""'], ["1"]],
     [{ type: "string", enum: ["a", 1] }, ['"a"'], ["1"]],
     [{ enum: [1, 5, 9], minimum: 2, exclusiveMaximum: 9 }, ["5"], ["1", "9"]],

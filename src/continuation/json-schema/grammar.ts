@@ -130,9 +130,11 @@ class Grammar {
       case "boolean":
         return this.#rules.shared("boolean", () => '"true" | "false"');
       case "integer":
-        return number === undefined ? this.#rules.shared("integer", () => INTEGER) : integersIn(number);
+        return number === undefined
+          ? this.#rules.shared("integer", () => INTEGER)
+          : this.#inRange(number, path, integersIn);
       case "number":
-        return number === undefined ? anyNumber(this.#rules) : this.#number(number, path);
+        return number === undefined ? anyNumber(this.#rules) : this.#inRange(number, path, numbersIn);
       case "string":
         return string === undefined ? anyString(this.#rules) : this.#string(string, path);
       case "array":
@@ -142,10 +144,10 @@ class Grammar {
     }
   }
 
-  #number(range: Range, path: string): string | undefined {
+  #inRange(range: Range, path: string, write: (range: Range) => string | undefined): string | undefined {
     const isWritable = [range.low, range.high].every((bound) => bound === undefined || isPlain(bound));
-    if (isWritable) return numbersIn(range);
-    throw unsupported(path, "bounds of a number should have a notation without exponent");
+    if (isWritable) return write(range);
+    throw unsupported(path, "bounds of numbers should be from 0.000001 to 1e21 away from zero, or zero");
   }
 
   #string({ minLength, maxLength, pattern }: StringConstraints, path: string): string | undefined {

@@ -48,12 +48,11 @@ function anyCharacter(rules: Rules): string {
   });
 }
 
-/** Characters that stand for themselves between quotation marks. Models have no business writing a DEL. */
+/** Characters that stand for themselves between quotation marks (RFC 8259, 7: DEL is one of them). */
 const PLAIN: readonly CodePoints[] = [
   [0x20, 0x21],
   [0x23, 0x5b],
-  [0x5d, 0x7e],
-  [0x80, 0x10ffff],
+  [0x5d, 0x10ffff],
 ];
 
 /** Characters with a short escape. */
@@ -103,8 +102,8 @@ function otherThan(taken: readonly (readonly string[])[], rules: Rules): string 
   const different = common(PLAIN, complement([...byFirst.keys()].map(codePointOf)));
   const plain = rules.shared("plain", () => oneOf(PLAIN));
   const options = [...byFirst].map(([first, rests]) => sequence(literal(first), otherThan(rests, rules)));
-  const body = `(${[`${oneOf(different)} ${plain}*`, ...options].join(" | ")})`;
-  return taken.some((rest) => rest.length === 0) ? body : `${body}?`;
+  const more = rules.named("other", [`${oneOf(different)} ${plain}*`, ...options].join(" | "));
+  return taken.some((rest) => rest.length === 0) ? more : `${more}?`;
 }
 
 function common(a: readonly CodePoints[], b: readonly CodePoints[]): readonly CodePoints[] {
