@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { TransferError, Transport } from "./transport.ts";
 
 const never = new AbortController().signal;
@@ -82,6 +82,27 @@ describe("redirects", () => {
       expect((await failure(url)).message).toMatch(/is no web address/);
     },
   );
+});
+
+test("the proxy of the environment is used", async () => {
+  const proxy = createServer((request, response) => void response.end(`asked for ${request.url}`));
+  servers.push(proxy);
+  // A tunnel, whose other end is the proxy itself.
+  proxy.on("connect", (_request, socket) => {
+    socket.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+    proxy.emit("connection", socket);
+  });
+  await once(proxy.listen(0, "127.0.0.1"), "listening");
+  const { port } = proxy.address() as AddressInfo;
+  for (const name of ["http_proxy", "https_proxy", "no_proxy", "NO_PROXY"]) vi.stubEnv(name, undefined);
+  vi.stubEnv("HTTP_PROXY", `http://127.0.0.1:${port}`);
+  const proxied = new Transport();
+
+  const reply = await proxied.get({ url: "http://hub.invalid/m.gguf", what: "m.gguf" }, never);
+
+  expect(await text(reply.body)).toMatch(/^asked for .*\/m\.gguf$/);
+  await proxied.close();
+  vi.unstubAllEnvs();
 });
 
 describe("what may pass", () => {
