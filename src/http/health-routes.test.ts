@@ -33,6 +33,17 @@ test.each(["loading", "failed"] as const)(
   },
 );
 
+test("weights that are loaded on first use leave the server ready, and so do those that are loaded again later", async () => {
+  const lazy = engine();
+  lazy.setHealth({ state: "unloaded", detail: "loaded on first use" });
+  const { url } = await serve(lazy);
+  expect((await fetch(`${url}/ready`)).status).toBe(200);
+
+  lazy.setHealth({ state: "loading", detail: "42 % loaded" });
+
+  expect((await fetch(`${url}/ready`)).status).toBe(200);
+});
+
 test("one failed engine among serving ones leaves the server ready", async () => {
   const ill = new ScriptedEngine(() => [], "ill");
   ill.setHealth({ state: "failed", detail: "no file" });

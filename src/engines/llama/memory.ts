@@ -34,8 +34,10 @@ const MIN_SLOT_TOKENS = 512;
 const CELL_GRAIN = 256;
 /** A Node process with the libraries, at work: 65 to 72 MiB. */
 const PROCESS_BYTES = 72 << 20;
-/** Texts, scores and tables of the vocabulary: 430 to 700 bytes a token. */
-const VOCABULARY_BYTES_PER_TOKEN = 640;
+/** Texts, bytes, scores and tables of the vocabulary: 500 to 800 bytes a token. */
+const VOCABULARY_BYTES_PER_TOKEN = 800;
+/** Where a cell belongs, and its part of the attention masks. */
+const BOOKKEEPING_BYTES_PER_CELL = 900;
 /** Rows of logits that one step may ask for besides one per slot; whole prompts are scored in more, which is rare. */
 const SPARE_LOGIT_ROWS = 8;
 
@@ -44,8 +46,8 @@ export function footprint(facts: HeaderFacts, slots: number, slotTokens: number)
   const logits = 4 * facts.vocabularySize * (slots + SPARE_LOGIT_ROWS);
   const weights = facts.weightBytes;
   const cache = cells * facts.cacheBytesPerToken;
-  const vocabulary = facts.vocabularySize * VOCABULARY_BYTES_PER_TOKEN;
-  const rest = Math.ceil(PROCESS_BYTES + vocabulary + logits + 4 * BATCH_TOKENS * facts.activationFloats);
+  const tables = facts.vocabularySize * VOCABULARY_BYTES_PER_TOKEN + cells * BOOKKEEPING_BYTES_PER_CELL;
+  const rest = Math.ceil(PROCESS_BYTES + tables + logits + 4 * BATCH_TOKENS * facts.activationFloats);
   return { weights, cache, rest, total: weights + cache + rest };
 }
 
