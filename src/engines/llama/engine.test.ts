@@ -82,6 +82,19 @@ function isAlive(pid: number): boolean {
   }
 }
 
+test.each(["the answer: ", "the answer is pe", "def f(x"])(
+  "a grammar describes the answer to %j from its first character on, so nothing is healed and that is said",
+  async (text) => {
+    const grammar = 'root ::= "yes" | "no"';
+    const { start: first, choices } = await collect(
+      start().generate(asking(text, { grammar, tokenHealing: true }), never),
+    );
+
+    expect(choices[0]?.text).toMatch(/^(yes|no)$/);
+    expect(first.ignored).toEqual(["tokenHealing"]);
+  },
+);
+
 test("an answer is one start, deltas, a finish per choice and one usage", async () => {
   const engine = start();
   const parts: StreamPart[] = [];

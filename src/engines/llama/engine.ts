@@ -230,16 +230,18 @@ export class LlamaEngine implements Engine {
       seed: (seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed))).toString(),
       ...(request.logprobs !== undefined && { logprobs: request.logprobs }),
       promptLogprobs: request.promptLogprobs,
-      healing: request.tokenHealing ?? this.#options.tokenHealing ?? prompt.heal?.byDefault ?? false,
+      healing:
+        canHeal(request) && (request.tokenHealing ?? this.#options.tokenHealing ?? prompt.heal?.byDefault ?? false),
       speculation: !this.#options.engine.deterministic && (request.speculation ?? this.#options.speculation ?? true),
       ...(request.grammar !== undefined && { grammar: { source: request.grammar, prefix: prefixOf(request) } }),
     };
   }
 
   /** What a request asked for although it cannot have an effect here. */
-  #ignored({ tokenHealing, speculation }: ContinuationRequest, { heal }: LoweredPrompt): readonly string[] {
+  #ignored(request: ContinuationRequest, { heal }: LoweredPrompt): readonly string[] {
+    const { tokenHealing, speculation } = request;
     return [
-      ...(tokenHealing === true && heal === undefined ? ["tokenHealing"] : []),
+      ...(tokenHealing === true && (heal === undefined || !canHeal(request)) ? ["tokenHealing"] : []),
       ...(speculation === true && this.#options.engine.deterministic ? ["speculation"] : []),
     ];
   }
@@ -275,6 +277,11 @@ export class LlamaEngine implements Engine {
   #failAll(error: ServiceError): void {
     for (const job of this.#jobs.values()) job.fail(error);
   }
+}
+
+/** A grammar describes the answer from its first character on, so none of a raw text before it is spelt again. */
+function canHeal({ grammar, input }: ContinuationRequest): boolean {
+  return grammar === undefined || input.kind === "chat";
 }
 
 /** The part of an answer that the caller wrote; a grammar describes the whole. */
