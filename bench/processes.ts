@@ -17,19 +17,14 @@ export function residentBytes(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + (statusField(pid, "VmRSS") ?? 0) * 1024, 0);
 }
 
-/** Processor time used so far, user and system, in ticks of 10 ms; an ended process counts nothing. */
-export function processorTicks(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    // The name in brackets may hold blanks; the fields are counted from behind it: utime is the 12th, stime the 13th.
-    const fields = read(`/proc/${pid}/stat`)
-      ?.replace(/^.*\) /s, "")
-      .split(" ");
-    return sum + Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
-  }, 0);
+/**
+ * Processor time that the threads of the processes have used so far, milliseconds. Exact, where `/proc/PID/stat` counts
+ * ticks of 10 ms; threads that have ended count nothing.
+ */
+export function processorMs(pids: readonly number[]): number {
+  const threads = pids.flatMap((pid) => list(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}`));
+  return threads.reduce((sum, thread) => sum + Number(read(`${thread}/schedstat`)?.split(" ")[0] ?? 0) / 1e6, 0);
 }
-
-/** Milliseconds of a tick (`USER_HZ` is 100 on every architecture that Node runs on). */
-export const TICK_MS = 10;
 
 function statusField(pid: number, name: string): number | undefined {
   const text = new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(read(`/proc/${pid}/status`) ?? "")?.[1];
@@ -41,5 +36,13 @@ function read(path: string): string | undefined {
     return readFileSync(path, "utf8");
   } catch {
     return undefined; // it ended meanwhile
+  }
+}
+
+function list(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // the same
   }
 }

@@ -26,14 +26,16 @@ interface Call {
 
 /** Of all requests, those that are given up; a third each at the three points. */
 const ABORT_SHARE = 0.25;
-const MAX_PROMPT_WORDS = 600;
+/** Most prompts are much shorter; what is given up while it is evaluated is long. */
+const MAX_PROMPT_WORDS = 300;
 const MAX_ANSWER_TOKENS = 160;
 
 /** Sends one request and reads its answer. Never throws. */
 export async function request(url: string, random: Random): Promise<Outcome> {
-  const call = randomCall(random);
   const abortAt =
     random.uniform() < ABORT_SHARE ? pick<AbortPoint>(random, ["queued", "prefill", "decode"]) : undefined;
+  const promptWords = abortAt === "prefill" ? MAX_PROMPT_WORDS : 4 + MAX_PROMPT_WORDS * random.uniform() ** 4;
+  const call = randomCall(random, promptWords);
   const abort = new AbortController();
   const leave = (): void => abort.abort();
   // A plain answer shows nothing on the way, so there a time stands for the place.
@@ -42,15 +44,23 @@ export async function request(url: string, random: Random): Promise<Outcome> {
   const timer = delayMs === undefined ? undefined : setTimeout(leave, delayMs);
   const events = abortAt === "decode" ? 1 + Math.floor(20 * random.uniform()) : Number.POSITIVE_INFINITY;
   try {
-    return await send(url, call, abort.signal, (count) => {
+    const answered = send(url, call, abort.signal, (count) => {
       if (count >= events) leave();
     });
+    return await Promise.race([answered, rejectedBy(abort.signal)]);
   } catch (error) {
     if (abortAt !== undefined && abort.signal.aborted) return { kind: "aborted", at: abortAt };
     return { kind: "broken", reason: reasonOf(error) };
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Node 20's fetch does not always settle when it is aborted between the headers and the body. */
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
 async function send(
@@ -113,9 +123,9 @@ function refusal(status: number, text: string): Outcome {
   return { kind: "broken", reason: `${status} with a body that is no error of the contract: ${text.slice(0, 80)}` };
 }
 
-function randomCall(random: Random): Call {
+function randomCall(random: Random, promptWords: number): Call {
   const isStream = random.uniform() < 0.6;
-  const prefix = words(random, 4 + random.uniform() ** 2 * MAX_PROMPT_WORDS);
+  const prefix = words(random, promptWords);
   const limit = { max_tokens: 1 + Math.floor(MAX_ANSWER_TOKENS * random.uniform()) };
   const messages = [
     { role: "user", content: prefix },
@@ -147,7 +157,8 @@ function randomCall(random: Random): Call {
 
 function delayOf(at: AbortPoint, random: Random): number {
   if (at === "queued") return 3 * random.uniform();
-  return at === "prefill" ? 5 + 60 * random.uniform() : 50 + 400 * random.uniform();
+  // From 20 ms to 2 s: how long a prompt waits for a slot depends on the machine.
+  return at === "prefill" ? 20 * 100 ** random.uniform() : 50 + 400 * random.uniform();
 }
 
 function words(random: Random, count: number): string {

@@ -15,7 +15,7 @@ import { Random } from "../test/support/random.ts";
 import { startServer } from "../test/support/server.ts";
 import { writeTinyModel } from "../test/support/tiny-model.ts";
 import { pause } from "./measures.ts";
-import { request } from "./soak-client.ts";
+import { type AbortPoint, request } from "./soak-client.ts";
 import { judge, print, Report } from "./soak-report.ts";
 import { cpuPercent, MemoryWatch } from "./watch.ts";
 
@@ -68,6 +68,11 @@ try {
     eventLoopDelayP99Ms: await eventLoopDelayMs(server.url),
     cpuPercent: { firstSecond, afterwards },
     stillRunning: await metric(server.url, "continuo_engine_running"),
+    abortsMet: {
+      queued: await abortsMet(server.url, "queued"),
+      prefill: await abortsMet(server.url, "prefill"),
+      decode: await abortsMet(server.url, "decode"),
+    },
   };
   const verdicts = judge(figures);
   if (values.json) process.stdout.write(`${JSON.stringify({ ...figures, verdicts }, null, 2)}\n`);
@@ -80,4 +85,8 @@ try {
 
 async function eventLoopDelayMs(url: string): Promise<number> {
   return 1_000 * (await metric(url, "nodejs_eventloop_lag_p99_seconds"));
+}
+
+function abortsMet(url: string, phase: AbortPoint): Promise<number> {
+  return metric(url, "continuo_engine_aborted_requests_total", { label: `phase="${phase}"` });
 }

@@ -1,7 +1,7 @@
 /** Memory and processor time of a running server and of its engines. */
 import { median } from "./figures.ts";
 import { pause } from "./measures.ts";
-import { familyOf, processorTicks, residentBytes, TICK_MS } from "./processes.ts";
+import { familyOf, processorMs, residentBytes } from "./processes.ts";
 
 export interface MemoryFigures {
   /** Medians of the first and the last quarter of the watch, MB. */
@@ -50,10 +50,10 @@ export class MemoryWatch {
 
 /** Of one processor, over the time that passes meanwhile. */
 export async function cpuPercent(pids: readonly number[], durationMs: number): Promise<number> {
-  const before = processorTicks(pids);
+  const before = processorMs(pids);
   const startedMs = performance.now();
   await pause(durationMs);
-  return (100 * (processorTicks(pids) - before) * TICK_MS) / (performance.now() - startedMs);
+  return (100 * (processorMs(pids) - before)) / (performance.now() - startedMs);
 }
 
 function change(samples: readonly number[]): Change {

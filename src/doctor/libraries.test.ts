@@ -11,7 +11,7 @@ const REPORT: LibraryReport = {
   folder: "libraries",
   llamaVersion: "v1",
   cpuVariant: "cpu-fast",
-  features: "AVX2 = 1",
+  features: "CPU : AVX = 0 | AVX2 = 1 | FMA = 1 |",
   devices: [],
   whyNoGpu: "no GPU found",
 };
@@ -33,7 +33,7 @@ test("libraries that load are described by themselves", async () => {
   const findings = await examineLibraries(folder.path, async () => REPORT);
 
   expect(named(findings, "libraries")).toMatchObject({ state: "ok" });
-  expect(named(findings, "processor library")).toMatchObject({ state: "ok", found: "cpu-fast (AVX2 = 1)" });
+  expect(named(findings, "processor library")).toMatchObject({ state: "ok", found: "cpu-fast (AVX2, FMA)" });
 });
 
 test("libraries that end their process are a problem with the reason", async () => {

@@ -48,12 +48,17 @@ async function platformFindings(probe: Probe): Promise<readonly Finding[]> {
     const gpus = devices.filter(({ kind }) => kind === "gpu");
     return [
       ok("libraries", `llama.cpp ${llamaVersion} of package version ${ENGINE_VERSION}`),
-      ok("processor library", `${cpuVariant} (${features})`),
+      ok("processor library", `${cpuVariant} (${switchedOn(features).join(", ")})`),
       ...(gpus.length > 0 ? [ok("gpu", described(gpus))] : []),
     ];
   } catch (error) {
     return [problem("libraries", reasonOf(error), REINSTALL)];
   }
+}
+
+/** From llama.cpp's `CPU : SSE3 = 1 | AVX = 0 | …`. */
+function switchedOn(features: string): readonly string[] {
+  return Array.from(features.matchAll(/(\w+) = 1\b/g), ([, name = ""]) => name);
 }
 
 async function gpuFindings(kind: GpuKind, directory: string, probe: Probe): Promise<readonly Finding[]> {
