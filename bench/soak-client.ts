@@ -2,6 +2,7 @@
 import { createParser } from "eventsource-parser";
 import { CHAT, COMPLETIONS, NATIVE } from "../test/support/calls.ts";
 import type { Random } from "../test/support/random.ts";
+import { rejectedBy } from "./stream.ts";
 
 /** How a request ended. */
 export type Outcome =
@@ -54,13 +55,6 @@ export async function request(url: string, random: Random): Promise<Outcome> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Node 20's fetch does not always settle when it is aborted between the headers and the body. */
-function rejectedBy(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
 
 async function send(

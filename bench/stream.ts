@@ -1,5 +1,5 @@
 /** One streamed completion, with the time of every piece of text. */
-import { createParser } from "eventsource-parser";
+import { createParser, type EventSourceParser } from "eventsource-parser";
 
 export interface Timed {
   /** Milliseconds from sending the request to each event with text, in order. One event is one token, unless drafts are on. */
@@ -84,13 +84,26 @@ export async function ask({ url, dialect }: { url: string; dialect: Dialect }, q
       onToken?.(tokenMs.length);
     },
   });
-  const decoder = new TextDecoder();
+  const reading = feed(parser, response.body);
   try {
-    for await (const bytes of response.body) parser.feed(decoder.decode(bytes, { stream: true }));
+    await (signal === undefined ? reading : Promise.race([reading, rejectedBy(signal)]));
   } catch (error) {
     if (signal?.aborted !== true) throw error;
   }
   return { tokenMs, text: texts.join("") };
+}
+
+async function feed(parser: EventSourceParser, body: ReadableStream<Uint8Array>): Promise<void> {
+  const decoder = new TextDecoder();
+  for await (const bytes of body) parser.feed(decoder.decode(bytes, { stream: true }));
+}
+
+/** Node 20's fetch does not always settle when it is aborted between the headers and the body. */
+export function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }
 
 /** The letters a to h in the Qwen vocabulary. */
