@@ -1,7 +1,7 @@
 /**
- * `npm start`, `npm test`, `npm run build`: set up what is missing, then do it.
+ * `npm start`, `npm test`, `npm run continuo`, `npm run build`: set up what is missing, then do it.
  *
- *   node scripts/run.mjs start|test|build [arguments]
+ *   node scripts/run.mjs start|test|continuo|build [arguments]
  *
  * The server and the tests run in this very process, so signals and exit codes are theirs without any passing on.
  * Needs nothing but Node: it runs before anything is installed.
@@ -15,12 +15,14 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What each task starts after the set-up: a file below the root, and its first arguments. */
 const TASKS = {
   start: { entry: "dist/cli/main.js", first: ["serve"] },
+  continuo: { entry: "dist/cli/main.js", first: [] },
   test: { entry: "node_modules/vitest/vitest.mjs", first: ["run"] },
   build: undefined,
 };
 
 const [name = "", ...rest] = process.argv.slice(2);
-if (!Object.hasOwn(TASKS, name)) stop("expected one of start, test, build: node scripts/run.mjs start [arguments]");
+if (!Object.hasOwn(TASKS, name))
+  stop("expected one of start, test, continuo, build: node scripts/run.mjs start [arguments]");
 const tooOld = isNodeTooOld(process.versions.node);
 if (tooOld !== undefined) stop(tooOld);
 
