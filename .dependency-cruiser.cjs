@@ -19,7 +19,11 @@ const FOLDERS = {
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
   doctor: { folders: ["config", "engines/llama"], packages: [] },
-  cli: { folders: ["config", "models", "doctor", "engines/llama"], files: ["server", "version"], packages: ["commander", "eventsource-parser"] },
+  cli: {
+    folders: ["config", "models", "doctor", "engines/llama"],
+    files: ["server", "version"],
+    packages: ["commander", "eventsource-parser"],
+  },
 };
 
 const OWN = "^src/";

@@ -66,10 +66,15 @@ function curlOf(page) {
 /** `npm start` in a process group of its own, as a terminal would start it. */
 async function start(args, limitMs) {
   const child = spawn("npm", ["start", "--", "--port", "0", ...args], {
-    env: { ...process.env, CONTINUO_DATA_DIR: join(scratch, "data") },
     detached: true,
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, CONTINUO_CONFIG: "", CONTINUO_MODEL: "", CONTINUO_API_KEY: "" },
+    env: {
+      ...process.env,
+      CONTINUO_CONFIG: "",
+      CONTINUO_MODEL: "",
+      CONTINUO_API_KEY: "",
+      CONTINUO_DATA_DIR: join(scratch, "data"),
+    },
   });
   const exit = once(child, "exit");
   const url = await new Promise((resolve, reject) => {
