@@ -6,12 +6,13 @@
  * that the prompt shows, which they mostly copy.
  */
 import { cycleTokens, foreignToken } from "./copying-model.ts";
-import type { Measure } from "./measures.ts";
+import { firstOf, type Measure } from "./measures.ts";
 import { type Load, type Peer, startContinuo, startPeer } from "./peers.ts";
 import { sourceText } from "./source-text.ts";
 import { ask, type Prompt } from "./stream.ts";
 
 const ANSWER_TOKENS = 192;
+const MIN_ANSWER_TOKENS = 32;
 
 const PROMPT_TOKENS = 400;
 /** The answer goes on behind these first tokens of the prompt. */
@@ -70,11 +71,11 @@ function measures(name: string, prompt: (index: number) => Prompt): readonly Mea
   ];
 }
 
-/** Tokens per second from the first piece of the answer to the last. */
+/** Tokens per second from the first piece of the answer to the last; real weights may end it early. */
 async function copy(peer: Peer, prompt: Prompt, speculation: boolean): Promise<number> {
-  const { tokenMs } = await ask(peer, { prompt, maxTokens: ANSWER_TOKENS, answer: "free", speculation });
-  const [first = Number.NaN] = tokenMs;
-  return ((ANSWER_TOKENS - 1) / ((tokenMs.at(-1) ?? Number.NaN) - first)) * 1000;
+  const { tokenMs, tokens = 0 } = await ask(peer, { prompt, maxTokens: ANSWER_TOKENS, answer: "free", speculation });
+  if (tokens < MIN_ANSWER_TOKENS) throw new Error(`an answer of ${tokens} tokens is too short to tell a speed`);
+  return ((tokens - 1) / ((tokenMs.at(-1) ?? Number.NaN) - firstOf(tokenMs))) * 1000;
 }
 
 function repeated(index: number, change: (tokens: readonly number[]) => readonly number[]): readonly number[] {

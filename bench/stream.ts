@@ -5,6 +5,8 @@ export interface Timed {
   /** Milliseconds from sending the request to each event with text, in order. One event is one token, unless drafts are on. */
   readonly tokenMs: readonly number[];
   readonly text: string;
+  /** Tokens of the answer as the server counts them; undefined where the answer was given up. */
+  readonly tokens?: number;
 }
 
 /** Token ids, a text, or a gap to fill in. */
@@ -33,17 +35,21 @@ export interface Dialect {
   readonly path: string;
   body(ask: Ask): unknown;
   textOf(event: unknown): string;
+  /** In the event that has the counts. */
+  tokensOf(event: unknown): number | undefined;
 }
 
 /** Greedy and without penalties on both servers: the same work, and no early end. */
 export const CONTINUO: Dialect = {
   path: "/v1/completions",
   body: ({ prompt, maxTokens, answer, speculation = false }) => ({
-    ...{ model: "bench", max_tokens: maxTokens, temperature: 0, repetition_penalty: 1, stream: true, speculation },
+    ...{ model: "bench", max_tokens: maxTokens, temperature: 0, repetition_penalty: 1, speculation },
+    ...{ stream: true, stream_options: { include_usage: true } },
     ...(isGap(prompt) ? { model: modelOf(prompt), prompt: prompt.prefix, suffix: prompt.suffix } : { prompt }),
     ...(answer !== "free" && { logit_bias: Object.fromEntries(LETTERS.map((id) => [id, 100])) }),
   }),
   textOf: (event) => (event as { choices?: readonly { text?: string }[] }).choices?.[0]?.text ?? "",
+  tokensOf: (event) => (event as { usage?: { completion_tokens: number } | null }).usage?.completion_tokens,
 };
 
 export const LLAMA_SERVER: Dialect = {
@@ -54,6 +60,10 @@ export const LLAMA_SERVER: Dialect = {
     ...(answer !== "free" && { logit_bias: LETTERS.map((id) => [id, 100]) }),
   }),
   textOf: (event) => (event as { content?: string }).content ?? "",
+  tokensOf: (event) => {
+    const { stop, tokens_predicted: tokens } = event as { stop?: boolean; tokens_predicted?: number };
+    return stop === true ? tokens : undefined;
+  },
 };
 
 /** The name under which our server fills in suffix first (`peers.ts` configures it). */
@@ -72,11 +82,13 @@ export async function ask({ url, dialect }: { url: string; dialect: Dialect }, q
   if (!response.ok || response.body === null) throw new Error(`${url}: ${response.status} ${await response.text()}`);
   const tokenMs: number[] = [];
   const texts: string[] = [];
+  let tokens: number | undefined;
   const parser = createParser({
     onEvent: ({ data }) => {
       if (data === "[DONE]") return;
       const event: unknown = JSON.parse(data);
       if (typeof event === "object" && event !== null && "error" in event) throw new Error(`${url}: ${data}`);
+      tokens = dialect.tokensOf(event) ?? tokens;
       const text = dialect.textOf(event);
       if (text === "") return;
       texts.push(text);
@@ -90,7 +102,7 @@ export async function ask({ url, dialect }: { url: string; dialect: Dialect }, q
   } catch (error) {
     if (signal?.aborted !== true) throw error;
   }
-  return { tokenMs, text: texts.join("") };
+  return { tokenMs, text: texts.join(""), ...(tokens !== undefined && { tokens }) };
 }
 
 async function feed(parser: EventSourceParser, body: ReadableStream<Uint8Array>): Promise<void> {
