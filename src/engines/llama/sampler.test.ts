@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { argmax, largest, type Picked, Sampler, scored, uniform } from "./sampler.ts";
+import { argmax, largest, margin, type Picked, Sampler, scored, uniform } from "./sampler.ts";
 
 const logits = (...values: number[]): Float32Array => new Float32Array(values);
 const anyLogits = fc
@@ -43,6 +43,17 @@ describe("choosing", () => {
         expect(argmax(values)).toBe(sorted[0]);
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  test("the margin is the distance to the second largest", () => {
+    fc.assert(
+      fc.property(anyLogits, (values) => {
+        const [first = 0, second = Number.NEGATIVE_INFINITY] = [...values].sort((a, b) => b - a);
+        const before = [...values];
+        expect(margin(values, argmax(values))).toBe(first - second);
+        expect([...values]).toEqual(before);
+      }),
     );
   });
 
