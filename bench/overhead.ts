@@ -34,6 +34,7 @@ export async function overheadMeasure(model: string, threads: number): Promise<M
 
 async function openEvaluator(path: string, threads: number) {
   const api = bindApi(loadLibraries());
+  api.logSet(api.isQuantizedSymbol, null);
   const model = await NativeModel.load(api, path, () => "");
   const context = new NativeContext(api, model, {
     ...{ slots: 1, slotTokens: 1_024, threads, batchTokens: 64, microBatchTokens: 64, shared: true },

@@ -117,8 +117,9 @@ test("twenty random cuts and four kill -9 end with the right file, which then se
   expect(sha256(readFileSync(finished))).toBe(sha256(content));
   // What the record claimed was there indeed, and was not fetched again.
   expect(claimed.length).toBeGreaterThan(0);
-  for (const { range } of hub.content.slice(requestsBefore + 1)) {
+  for (const { range } of hub.content.slice(requestsBefore)) {
     const [first, last] = range ?? [0, content.length - 1];
+    if (last - first < LOOK_BYTES) continue; // a look at what the file is
     expect(claimed.filter(([start, end]) => start <= last && first < end)).toEqual([]);
   }
   expect(existsSync(part)).toBe(false);
