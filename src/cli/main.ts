@@ -4,16 +4,20 @@ import { ConfigError } from "../config/error.ts";
 import { ServiceError } from "../errors.ts";
 import { ModelFailure } from "../models/failure.ts";
 import { VERSION } from "../version.ts";
-import { addBenchCommand } from "./commands/bench.ts";
-import { addCompleteCommand } from "./commands/complete.ts";
-import { addDoctorCommand } from "./commands/doctor.ts";
-import { addEngineCommand } from "./commands/engine.ts";
-import { addModelsCommand } from "./commands/models.ts";
-import { addPullCommand } from "./commands/pull.ts";
-import { addRmCommand } from "./commands/rm.ts";
-import { addServeCommand } from "./commands/serve.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
 import { say } from "./terminal.ts";
+
+/** By name, in the order of the help. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import("./commands/serve.ts")).addServeCommand,
+  complete: async () => (await import("./commands/complete.ts")).addCompleteCommand,
+  pull: async () => (await import("./commands/pull.ts")).addPullCommand,
+  models: async () => (await import("./commands/models.ts")).addModelsCommand,
+  rm: async () => (await import("./commands/rm.ts")).addRmCommand,
+  engine: async () => (await import("./commands/engine.ts")).addEngineCommand,
+  doctor: async () => (await import("./commands/doctor.ts")).addDoctorCommand,
+  bench: async () => (await import("./commands/bench.ts")).addBenchCommand,
+};
 
 const program = new Command("continuo")
   .description(
@@ -22,14 +26,7 @@ const program = new Command("continuo")
   .version(VERSION)
   .showHelpAfterError("(--help says what there is)")
   .exitOverride();
-addServeCommand(program);
-addCompleteCommand(program);
-addPullCommand(program);
-addModelsCommand(program);
-addEngineCommand(program);
-addDoctorCommand(program);
-addBenchCommand(program);
-addRmCommand(program);
+for (const add of await wanted(process.argv[2])) add(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 try {
@@ -62,4 +59,10 @@ function report(error: unknown): number {
   if (code === "EPIPE") return EXIT.ok;
   say(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return EXIT.failed;
+}
+
+/** The command that is named, so that a server does not wait for what only a download needs; for any other word all of them. */
+function wanted(name = ""): Promise<readonly ((program: Command) => void)[]> {
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  return Promise.all((named === undefined ? Object.values(COMMANDS) : [named]).map((load) => load()));
 }

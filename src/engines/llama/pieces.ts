@@ -1,66 +1,103 @@
 /** Tokens read per turn of the event loop while the index is made in passing. */
 const WARM_BATCH = 4_096;
 
+/** Two bytes make a key; a text of one byte has 0 as its second. */
+const KEYS = 1 << 16;
+
 /**
- * The texts of a vocabulary by how they begin. Bytes are held as strings of one UTF-16 unit per byte (`latin1`), which are
- * small and compare fast.
+ * The texts of a vocabulary by how they begin. All are in one buffer, for there are 150 000 of them. As strings, bytes are
+ * UTF-16 units (`latin1`), which compare fast.
  */
 export class Pieces {
   readonly #count: number;
   readonly #bytesOf: (id: number) => Uint8Array;
-  readonly #pieces: string[] = [];
-  /** Ids by the first byte of their text, and by the first two. */
-  readonly #buckets = new Map<string, number[]>();
+  #bytes: Buffer;
+  /** Where the text of each id begins; one more at the end. */
+  readonly #starts: Uint32Array;
+  /** Ids by their key, and where each key's begin. */
+  #index: { readonly ids: Uint32Array; readonly starts: Uint32Array } | undefined;
+  #read = 0;
 
   /** @param bytesOf text of a token; empty for control tokens, which are never found. */
   constructor(count: number, bytesOf: (id: number) => Uint8Array) {
     this.#count = count;
     this.#bytesOf = bytesOf;
+    this.#bytes = Buffer.alloc(8 * count);
+    this.#starts = new Uint32Array(count + 1);
   }
 
   /** Reads the vocabulary in short turns; whoever asks before it is done reads the rest at once. */
   warm(): void {
-    this.#read(WARM_BATCH);
-    if (this.#pieces.length < this.#count) setImmediate(() => this.warm());
+    this.#readMore(WARM_BATCH);
+    if (this.#read < this.#count) setImmediate(() => this.warm());
+    else this.#indexed();
   }
 
   piece(id: number): string {
-    this.#read(this.#count);
-    return this.#pieces[id] ?? "";
+    this.#readMore(this.#count);
+    return this.#bytes.toString("latin1", this.#starts[id] ?? 0, this.#starts[id + 1] ?? 0);
   }
 
   /** Some token's text begins with `start` and goes on. `start` is not empty. */
   hasLonger(start: string): boolean {
-    return this.#bucket(start).some((id) => this.piece(id).length > start.length && this.piece(id).startsWith(start));
+    return this.#startingLike(start).some((id) => this.piece(id).length > start.length && this.#begins(id, start));
   }
 
   /** Tokens that agree with a text that must come next: those that begin with all of it, and those it begins with. */
   agreeing(rest: string): number[] {
-    const longer = this.#bucket(rest).filter((id) => this.piece(id).startsWith(rest));
-    const starts = new Set(Array.from({ length: rest.length - 1 }, (_, index) => rest.slice(0, index + 1)));
-    const single = (this.#buckets.get(rest.slice(0, 1)) ?? []).filter((id) => this.piece(id).length === 1);
-    const shorter = rest.length === 1 ? [] : this.#bucket(rest).filter((id) => starts.has(this.piece(id)));
-    return [...new Set([...single, ...shorter, ...longer])];
+    if (rest.length === 1) return [...this.#startingLike(rest)];
+    const candidates = new Set([...this.#startingLike(`${rest.slice(0, 1)}\0`), ...this.#startingLike(rest)]);
+    return [...candidates].filter((id) => this.#begins(id, rest) || rest.startsWith(this.piece(id)));
   }
 
-  #bucket(start: string): readonly number[] {
-    this.#read(this.#count);
-    return this.#buckets.get(start.slice(0, 2)) ?? [];
+  #begins(id: number, start: string): boolean {
+    return this.piece(id).startsWith(start);
   }
 
-  #read(most: number): void {
-    const end = Math.min(this.#count, this.#pieces.length + most);
-    for (let id = this.#pieces.length; id < end; id += 1) {
-      const piece = Buffer.from(this.#bytesOf(id)).toString("latin1");
-      this.#pieces.push(piece);
-      for (const key of new Set([piece.slice(0, 1), piece.slice(0, 2)])) this.#put(key, id);
+  /** Ids whose text has the same first byte, or the same first two. */
+  #startingLike(start: string): Uint32Array {
+    const { ids, starts } = this.#indexed();
+    const high = start.charCodeAt(0) << 8;
+    const [from, to] =
+      start.length === 1 ? [high, high + 256] : [high + start.charCodeAt(1), high + start.charCodeAt(1) + 1];
+    return ids.subarray(starts[from], starts[to]);
+  }
+
+  #readMore(most: number): void {
+    const end = Math.min(this.#count, this.#read + most);
+    for (; this.#read < end; this.#read += 1) {
+      const bytes = this.#bytesOf(this.#read);
+      const at = this.#starts[this.#read] ?? 0;
+      if (at + bytes.length > this.#bytes.length)
+        this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(at + bytes.length)]);
+      this.#bytes.set(bytes, at);
+      this.#starts[this.#read + 1] = at + bytes.length;
     }
   }
 
-  #put(key: string, id: number): void {
-    if (key === "") return;
-    const bucket = this.#buckets.get(key);
-    if (bucket === undefined) this.#buckets.set(key, [id]);
-    else bucket.push(id);
+  /** A counting sort by key. */
+  #indexed(): { readonly ids: Uint32Array; readonly starts: Uint32Array } {
+    if (this.#index !== undefined) return this.#index;
+    this.#readMore(this.#count);
+    const starts = new Uint32Array(KEYS + 1);
+    const each = (visit: (id: number, key: number) => void): void => {
+      for (let id = 0; id < this.#count; id += 1) {
+        const from = this.#starts[id] ?? 0;
+        const length = (this.#starts[id + 1] ?? 0) - from;
+        if (length > 0) visit(id, ((this.#bytes[from] ?? 0) << 8) | (length > 1 ? (this.#bytes[from + 1] ?? 0) : 0));
+      }
+    };
+    each((_, key) => {
+      starts[key + 1] = (starts[key + 1] ?? 0) + 1;
+    });
+    for (let key = 0; key < KEYS; key += 1) starts[key + 1] = (starts[key + 1] ?? 0) + (starts[key] ?? 0);
+    const next = starts.slice();
+    const ids = new Uint32Array(starts[KEYS] ?? 0);
+    each((id, key) => {
+      ids[next[key] ?? 0] = id;
+      next[key] = (next[key] ?? 0) + 1;
+    });
+    this.#index = { ids, starts };
+    return this.#index;
   }
 }

@@ -3,7 +3,7 @@ const STREAMING_STEP_MS = 250;
 /** How long when only prompts are there: what a newcomer waits at most before it has its turn. */
 const PROMPT_STEP_MS = 400;
 /** How long when no newcomer is expected. One that comes all the same stops the step, and its work is lost. */
-const CALM_STEP_MS = 2_000;
+const CALM_STEP_MS = 3_000;
 /** So long after a newcomer had to stop a step, others are expected. */
 const RESTLESS_MS = 2_000;
 
@@ -18,7 +18,7 @@ export const FIXED_SLICE = 128;
 /** Steps with fewer rows say little about the speed of prompts. */
 const TELLING_ROWS = 32;
 /** Weight of the newest measurement. */
-const NEWEST = 0.3;
+const NEWEST = 0.5;
 
 /** How many prompt tokens one step takes, so that a step lasts about as long as it may on this machine. */
 export class SliceSizer {
