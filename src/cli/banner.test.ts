@@ -38,7 +38,7 @@ test("says who answers, how much fits, and a request to paste", () => {
     "tiny\n  loaded, 4 slots of 8192 tokens, about 90 MiB\n  fill-in-the-middle (qwen), chat and Partial Mode",
   );
   expect(lines).toContain("stands in for every catalogue name");
-  expect(lines).toContain(`Listening on ${URL}, reference on ${URL}/docs. Ctrl-C stops.`);
+  expect(lines).toContain(`Listening on ${URL} (reference: ${URL}/docs). Ctrl-C stops.`);
   expect(lines).toContain("Memory: about 90 MiB of 1000 MiB are taken.");
   expect(lines).toContain(`curl ${URL}/compatible-mode/v1/completions \\\n  -H "Content-Type: application/json"`);
 });

@@ -15,7 +15,7 @@ export function banner(config: Config, server: Announced): readonly string[] {
     ...(device.fellBack ? [`Attention: ${device.note}`] : []),
     ...mappingLines(config),
     "",
-    `Listening on ${url}${config.apiKeys.length > 0 ? " (a key is needed)" : ""}, reference on ${url}/docs. Ctrl-C stops. Try:`,
+    `Listening on ${url} ${config.apiKeys.length > 0 ? "(a key is needed; " : "("}reference: ${url}/docs). Ctrl-C stops. Try:`,
     "",
     ...sampleRequest(config, models, url),
     "",
