@@ -1,6 +1,7 @@
 import type { Sampling } from "../../continuation/request.ts";
 import type { Gguf } from "./gguf.ts";
 import type { ModelFile } from "./gguf-file.ts";
+import { samplingDefaults } from "./sampling-defaults.ts";
 
 /** What a model's files say before anything is loaded: enough to route requests and to know how much memory it takes. */
 export interface HeaderFacts {
@@ -42,7 +43,7 @@ export function factsOfHeader({ header, tensors }: ModelFile): HeaderFacts {
     activationFloats: 4 * embedding + 2 * Math.max(0, ...perLayer(header, `${architecture}.feed_forward_length`)),
     controls,
     ...(chatTemplate !== undefined && { chatTemplate }),
-    sampling: samplingDefaults(header),
+    sampling: samplingDefaults((key) => header.number(key)),
   };
 }
 
@@ -63,17 +64,4 @@ function cacheBytes(header: Gguf, architecture: string, embedding: number): numb
 function perLayer(header: Gguf, key: string): number[] {
   const once = header.number(key);
   return once === undefined ? (header.numbers(key) ?? []) : [once];
-}
-
-/** Newer model files carry the sampling their makers recommend. */
-function samplingDefaults(header: Gguf): Sampling {
-  const number = (key: string): number | undefined => header.number(`general.sampling.${key}`);
-  const entries = {
-    temperature: number("temp"),
-    topP: number("top_p"),
-    topK: number("top_k"),
-    minP: number("min_p"),
-    repetitionPenalty: number("penalty_repeat"),
-  };
-  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined));
 }

@@ -5,6 +5,7 @@ import { ServiceError } from "../../errors.ts";
 import type { LlamaApi, NativeParams, Pointer } from "./api.ts";
 import { Candidates, Grammar } from "./grammar.ts";
 import { Pieces } from "./pieces.ts";
+import { samplingDefaults } from "./sampling-defaults.ts";
 
 /** What the file says about itself. Plain data: it crosses the process boundary. */
 export interface ModelFacts {
@@ -160,22 +161,9 @@ function readFacts(api: LlamaApi, model: Pointer, vocab: Pointer): ModelFacts {
     ...(bos >= 0 && { bos: { id: bos, text: api.tokenText(vocab, bos), add: api.vocabAddBos(vocab) } }),
     ...(eos >= 0 && { eos: api.tokenText(vocab, eos) }),
     ...(template !== null && { chatTemplate: template }),
-    sampling: samplingDefaults(meta),
+    sampling: samplingDefaults((key) => {
+      const value = Number(meta(key) ?? Number.NaN);
+      return Number.isFinite(value) ? value : undefined;
+    }),
   };
-}
-
-/** Newer model files carry the sampling their makers recommend. */
-function samplingDefaults(meta: (key: string) => string | undefined): Sampling {
-  const number = (key: string): number | undefined => {
-    const value = Number(meta(`general.sampling.${key}`) ?? Number.NaN);
-    return Number.isFinite(value) ? value : undefined;
-  };
-  const entries = {
-    temperature: number("temp"),
-    topP: number("top_p"),
-    topK: number("top_k"),
-    minP: number("min_p"),
-    repetitionPenalty: number("penalty_repeat"),
-  };
-  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined));
 }

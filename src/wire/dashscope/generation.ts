@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { responseFormat } from "../openai/chat.ts";
+import { extensions } from "../openai/fields.ts";
 
 const message = z.looseObject({
   role: z.enum(["system", "user", "assistant", "tool", "function", "plugin"]),
@@ -31,17 +32,7 @@ const parameters = z
     frequency_penalty: z.number().min(-2).max(2).nullable().optional(),
     repetition_penalty: z.number().gt(0).nullable().optional(),
     response_format: responseFormat,
-    truncate_prompt: z.boolean().nullable().optional().describe("Cut a too long prompt instead of refusing it"),
-    token_healing: z
-      .boolean()
-      .nullable()
-      .optional()
-      .describe("Continue a word that the prefix cuts as if it had not been cut. Default: what suits the model"),
-    speculation: z
-      .boolean()
-      .nullable()
-      .optional()
-      .describe("Guess tokens from the prompt and verify them together; never changes the text"),
+    ...extensions,
   })
   .nullable()
   .optional();
