@@ -1,13 +1,19 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../config/load.ts";
 import type { Flags } from "../config/settings.ts";
+import { BUILT_IN_FILE } from "../models/built-in.ts";
 import type { RunningModel } from "../server.ts";
 import { type Announced, banner } from "./banner.ts";
 
 const URL = "http://127.0.0.1:8100";
 
-function configWith(flags: Flags, env: Record<string, string> = {}) {
-  const files = { readFile: () => "", isFile: () => true, pulledModels: () => new Map() };
+function configWith(flags: Flags, env: Record<string, string> = {}, pulled: Record<string, string> = {}) {
+  const files = {
+    readFile: () => "",
+    isFile: () => true,
+    pulledModels: () => new Map(Object.entries(pulled)),
+    builtInFile: () => undefined,
+  };
   return loadConfig(flags, { env, cwd: "/", home: "/", platform: "linux", ...files });
 }
 
@@ -69,6 +75,19 @@ test("with keys the sample carries one from the environment, never the key itsel
 
   expect(lines).toContain('-H "Authorization: Bearer $CONTINUO_API_KEY"');
   expect(lines).not.toContain("sk-secret");
+});
+
+test("the model of the package is called small, and larger ones are one command away", () => {
+  const served = { ...TINY, name: "continuo-135m" };
+  const own = { "continuo-135m": BUILT_IN_FILE };
+
+  const alone = banner(configWith({}, {}, own), serverWith([served])).join("\n");
+  const second = banner(configWith({}, {}, { tiny: "/tiny.gguf", ...own }), serverWith([TINY, served])).join("\n");
+
+  expect(alone).toMatch(/^continuo-135m\n.*\n.*\n {2}comes with Continuo: small/m);
+  expect(alone).toContain("continuo pull qwen2.5-coder-1.5b-instruct");
+  expect(second).toContain("comes with Continuo: small");
+  expect(second).not.toContain("continuo pull");
 });
 
 test("without a model it says how to get one and what requests get", () => {

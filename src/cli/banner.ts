@@ -1,5 +1,6 @@
 /** What `continuo serve` says once it is up. */
-import type { Config } from "../config/config.ts";
+import type { Config, ModelConfig } from "../config/config.ts";
+import { BUILT_IN_FILE } from "../models/built-in.ts";
 import type { RunningModel, RunningServer } from "../server.ts";
 
 /** What the banner tells of a server. */
@@ -14,6 +15,7 @@ export function banner(config: Config, server: Announced): readonly string[] {
     ...(models.length === 0 ? ["", ...withoutModel()] : ["", memoryLine(server)]),
     ...(device.fellBack ? [`Attention: ${device.note}`] : []),
     ...mappingLines(config),
+    ...(config.models.length > 0 && config.models.every(isBuiltIn) ? ["", ...withoutLargerModel()] : []),
     "",
     `Listening on ${url} ${config.apiKeys.length > 0 ? "(a key is needed; " : "("}reference: ${url}/docs). Ctrl-C stops. Try:`,
     "",
@@ -33,6 +35,9 @@ function describe({ name, slots, health, facts }: RunningModel, config: Config):
     ];
     lines[0] += `, ${counted(slots, "slot")} of ${model.contextTokens} tokens, about ${mebibytes(memoryBytes)}`;
     lines.push(`  ${abilities.join(", ")}`);
+  }
+  if (config.models.some((model) => model.name === name && isBuiltIn(model))) {
+    lines.push("  comes with Continuo: small and quick, for first steps and tests; check what it writes");
   }
   if (!config.strict && name === standInName(config)) {
     lines.push(
@@ -60,6 +65,17 @@ function standInName({ defaultModel, models }: Config): string | undefined {
 function mappingLines({ mappings }: Config): string[] {
   if (mappings.size === 0) return [];
   return ["", ...[...mappings].map(([name, target]) => `${name} is answered by ${target}`)];
+}
+
+function isBuiltIn({ file }: Pick<ModelConfig, "file">): boolean {
+  return file === BUILT_IN_FILE;
+}
+
+function withoutLargerModel(): string[] {
+  return [
+    "Larger weights write better; every pulled model is served, and goes before the one in the package:",
+    "  continuo pull qwen2.5-coder-1.5b-instruct        (in a clone: npm run continuo -- pull …)",
+  ];
 }
 
 function withoutModel(): string[] {

@@ -25,6 +25,7 @@ test.each(EXAMPLES)("%s is a configuration", (_place, source) => {
     readFile: () => source,
     isFile: () => true,
     pulledModels: () => new Map(),
+    builtInFile: () => undefined,
   } as const;
 
   expect(loadConfig({ config: "continuo.yaml" }, surroundings).models.length).toBeGreaterThan(0);

@@ -19,7 +19,7 @@ const PULLED: Readonly<Record<string, readonly string[]>> = {
   "/data": ["qwen2.5-coder-0.5b-instruct", "mine"],
 };
 
-function surroundings(source = "", env: Record<string, string> = {}): Surroundings {
+function surroundings(source = "", env: Record<string, string> = {}, builtIn?: string): Surroundings {
   return {
     env,
     cwd: "/srv",
@@ -32,6 +32,7 @@ function surroundings(source = "", env: Record<string, string> = {}): Surroundin
     isFile: (path) => FILES.includes(path) || path.endsWith("/weights.gguf"),
     pulledModels: (dataDir) =>
       new Map((PULLED[dataDir] ?? []).map((name) => [name, `${dataDir}/models/${name}/weights.gguf`])),
+    builtInFile: () => builtIn,
   };
 }
 
@@ -203,6 +204,50 @@ describe("pulled models", () => {
       ["mine", 2],
     ]);
     expect([...config.mappings]).toEqual([["qwen-plus", "mine"]]);
+  });
+
+  describe("and the one in the package", () => {
+    const FILE = "/package/model/weights.gguf";
+    const loadWith = (source: string, flags: Flags = {}, env: Record<string, string> = {}): Config =>
+      loadConfig({ ...FLAGS, ...flags }, surroundings(source, env, FILE));
+
+    test("it is served when nothing was pulled and no weights are named", () => {
+      const config = loadWith("models: { qwen-plus: { use: continuo-135m } }", { context: "512" });
+
+      expect(named(config)).toEqual([`continuo-135m ${FILE}`]);
+      expect(config.models[0]).toMatchObject({ contextTokens: 512 });
+      expect(config.models[0]?.load).toBeUndefined();
+      expect([...config.mappings]).toEqual([["qwen-plus", "continuo-135m"]]);
+    });
+
+    test("behind pulled models it waits for its first request, whatever the others do", () => {
+      const { models } = loadWith("load: start", {}, DATA);
+
+      expect(models.map(({ name, load }) => [name, load])).toEqual([
+        ["qwen2.5-coder-0.5b-instruct", "start"],
+        ["mine", "start"],
+        ["continuo-135m", "first_use"],
+      ]);
+    });
+
+    test("named weights are all there is; its name stands for its file among them", () => {
+      expect(named(loadWith("", { model: ["tiny.gguf"] }))).toEqual(["tiny /srv/tiny.gguf"]);
+      expect(named(loadWith("models: { a: a.gguf }"))).toEqual(["a /etc/continuo/a.gguf"]);
+      expect(named(loadWith("models: { small: continuo-135m }"))).toEqual([`small ${FILE}`]);
+      expect(named(loadWith("", { model: ["continuo-135m"] }))).toEqual([`continuo-135m ${FILE}`]);
+    });
+
+    test("built_in: false serves it only where it is named", () => {
+      expect(named(loadWith("built_in: false"))).toEqual([]);
+      expect(loadWith("built_in: false", {}, DATA).models).toHaveLength(2);
+      expect(named(loadWith("{ built_in: false, models: { a: continuo-135m } }"))).toEqual([`a ${FILE}`]);
+    });
+
+    test("what was pulled under its name takes its place", () => {
+      const pulled = { ...surroundings("", {}, FILE), pulledModels: () => new Map([["continuo-135m", "/mine.gguf"]]) };
+
+      expect(named(loadConfig({}, { ...pulled, isFile: () => true }))).toEqual(["continuo-135m /mine.gguf"]);
+    });
   });
 
   test("a name that is not here says how to get it, or which one was meant", () => {

@@ -1,4 +1,5 @@
 import { basename, dirname } from "node:path";
+import { BUILT_IN_NAME } from "../models/built-in.ts";
 import { crossCheck } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { configFrom } from "./convert.ts";
@@ -23,15 +24,15 @@ export function loadConfig(flags: Flags, surroundings: Surroundings = processSur
   const settings = settingsFrom(flags, surroundings);
   const file = readDocument(flags, surroundings);
   const typed = merged(normalized(file.document.value, file.directory, surroundings), settings, surroundings);
-  const pulled = surroundings.pulledModels(dataDirIn(typed, surroundings));
+  const onDisk = modelsOnDisk(dataDirIn(typed, surroundings), surroundings);
   const isName = (path: string): boolean =>
     !surroundings.isFile(path) && [surroundings.cwd, file.directory].includes(dirname(path));
-  const raw = withEveryModel(withPulled(typed, pulled, isName), settings);
+  const raw = withEveryModel(withModelsOnDisk(typed, onDisk, isName), settings);
   const where = places(file.document, settings);
 
   const parsed = configSchema.safeParse(raw);
   if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
-  const problems = crossCheck(parsed.data, surroundings.isFile, [...pulled.keys()], where);
+  const problems = crossCheck(parsed.data, surroundings.isFile, [...filesByName(onDisk).keys()], where);
   if (problems.length > 0) throw new ConfigError(problems);
   return configFrom(parsed.data, defaultDataDir(surroundings), parsed.data.deterministic);
 }
@@ -55,26 +56,51 @@ function dataDirIn(typed: unknown, surroundings: Surroundings): string {
   return typeof dataDir === "string" && dataDir !== "" ? dataDir : defaultDataDir(surroundings);
 }
 
+/** Models that need no path. */
+interface ModelsOnDisk {
+  /** Name → file. */
+  readonly pulled: ReadonlyMap<string, string>;
+  /** File of the one in the package; absent: there is none, or something else was pulled under its name. */
+  readonly builtIn?: string;
+}
+
+function modelsOnDisk(dataDir: string, surroundings: Surroundings): ModelsOnDisk {
+  const pulled = surroundings.pulledModels(dataDir);
+  const builtIn = pulled.has(BUILT_IN_NAME) ? undefined : surroundings.builtInFile();
+  return { pulled, ...(builtIn !== undefined && { builtIn }) };
+}
+
+function filesByName({ pulled, builtIn }: ModelsOnDisk): ReadonlyMap<string, string> {
+  return builtIn === undefined ? pulled : new Map([...pulled, [BUILT_IN_NAME, builtIn]]);
+}
+
 /**
- * The name of a pulled model in place of a path is its file. When no weights are named at all, every pulled model is served.
+ * The name of a model on the disk in place of a path is its file. When no weights are named at all, all of them are served.
  *
  * @param isName whether a path is a bare name, not one of a file
  */
-function withPulled(typed: unknown, pulled: ReadonlyMap<string, string>, isName: (path: string) => boolean): unknown {
+function withModelsOnDisk(typed: unknown, onDisk: ModelsOnDisk, isName: (path: string) => boolean): unknown {
   if (!isMapping(typed)) return typed;
   const models = typed["models"] ?? {};
   if (!isMapping(models)) return typed;
   if (!Object.values(models).some(isWeights)) {
-    const all = Object.fromEntries([...pulled].map(([name, file]) => [name, { file }]));
-    return { ...typed, models: { ...all, ...models } };
+    return { ...typed, models: { ...servedUnasked(onDisk, typed["built_in"] !== false), ...models } };
   }
+  const files = filesByName(onDisk);
   const located = (entry: unknown): unknown => {
     const path = isMapping(entry) ? entry["file"] : undefined;
     if (!isMapping(entry) || typeof path !== "string" || !isName(path)) return entry;
-    const file = pulled.get(basename(path));
+    const file = files.get(basename(path));
     return file === undefined ? entry : { ...entry, file };
   };
   return { ...typed, models: mapValues(models, located) };
+}
+
+/** Whoever pulled something wants that: beside it the model of the package comes last and waits for somebody to ask for it. */
+function servedUnasked({ pulled, builtIn }: ModelsOnDisk, withBuiltIn: boolean): Raw {
+  const all = Object.fromEntries([...pulled].map(([name, file]) => [name, { file }]));
+  if (builtIn === undefined || !withBuiltIn) return all;
+  return { ...all, [BUILT_IN_NAME]: { file: builtIn, ...(pulled.size > 0 && { load: "first_use" }) } };
 }
 
 interface ConfigSource {

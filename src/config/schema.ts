@@ -139,6 +139,9 @@ export const configSchema = z.strictObject(
     default: text("the name of a model")
       .optional()
       .describe("Who answers to names without a mapping; else the first model."),
+    built_in: flag()
+      .default(true)
+      .describe("Where no models are named, serve the one in the package, after those that were pulled."),
     models: z
       .record(name(), model, mapping("models: a name, then its file"))
       .default({})

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { builtInModel } from "../models/built-in.ts";
 import { ModelStore } from "../models/store.ts";
 
 /** What the configuration is read from, besides the flags; tests hand in their own. */
@@ -15,6 +16,8 @@ export interface Surroundings {
   isFile(path: string): boolean;
   /** Names of the pulled models → absolute path of the file to load. */
   pulledModels(dataDir: string): ReadonlyMap<string, string>;
+  /** Absolute path of the model that comes with the package; undefined: this package has none. */
+  builtInFile(): string | undefined;
 }
 
 /** This process. */
@@ -28,6 +31,7 @@ export function processSurroundings(): Surroundings {
     isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true,
     pulledModels: (dataDir) =>
       new Map(new ModelStore(dataDir).list().map(({ manifest, file }) => [manifest.name, file])),
+    builtInFile: () => builtInModel()?.file,
   };
 }
 

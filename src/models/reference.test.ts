@@ -15,6 +15,10 @@ function facts(reference: Reference): object {
   return { ...rest, hub: hub.id };
 }
 
+test("the model of the package needs no pulling", () => {
+  expect(() => parse("continuo-135m")).toThrow("continuo-135m comes with the package: there is nothing to pull");
+});
+
 describe("what names a model", () => {
   test.each([
     [

@@ -1,5 +1,6 @@
 /** What a person types to name a model: `qwen2.5-coder-7b-instruct`, `hf:owner/repo:q4_k_m`, an address, a path. */
 import { resolve } from "node:path";
+import { BUILT_IN_NAME } from "./built-in.ts";
 import { CATALOGUE, catalogueEntry } from "./catalog.ts";
 import { ModelFailure } from "./failure.ts";
 import { HUB_IDS, type Hub, type HubId } from "./hub.ts";
@@ -35,6 +36,7 @@ export function parseReference(text: string, surroundings: ReferenceSurroundings
   const hubId = HUB_IDS.find((id) => id === prefix);
   if (hubId !== undefined && rest !== undefined) return repository(text, rest, surroundings.hubs[hubId]);
   const [, name = text, pick] = /^([^:/\\]+):([^:/\\]+)$/.exec(text) ?? [];
+  if (name === BUILT_IN_NAME) throw inThePackage(name);
   const entry = catalogueEntry(name);
   if (entry === undefined) throw unknown(text, name, surroundings);
   if (entry.weights === undefined) throw closed(entry.name);
@@ -94,6 +96,13 @@ function closed(name: string): ModelFailure {
   const advice = /coder/.test(name) ? "qwen2.5-coder-7b-instruct" : "qwen2.5-7b-instruct";
   return new ModelFailure(
     `${name} has no public weights; pull an open model, such as ${advice}, which then stands in for it (\`continuo models --available\` lists all)`,
+    "usage",
+  );
+}
+
+function inThePackage(name: string): ModelFailure {
+  return new ModelFailure(
+    `${name} comes with the package: there is nothing to pull, \`continuo serve\` has it`,
     "usage",
   );
 }

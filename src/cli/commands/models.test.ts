@@ -47,8 +47,8 @@ async function removed(names: readonly string[], flags = {}): Promise<string[]> 
 
 describe("the list", () => {
   test("of nothing says where it looked and what to do", () => {
-    expect(modelsText(store, {})).toBe(`No models in ${store.path}; get one with \`continuo pull\`.\n`);
-    expect(JSON.parse(modelsText(store, { json: true }))).toEqual({
+    expect(modelsText(store, {}, undefined)).toBe(`No models in ${store.path}; get one with \`continuo pull\`.\n`);
+    expect(JSON.parse(modelsText(store, { json: true }, undefined))).toEqual({
       directory: store.path,
       models: [],
       incomplete: [],
@@ -60,7 +60,7 @@ describe("the list", () => {
     const second = await put("a", 2000);
     putPart("slow", 8192);
 
-    expect(modelsText(store, {}).split("\n")).toEqual([
+    expect(modelsText(store, {}, undefined).split("\n")).toEqual([
       "NAME   SIZE     QUANTISATION  SOURCE          FILE",
       `a      2.00 kB  -             hf:owner/a      ${second}`,
       `coder  1.50 MB  q4_k_m        hf:owner/coder  ${first}`,
@@ -69,11 +69,26 @@ describe("the list", () => {
     ]);
   });
 
+  test("has the model of the package behind those that were pulled, and says when nothing was", () => {
+    const builtIn = { file: "/p/model/continuo-135m.gguf", sizeBytes: 90_000_000 };
+
+    expect(modelsText(store, {}, builtIn).split("\n")).toEqual([
+      "NAME           SIZE     QUANTISATION  SOURCE       FILE",
+      "continuo-135m  90.0 MB  -             the package  /p/model/continuo-135m.gguf",
+      `No models in ${store.path}; get one with \`continuo pull\`.`,
+      "",
+    ]);
+    expect(JSON.parse(modelsText(store, { json: true }, builtIn))).toMatchObject({
+      models: [],
+      builtIn: { name: "continuo-135m", ...builtIn },
+    });
+  });
+
   test("for programs has everything", async () => {
     const file = await put("coder", 1000, "q8_0");
     putPart("slow", 4096);
 
-    const { models, incomplete } = JSON.parse(modelsText(store, { json: true }));
+    const { models, incomplete } = JSON.parse(modelsText(store, { json: true }, undefined));
 
     expect(models).toEqual([{ ...store.manifest("coder"), file, sizeBytes: 1000 }]);
     expect(incomplete).toEqual([{ name: "slow", file: join(store.folder("slow"), "slow.gguf"), sizeBytes: 4096 }]);
@@ -92,7 +107,7 @@ describe("the list", () => {
   test("of what can be pulled says what is here", async () => {
     await put("qwen2.5-7b-instruct", 10);
 
-    const lines = modelsText(store, { available: true }).trimEnd().split("\n");
+    const lines = modelsText(store, { available: true }, undefined).trimEnd().split("\n");
 
     expect(lines).toHaveLength(17);
     expect(lines.filter((line) => line.endsWith("  here"))).toEqual([expect.stringMatching(/^qwen2\.5-7b-instruct /)]);
@@ -126,6 +141,17 @@ describe("removing", () => {
     await expect(removed(["../.."])).rejects.toMatchObject({ kind: "usage" });
     await expect(removed([])).rejects.toMatchObject({ kind: "usage" });
     expect(store.names()).toEqual(["coder"]);
+  });
+
+  test("the model of the package stays; one that was pulled under its name goes", async () => {
+    await expect(removed(["continuo-135m"])).rejects.toMatchObject({
+      kind: "usage",
+      message: expect.stringContaining("continuo-135m is a part of the package and stays; `built_in: false`"),
+    });
+
+    await put("continuo-135m", 10);
+
+    expect(await removed(["continuo-135m"])).toHaveLength(1);
   });
 
   test("parts go, and whole models stay", async () => {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { loadDataDir } from "../../config/load.ts";
+import { BUILT_IN_NAME, builtInModel } from "../../models/built-in.ts";
 import { sizeText } from "../../models/bytes.ts";
 import { pullableNames } from "../../models/reference.ts";
 import { ModelStore, type StoredModel } from "../../models/store.ts";
@@ -23,7 +24,7 @@ export function addModelsCommand(program: Command): void {
   program
     .command("models")
     .summary("list the models on the disk")
-    .description("Lists the models that were pulled, and downloads that are not complete.")
+    .description("Lists the models that were pulled, the one in the package, and downloads that are not complete.")
     .option("--available", "list the catalogue names that can be pulled instead")
     .option("--json", "for programs")
     .option("--data-dir <dir>", "where Continuo keeps what it stores")
@@ -35,34 +36,42 @@ export function addModelsCommand(program: Command): void {
 async function run(flags: ModelsFlags): Promise<void> {
   const store = new ModelStore(loadDataDir(flags));
   const output = outputTo(process.stdout);
-  await output.write(modelsText(store, flags));
+  await output.write(modelsText(store, flags, builtInModel()));
   output.end();
 }
 
+type BuiltIn = ReturnType<typeof builtInModel>;
+
 /** What the command prints. */
-export function modelsText(store: ModelStore, flags: Pick<ModelsFlags, "available" | "json">): string {
-  return flags.available === true ? available(store, flags) : present(store, flags);
+export function modelsText(
+  store: ModelStore,
+  flags: Pick<ModelsFlags, "available" | "json">,
+  builtIn: BuiltIn,
+): string {
+  return flags.available === true ? available(store, flags) : present(store, flags, builtIn);
 }
 
-function present(store: ModelStore, { json }: ModelsFlags): string {
+function present(store: ModelStore, { json }: ModelsFlags, builtIn: BuiltIn): string {
   const models = store.list();
   const leftovers = store.leftovers();
   if (json === true) {
     return jsonText({
       directory: store.path,
       models: models.map(({ manifest, file, sizeBytes }) => ({ ...manifest, file, sizeBytes })),
+      ...(builtIn !== undefined && { builtIn: { name: BUILT_IN_NAME, ...builtIn } }),
       incomplete: leftovers.map(({ name, path, sizeBytes }) => ({ name, file: path, sizeBytes })),
     });
   }
-  const table = models.length === 0 ? `No models in ${store.path}; get one with \`continuo pull\`.\n` : tableOf(models);
+  const table = models.length === 0 && builtIn === undefined ? "" : tableOf(models, builtIn);
+  const none = models.length === 0 ? `No models in ${store.path}; get one with \`continuo pull\`.\n` : "";
   const incomplete = leftovers.map(
     ({ name, sizeBytes }) =>
       `incomplete: ${name}, ${sizeText(sizeBytes)} so far; pull it again to go on, or remove it with \`continuo rm --parts\`\n`,
   );
-  return [table, ...incomplete].join("");
+  return [table, none, ...incomplete].join("");
 }
 
-function tableOf(models: readonly StoredModel[]): string {
+function tableOf(models: readonly StoredModel[], builtIn: BuiltIn): string {
   return aligned([
     ["NAME", "SIZE", "QUANTISATION", "SOURCE", "FILE"],
     ...models.map(({ manifest, file, sizeBytes }) => [
@@ -72,6 +81,7 @@ function tableOf(models: readonly StoredModel[]): string {
       manifest.source,
       file,
     ]),
+    ...(builtIn === undefined ? [] : [[BUILT_IN_NAME, sizeText(builtIn.sizeBytes), "-", "the package", builtIn.file]]),
   ]);
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { loadDataDir } from "../../config/load.ts";
 import { nearest } from "../../config/nearest.ts";
+import { BUILT_IN_NAME } from "../../models/built-in.ts";
 import { sizeText } from "../../models/bytes.ts";
 import { diskFailure } from "../../models/disk-failure.ts";
 import { ModelFailure } from "../../models/failure.ts";
@@ -56,6 +57,10 @@ export async function removeModels(
 }
 
 function notHere(name: string, store: ModelStore): ModelFailure {
+  if (name === BUILT_IN_NAME) {
+    const advice = "`built_in: false` in the configuration keeps it from being served";
+    return new ModelFailure(`${name} is a part of the package and stays; ${advice}`, "usage");
+  }
   const meant = nearest(name, store.names());
   const advice = meant === undefined ? "`continuo models` lists what is here" : `did you mean ${meant}?`;
   return new ModelFailure(`there is no model ${name} in ${store.path}; ${advice}`, "usage");
