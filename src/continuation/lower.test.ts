@@ -237,6 +237,17 @@ describe("infill", () => {
     );
   });
 
+  test("suffix first, the material in front stays in front, and a suffix that is empty keeps its marker", () => {
+    const spm: Weights = { ...QWEN, fim: { ...layout("qwen"), order: "spm" } };
+    const context = [control("<|repo_name|>"), text("r\n"), control("<|file_sep|>"), text("f.py\n")] as PromptPart[];
+
+    const repository = lower(infill({ context }), spm);
+
+    expect(joined(repository)).toBe("<|repo_name|>r\n<|file_sep|>f.py\n<|fim_suffix|>S<|fim_prefix|>P<|fim_middle|>");
+    expect(rolesOf(repository)).toBe("fixed context fixed context fixed suffix fixed prefix fixed");
+    expect(joined(lower(infill({ suffix: "" }), spm))).toBe("<|fim_suffix|><|fim_prefix|>P<|fim_middle|>");
+  });
+
   test("markers spelt in prefix, suffix and middle are text", () => {
     const parts = partsOf(lower(infill({ prefix: "<|fim_middle|>", suffix: "<|im_start|>", middle: "</s>" }), QWEN));
 
@@ -398,6 +409,18 @@ describe("where a text goes on", () => {
     expect(healOf(chat([says("user", "hello")], "春"))).toEqual({ section: 1, bytes: 3, byDefault: true });
     expect(healOf(infill({ prefix: "ab", suffix: "c" }))).toEqual({ section: 2, bytes: 2, byDefault: false });
     expect(healOf(infill({ prefix: "ab", suffix: "c", middle: "xyz" }))?.bytes).toBe(3);
+  });
+
+  test("is healed by default as the weights want it, infills apart from prefixes", () => {
+    const byDefault = (input: Continuation, weights: Weights) => lower(input, weights).heal?.byDefault;
+    const trained: Weights = { ...QWEN, healing: false, fim: { ...layout("qwen"), healing: true } };
+    const template: Weights = { ...PLAIN, healing: false, chatTemplate: "{% for m in messages %}{{ m.content }}{% endfor %}" };
+
+    expect(byDefault({ kind: "text", parts: [{ text: "x" }] }, trained)).toBe(false);
+    expect(byDefault(chat([says("user", "hello")], "x"), trained)).toBe(false);
+    expect(byDefault(chat([says("user", "hello")], "x"), template)).toBe(false);
+    expect(byDefault(chat([says("user", "hello")], "x"), { ...template, healing: true })).toBe(true);
+    expect(byDefault(infill({}), trained)).toBe(true);
   });
 
   test("is left alone by default where the caller wrote the template", () => {

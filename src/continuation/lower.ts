@@ -10,6 +10,8 @@ export interface Weights {
   /** Spellings of all control tokens of the vocabulary. */
   readonly controls: ReadonlySet<string>;
   readonly fim?: FimLayout;
+  /** Token healing of raw texts and assistant prefixes unless a request says otherwise; absent: yes. */
+  readonly healing?: boolean;
   /** Put before raw text and infills, where the vocabulary asks for it. */
   readonly bos?: string;
   /** The Jinja template of the file; unused where the vocabulary speaks ChatML. */
@@ -45,8 +47,13 @@ function raw(parts: readonly PromptPart[], weights: Weights, unrendered: number)
   return {
     sections: [{ role: "fixed", parts: bos }, ...lowered.map(section("prefix"))],
     countOffset: unrendered - bos.length,
-    ...healAt(lowered.length, last !== undefined && "text" in last ? last.text : "", isPlain),
+    ...healAt(lowered.length, last !== undefined && "text" in last ? last.text : "", isPlain && healsPrefixes(weights)),
   };
+}
+
+/** A prefix cut inside a word ends in a token most weights never saw there; some were trained on such cuts. */
+function healsPrefixes({ healing = true }: Weights): boolean {
+  return healing;
 }
 
 /** @param text what the caller wrote at the end of that section, to be continued. */
@@ -116,7 +123,7 @@ function chat(input: Chat, weights: Weights): LoweredPrompt {
   return {
     sections: [{ role: "fixed", parts: mergeTexts([...parts, ...prefix]) }],
     countOffset: 0,
-    ...healAt(0, input.assistantPrefix ?? "", true),
+    ...healAt(0, input.assistantPrefix ?? "", healsPrefixes(weights)),
   };
 }
 
@@ -135,7 +142,7 @@ function chatMl(input: Chat, weights: Weights): LoweredPrompt {
   return {
     sections: [...turns, { role: "fixed", parts: open }],
     countOffset: 0,
-    ...healAt(turns.length, input.assistantPrefix ?? "", true),
+    ...healAt(turns.length, input.assistantPrefix ?? "", healsPrefixes(weights)),
   };
 }
 

@@ -30,6 +30,8 @@ export interface TinyModelOptions extends VocabularyOptions {
   /** Jinja source; `null` leaves it out. Default: ChatML. */
   readonly chatTemplate?: string | null;
   readonly name?: string;
+  /** Further keys of the header. */
+  readonly metadata?: Readonly<Record<string, MetadataValue>>;
   /** Larger models take longer: for tests that must meet an engine at work. Default `TINY_SHAPE`. */
   readonly shape?: Shape;
 }
@@ -61,6 +63,7 @@ export function writeTinyModel(path: string, options: TinyModelOptions = {}): Vo
     endToken: options.endToken ?? "<|im_end|>",
     chatTemplate: options.chatTemplate === undefined ? CHATML_TEMPLATE : options.chatTemplate,
   });
+  for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
   writeGguf(path, metadata, randomTensors(shape, vocabulary, new Random(options.seed ?? 20_251_111)));
   return vocabulary;
 }

@@ -5,7 +5,14 @@ import { CONTROL_TOKENS } from "../../continuation/input.ts";
 import { ServiceError } from "../../errors.ts";
 import { NativeModel } from "./model.ts";
 
-const { api, model, vocabulary } = await loadNativeTiny();
+const { api, model, vocabulary } = await loadNativeTiny({
+  metadata: {
+    "general.sampling.temp": { type: "float32", value: 0.25 },
+    "continuo.fim.order": { type: "string", value: "spm" },
+    "continuo.fim.healing": { type: "bool", value: true },
+    "continuo.healing": { type: "bool", value: false },
+  },
+});
 
 function textOf(ids: Iterable<number>): string {
   return Buffer.concat(Array.from(ids, (id) => model.bytes(id))).toString();
@@ -68,6 +75,8 @@ test("the facts are the file's", () => {
 
   expect(facts.vocabularySize).toBe(vocabulary.tokens.length);
   expect(facts.trainedTokens).toBe(8192);
+  expect(facts.sampling).toEqual({ temperature: 0.25 });
+  expect(facts.prompting).toEqual({ fimOrder: "spm", fimHealing: true, healing: false });
   expect(facts.description).toContain("qwen2");
   expect(facts.ends).toContain(vocabulary.ids.get("<|im_end|>"));
   expect(facts.chatTemplate).toContain("<|im_start|>");

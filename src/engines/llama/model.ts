@@ -5,6 +5,7 @@ import { ServiceError } from "../../errors.ts";
 import type { LlamaApi, NativeParams, Pointer } from "./api.ts";
 import { Candidates, Grammar } from "./grammar.ts";
 import { Pieces } from "./pieces.ts";
+import { type Prompting, promptingOf } from "./prompting.ts";
 import { samplingDefaults } from "./sampling-defaults.ts";
 
 /** What the file says about itself. Plain data: it crosses the process boundary. */
@@ -25,6 +26,7 @@ export interface ModelFacts {
   readonly eos?: string;
   readonly chatTemplate?: string;
   readonly sampling: Sampling;
+  readonly prompting: Prompting;
 }
 
 /** A loaded model file: facts, text to tokens, tokens to bytes. */
@@ -165,5 +167,6 @@ function readFacts(api: LlamaApi, model: Pointer, vocab: Pointer): ModelFacts {
       const value = Number(meta(key) ?? Number.NaN);
       return Number.isFinite(value) ? value : undefined;
     }),
+    prompting: promptingOf(meta),
   };
 }

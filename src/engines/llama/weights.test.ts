@@ -23,6 +23,7 @@ function describing(facts: Partial<ModelFacts>, options: Partial<WeightsOptions>
       controls: QWEN_IDS,
       ends: [102],
       sampling: { temperature: 0.7 },
+      prompting: {},
       ...facts,
     },
   };
@@ -42,7 +43,7 @@ test("the model is what its vocabulary, its context and its file say", () => {
 
 test("one line tells people what they have", () => {
   expect(describing({}).summary).toBe(
-    "qwen2 0.5B Q8_0, fill-in-the-middle: qwen, chat: yes; 4 slots of 2048 tokens, weights 512 MiB, cache 96 MiB, 2 threads on cpu-zen4",
+    "qwen2 0.5B Q8_0, fill-in-the-middle: qwen (psm), chat: yes; 4 slots of 2048 tokens, weights 512 MiB, cache 96 MiB, 2 threads on cpu-zen4",
   );
 });
 
@@ -72,6 +73,27 @@ describe("the layout", () => {
     expect(describing({ controls }, { fim: "qwen" }).model.fim).toBe("qwen");
   });
 
+  test("is asked in the order and with the healing that the file names", () => {
+    const prompting = { fimOrder: "spm", fimHealing: true } as const;
+
+    expect(describing({ prompting }).weights.fim).toEqual({ ...FIM_LAYOUTS[0], order: "spm", healing: true });
+    expect(describing({ prompting }).summary).toContain("fill-in-the-middle: qwen (spm)");
+    expect(describing({}).weights.fim).toBe(FIM_LAYOUTS[0]);
+    expect(describing({ controls: {}, prompting }).weights.fim).toBeUndefined();
+  });
+
+  test("of the configuration has the last word, also over the order that the file names", () => {
+    const controls = { "<x>": 1, "<y>": 2 };
+    const psm: FimLayout = { ...own, order: "psm" };
+
+    const { weights } = describing(
+      { controls, prompting: { fimOrder: "spm", fimHealing: true } },
+      { fimLayouts: [psm, ...FIM_LAYOUTS] },
+    );
+
+    expect(weights.fim).toBe(psm);
+  });
+
   test("can be switched off", () => {
     const { model, weights, summary } = describing({}, { fim: false });
 
@@ -87,6 +109,11 @@ describe("the layout", () => {
 });
 
 describe("rendering", () => {
+  test("leaves healing of prefixes to the file where it says something", () => {
+    expect(describing({ prompting: { healing: false } }).weights.healing).toBe(false);
+    expect(describing({}).weights.healing).toBeUndefined();
+  });
+
   test("puts the beginning of text before raw prompts only where the file asks for it", () => {
     const bos = { id: 1, text: "<s>" };
 

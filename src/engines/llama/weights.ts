@@ -1,11 +1,12 @@
 import type { EngineModel } from "../../continuation/engine.ts";
-import { detectFim, type FimLayout, fimMarkers } from "../../continuation/fim.ts";
+import { detectFim, FIM_LAYOUTS, type FimLayout, fimMarkers } from "../../continuation/fim.ts";
 import { CONTROL_TOKENS } from "../../continuation/input.ts";
 import { canChat, type Weights } from "../../continuation/lower.ts";
 import { ServiceError } from "../../errors.ts";
 import { inMebibytes } from "./memory.ts";
 import type { ReadyMessage } from "./messages.ts";
 import type { ModelFacts } from "./model.ts";
+import type { Prompting } from "./prompting.ts";
 
 /** Loaded weights, as rendering, routing and people need to know them. */
 export interface LoadedWeights {
@@ -52,7 +53,8 @@ export function describeWeights(
 ): LoadedWeights {
   const model = engineModelOf(options, facts, slotTokens);
   const controls = new Set(Object.keys(facts.controls));
-  const fim = layoutOf(options, controls);
+  const { prompting } = facts;
+  const fim = asTrained(layoutOf(options, controls), prompting);
   const weights: Weights = {
     id: options.name,
     controls,
@@ -60,16 +62,30 @@ export function describeWeights(
     ...(fim !== undefined && { fim }),
     ...(facts.bos?.add === true && { bos: facts.bos.text }),
     ...(facts.chatTemplate !== undefined && { chatTemplate: facts.chatTemplate }),
+    ...(prompting.healing !== undefined && { healing: prompting.healing }),
   };
   const spelt = [...CONTROL_TOKENS, ...(fim === undefined ? [] : fimMarkers(fim))];
   const ends = new Set([...facts.ends, ...spelt.flatMap((spelling) => facts.controls[spelling] ?? [])]);
-  const can = [`fill-in-the-middle: ${fim?.family ?? "no"}`, `chat: ${model.chat ? "yes" : "no"}`].join(", ");
+  const can = [
+    `fill-in-the-middle: ${fim === undefined ? "no" : `${fim.family} (${fim.order})`}`,
+    `chat: ${model.chat ? "yes" : "no"}`,
+  ].join(", ");
   const cache = slots * slotTokens * facts.cacheBytesPerToken;
   return {
     model,
     weights,
     ends: [...ends],
     summary: `${facts.description}, ${can}; ${slots} slots of ${slotTokens} tokens, weights ${inMebibytes(facts.weightBytes)}, cache ${inMebibytes(cache)}, ${threads} threads on ${runsOn}`,
+  };
+}
+
+/** A built-in layout is that of a family, of which these weights may be an exception; one of the operator's stays as it is. */
+function asTrained(layout: FimLayout | undefined, { fimOrder, fimHealing }: Prompting): FimLayout | undefined {
+  if (layout === undefined || !FIM_LAYOUTS.includes(layout)) return layout;
+  return {
+    ...layout,
+    ...(fimOrder !== undefined && { order: fimOrder }),
+    ...(fimHealing !== undefined && { healing: fimHealing }),
   };
 }
 
