@@ -1,0 +1,27 @@
+/**
+ * How weights are prompted best, as far as their file says so in metadata keys of our own; absent: it does not say.
+ * Plain data: it crosses the process boundary.
+ */
+export interface Prompting {
+  /** In place of the order of a built-in layout. */
+  readonly fimOrder?: "psm" | "spm";
+  /** Token healing of infills unless a request says otherwise. */
+  readonly fimHealing?: boolean;
+  /** Token healing of raw texts and assistant prefixes unless a request says otherwise. */
+  readonly healing?: boolean;
+}
+
+/** @param meta value of a metadata key as text, if the file has it; flags are `true` and `false`. */
+export function promptingOf(meta: (key: string) => string | undefined): Prompting {
+  const flag = (key: string): boolean | undefined => {
+    const value = meta(key);
+    return value === "true" || value === "false" ? value === "true" : undefined;
+  };
+  const order = meta("continuo.fim.order");
+  const [fimHealing, healing] = [flag("continuo.fim.healing"), flag("continuo.healing")];
+  return {
+    ...((order === "psm" || order === "spm") && { fimOrder: order }),
+    ...(fimHealing !== undefined && { fimHealing }),
+    ...(healing !== undefined && { healing }),
+  };
+}
