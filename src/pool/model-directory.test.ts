@@ -295,7 +295,7 @@ describe("what a name can do", () => {
     });
   });
 
-  test("sampling defaults: the catalogue's for its names, else the weights', else ours; the operator's over all", async () => {
+  test("sampling defaults: the weights', else the catalogue's for its names, else ours; the operator's over all", async () => {
     const weights = [
       served("first", { facts: { defaults: { temperature: 0.2, minP: 0.1 } }, sampling: { topK: 7 } }),
       served("bare"),
@@ -303,7 +303,8 @@ describe("what a name can do", () => {
     const directory = directoryOf(weights);
 
     expect((await directory.open("qwen-coder", "text", never)).card.defaults).toEqual({
-      temperature: 0.3,
+      temperature: 0.2,
+      minP: 0.1,
       repetitionPenalty: 1.1,
       topK: 7,
     });

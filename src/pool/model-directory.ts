@@ -145,7 +145,7 @@ export class ModelDirectory implements Directory {
       maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),
       maxOutputTokens: within(weights?.maxOutputTokens, known?.maxOutputTokens),
       contextTokens: Math.min(known?.contextTokens ?? room + 1, room + 1),
-      defaults: { ...(known?.defaults ?? { ...PLAIN_DEFAULTS, ...model?.defaults }), ...weights?.sampling },
+      defaults: { ...(known?.defaults ?? PLAIN_DEFAULTS), ...model?.defaults, ...weights?.sampling },
     };
   }
 
