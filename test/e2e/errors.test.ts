@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, CHAT, COMPLETIONS, get, type Json, NATIVE, post, postStream } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
@@ -259,7 +260,8 @@ describe("with a key", () => {
 describe("without a model", () => {
   let empty: RunningServer;
   beforeAll(async () => {
-    empty = await startServer();
+    const file = fileURLToPath(new URL("../support/no-model.yaml", import.meta.url));
+    empty = await startServer({ args: ["--config", file] });
   });
   afterAll(() => empty?.stop());
 

@@ -18,7 +18,10 @@ const POLL_MS = 25;
 const STOP_TIMEOUT_MS = 20_000;
 
 export interface ServerOptions {
-  /** `FILE` or `NAME=FILE`, the first one is who answers for names without a mapping. Default: none. */
+  /**
+   * `FILE` or `NAME=FILE`, the first one is who answers for names without a mapping. Default: none, so that the one in
+   * the package serves.
+   */
   readonly models?: readonly string[];
   /** Further arguments of `continuo serve`. */
   readonly args?: readonly string[];
