@@ -1,6 +1,6 @@
 /**
  * The two Model Studio pages' own samples, sent by the SDKs they use, changed in address and key only; then Partial Mode
- * in English on real weights. Needs Python 3, pip and curl; the first run installs into `.cache/clients`.
+ * in English on real weights, and the samples once more on the model in the package. Needs Python 3, pip and curl; the first run installs into `.cache/clients`.
  *
  *     npm run build && npx tsx test/clients/run.ts
  */
@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { type Json, textOf } from "../support/calls.ts";
 import { pythonPackages } from "../support/python-packages.ts";
 import { cachedQwenVocabularyModel } from "../support/qwen-model.ts";
-import { startServer } from "../support/server.ts";
+import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
 import { checkEnglish } from "./english.ts";
 
@@ -39,36 +39,54 @@ const SAMPLES: readonly { readonly program: string; readonly prefix: string }[] 
 ];
 
 const packages = pythonPackages();
-const server = await startServer({
-  // Infill samples are answered by the second model: SmolLM2 has no layout for it.
-  models: [`smollm2-135m-instruct=${packages.smolLm2}`, `qwen-vocabulary=${cachedQwenVocabularyModel()}`],
-  args: ["--context", "512", "--slots", "2", "--deterministic"],
-  env: { CONTINUO_API_KEY: KEY },
-});
 const tally = new Tally();
-try {
-  for (const { program, prefix } of SAMPLES) {
-    await tally.check(program, async () => {
-      const text = await answerOf(program);
-      expectThat(text !== "", "the continuation is empty");
-      expectThat(!text.startsWith(prefix), `the continuation repeats the prefix: ${shown(text)}`);
-      return shown(text);
+const ARGS = ["--context", "512", "--slots", "2", "--deterministic"];
+
+await withServer(
+  // Infill samples are answered by the second model: SmolLM2 has no layout for it.
+  [`smollm2-135m-instruct=${packages.smolLm2}`, `qwen-vocabulary=${cachedQwenVocabularyModel()}`],
+  async (server) => {
+    for (const { program, prefix } of SAMPLES) {
+      await tally.check(program, async () => {
+        const text = await answerOf(program, server.url);
+        expectThat(text !== "", "the continuation is empty");
+        expectThat(!text.startsWith(prefix), `the continuation repeats the prefix: ${shown(text)}`);
+        return shown(text);
+      });
+    }
+    await checkEnglish(tally, server.url, KEY);
+  },
+);
+await withServer([], async (server) => {
+  for (const { program } of SAMPLES) {
+    await tally.check(`${program}, the model in the package`, async () => {
+      const text = await answerOf(program, server.url);
+      expectThat(!/<\|\w+\|>/.test(text), `a control token shows: ${text}`);
+      return JSON.stringify(text);
     });
   }
-  await checkEnglish(tally, server.url, KEY);
-} finally {
-  await server.stop();
-}
+});
 tally.finish();
-if (process.exitCode === 1) print(server.log().split("\n").slice(-20).join("\n"));
+
+/** @param models none: those that a server has without being told. */
+async function withServer(models: readonly string[], use: (server: RunningServer) => Promise<void>): Promise<void> {
+  const failedBefore = tally.failed;
+  const server = await startServer({ models, args: ARGS, env: { CONTINUO_API_KEY: KEY } });
+  try {
+    await use(server);
+  } finally {
+    await server.stop();
+  }
+  if (tally.failed > failedBefore) print(server.log().split("\n").slice(-20).join("\n"));
+}
 
 /** Runs a sample and reads the continuation off its output; curl prints the whole body. */
-async function answerOf(program: string): Promise<string> {
+async function answerOf(program: string, url: string): Promise<string> {
   const path = fileURLToPath(new URL(program, import.meta.url));
   const interpreter = program.startsWith("python/") ? packages.python : process.execPath;
   const [file, args] = program.startsWith("curl/") ? ["sh", [path]] : [interpreter, [path]];
   const { stdout } = await promisify(execFile)(file, args, {
-    env: { ...process.env, CONTINUO_TEST_URL: server.url, DASHSCOPE_API_KEY: KEY, PYTHONIOENCODING: "utf-8" },
+    env: { ...process.env, CONTINUO_TEST_URL: url, DASHSCOPE_API_KEY: KEY, PYTHONIOENCODING: "utf-8" },
     timeout: SAMPLE_TIMEOUT_MS,
     maxBuffer: 1 << 24,
   });

@@ -3,6 +3,10 @@ export class Tally {
   #passed = 0;
   #failed = 0;
 
+  get failed(): number {
+    return this.#failed;
+  }
+
   /** Runs one check; a throw is a failure and is printed. `check` may return what to print beside a pass. */
   async check(name: string, check: () => Promise<string | undefined>): Promise<void> {
     try {
