@@ -40,7 +40,7 @@ LINES = (2, 6)
 FILE_CHARACTERS = (1_500, 200_000)
 #: Tests, data, copies of other projects' code, lists of exports.
 SKIPPED = re.compile(
-    r"(^|/)(tests?|testing|locales|data|pgen2)/|\.d\.ts$|\.test\.ts$|test\.ts$|(^|/)(index|lib\.dom|weekStartData)\.ts$"
+    r"(^|/)(tests?|__tests__|testing|locales|data|pgen2)/|\.d\.ts$|\.test\.ts$|test\.ts$|(^|/)(index|lib\.dom|weekStartData)\.ts$"
     r"|/parso/python/(tokenize|token)\.py$|_version\.py$"
 )
 
