@@ -1,7 +1,7 @@
 /**
  * What a model says about given tokens in our engine, without a server: for checks of files that have just been made.
  *
- *     npx tsx test/support/engine-scores.ts logits|scores|speed MODEL < SEQUENCES
+ *     npx tsx test/support/engine-scores.ts logits|scores|speed MODEL [THREADS] < SEQUENCES
  *
  * A line of the input is a JSON array of token ids, its context the line alone. The output is for
  * - `logits`: all logits, [line][token][vocabulary id] as little-endian 32-bit floats;
@@ -26,9 +26,9 @@ const PREFILL_TOKENS = 512;
 const DECODE_TOKENS = 64;
 const REPEATS = 3;
 
-const [mode, path] = process.argv.slice(2);
+const [mode, path, threads] = process.argv.slice(2);
 if (path === undefined || !["logits", "scores", "speed"].includes(mode ?? "")) {
-  process.stderr.write("usage: engine-scores.ts logits|scores|speed MODEL\n");
+  process.stderr.write("usage: engine-scores.ts logits|scores|speed MODEL [THREADS]\n");
   process.exit(2);
 }
 const api = bindApi(loadLibraries());
@@ -37,7 +37,7 @@ const model = await NativeModel.load(api, path, () => "");
 const context = new NativeContext(api, model, {
   slots: 1,
   slotTokens: CONTEXT_TOKENS,
-  threads: defaultThreads(),
+  threads: threads === undefined ? defaultThreads() : Number(threads),
   batchTokens: Math.max(BATCH_TOKENS, PREFILL_TOKENS),
   microBatchTokens: PREFILL_TOKENS,
   shared: true,

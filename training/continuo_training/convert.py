@@ -1,6 +1,6 @@
 """Trained weights to a GGUF file in full precision, with the base's vocabulary and hyperparameters and our own metadata.
 
-    training/run convert --weights .cache/training/work/weights.pt --out .cache/training/work/continuo-135m-f32.gguf
+    training/run convert [--weights WEIGHTS.pt] [--out FILE.gguf]
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ DEFAULTS = {
     "continuo.fim.order": text("psm"),
     "continuo.fim.healing": flag(False),
     "continuo.healing": flag(True),
-    # Half of the base's: the default size of a slot. Four of them take 550 MB of memory, and loading half a second; `context:` still goes to 8192.
-    "llama.context_length": number(4096),
+    # The default size of a slot; the base's is 8192, which `context:` of the server still allows. Many programs ask for
+    # answers of 4096 tokens, which must be less than a slot; four slots of this size take 450 MB, of 8192 tokens 720 MB.
+    "llama.context_length": number(5120),
 }
 
 #: What the base says of itself.
@@ -107,11 +108,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="training/run convert", description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=Path(".cache/training/work"), help="folder of this run")
     parser.add_argument("--base", type=Path, default=default_base(), help="GGUF file that training started from")
-    parser.add_argument("--weights", type=Path, help="default: weights.pt in the work folder; `base`: the base's own")
+    parser.add_argument("--weights", type=Path, help="default: run/weights.pt in the work folder; `base`: the base's own")
     parser.add_argument("--out", type=Path, help="default: model-f32.gguf in the work folder")
     options = parser.parse_args()
     base = read_base(options.base)
-    source = options.weights or options.work / "weights.pt"
+    source = options.weights or options.work / "run" / "weights.pt"
     weights = base.weights() if str(source) == "base" else load_weights(source)
     out = options.out or options.work / "model-f32.gguf"
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+
+#: Threads of the engine, if it shall not take all cores: on a busy machine waiting for a second one costs tenfold.
+THREADS = [value] if (value := os.environ.get("CONTINUO_ENGINE_THREADS")) else []
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SCRIPT = _ROOT / "test" / "support" / "engine-scores.ts"
@@ -31,6 +35,6 @@ def speed(model: Path) -> dict[str, float]:
 
 def _run(mode: str, model: Path, sequences: Sequence[Sequence[int]]) -> bytes:
     lines = "".join(json.dumps([int(token) for token in ids]) + "\n" for ids in sequences)
-    command = ["node", "--import", "tsx", str(_SCRIPT), mode, str(model.resolve())]
+    command = ["node", "--import", "tsx", str(_SCRIPT), mode, str(model.resolve()), *THREADS]
     done = subprocess.run(command, cwd=_ROOT, input=lines.encode(), stdout=subprocess.PIPE, check=True)
     return done.stdout

@@ -40,7 +40,7 @@ def encode(
     `importance` (columns,): how much the squared error of each column weighs; without it ggml weighs by its own rules.
     """
     if kind in _PLAIN:
-        return matrix.astype(_PLAIN[kind])
+        return matrix.astype(_PLAIN[kind], copy=False)
     columns = matrix.shape[-1]
     if not blocks_fit(kind, columns):
         raise ValueError(f"rows of {columns} values cannot be {kind.name}: blocks hold {GGML_QUANT_SIZES[kind][0]}")

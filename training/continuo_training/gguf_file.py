@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Tensor:
-    """`shape` as numpy has it: (rows, columns). `encode` is called when the tensor is written, so that one is in memory at a time."""
+    """`shape` as numpy has it: (rows, columns). `encode` is called when it is its turn; several at once."""
 
     name: str
     shape: tuple[int, ...]
@@ -87,7 +88,8 @@ def write_gguf(path: Path, metadata: Mapping[str, Value], tensors: Iterable[Tens
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
-    for tensor in tensors:
-        writer.write_tensor_data(tensor.encode())
+    with ThreadPoolExecutor() as pool:  # what is slow in encoding runs outside Python
+        for data in pool.map(lambda tensor: tensor.encode(), tensors):
+            writer.write_tensor_data(data)
     writer.close()
     part.replace(path)

@@ -13,8 +13,8 @@ from tiny_base import random_weights, shapes, tokens, write_tiny_base
 
 from continuo_training import engine
 from continuo_training.base import read_base
+from continuo_training.check import distance, framework_logits
 from continuo_training.convert import convert
-from continuo_training.model import Llama
 from continuo_training.quantise import Recipe, quantise
 
 #: Sequences of ids, the control tokens of both orders among them; one is longer than a batch of the engine's script.
@@ -38,18 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(folder: Path) -> list[np.ndarray]:
     """Logits of the training framework, (tokens, vocabulary) per sequence, in float32 without autocast."""
-    shape = read_base(folder / "base.gguf").shape
-    model = Llama(shape, control_tokens=17, train_embeddings=True)
-    model.load({name: torch.from_numpy(weight) for name, weight in random_weights(2).items()})
-    with torch.no_grad():
-        return [model.logits(model.hidden(torch.tensor([ids])))[0].numpy() for ids in SEQUENCES]
-
-
-def distance(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
-    """Root mean square of the logits' differences as a share of the spread of all logits."""
-    flat = np.concatenate(ours), np.concatenate(theirs)
-    assert flat[0].shape == flat[1].shape
-    return float(np.sqrt(np.mean((flat[0] - flat[1]) ** 2)) / flat[1].std())
+    return framework_logits(read_base(folder / "base.gguf").shape, random_weights(2), SEQUENCES)
 
 
 def test_our_engine_computes_the_frameworks_logits(folder: Path, expected: list[np.ndarray]) -> None:
@@ -68,7 +57,7 @@ def test_other_weights_give_other_logits(folder: Path, expected: list[np.ndarray
 @pytest.mark.parametrize(("kind", "bound"), [(Kind.Q8_0, 0.1), (Kind.Q5_0, 0.45), (Kind.Q4_0, 0.8)])
 def test_quantised_logits_stay_close(folder: Path, expected: list[np.ndarray], kind: Kind, bound: float) -> None:
     out = folder / f"{kind.name}.gguf"
-    quantise(folder / "model-f32.gguf", out, Recipe(kind, kind, kind))
+    quantise(folder / "model-f32.gguf", out, Recipe(kind))
 
     ours = engine.logits(out, SEQUENCES, vocabulary=len(tokens()))
 
@@ -97,7 +86,7 @@ def test_the_file_carries_our_identity_and_markers(folder: Path) -> None:
 
 
 def test_quantising_keeps_all_metadata_but_the_file_type(folder: Path) -> None:
-    quantise(folder / "model-f32.gguf", folder / "q.gguf", Recipe(Kind.Q8_0, Kind.Q5_0, Kind.Q5_0))
+    quantise(folder / "model-f32.gguf", folder / "q.gguf", Recipe(Kind.Q5_0, {"token_embd": Kind.Q8_0}))
 
     before, after = ({n: f.contents() for n, f in GGUFReader(folder / file).fields.items()} for file in ("model-f32.gguf", "q.gguf"))
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
@@ -106,7 +95,7 @@ def test_quantising_keeps_all_metadata_but_the_file_type(folder: Path) -> None:
 
 
 def test_a_recipe_falls_back_where_rows_do_not_fill_blocks_of_256() -> None:
-    recipe = Recipe(Kind.Q6_K, Kind.Q4_K, Kind.Q5_K)
+    recipe = Recipe(Kind.Q5_K, {"token_embd": Kind.Q6_K, "attn": Kind.Q4_K})
 
     kinds = {name.removeprefix("blk.0."): recipe.kind(name, shape) for name, shape in shapes().items() if "blk.1." not in name}
 
