@@ -1,5 +1,5 @@
 /** The model in the package as people meet it: nothing named, nothing pulled, no network. */
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CONTROL_TOKENS } from "../../src/continuation/input.ts";
@@ -126,6 +126,16 @@ testWithBuiltIn("it fills the README's function with what belongs there, and sto
 
   expect(textOf(answer.json)).toMatch(/^sum\(numbers\)/);
   expect(answer.json.choices[0].finish_reason).toBe("stop");
+});
+
+/** A registry takes more, but every clone and every installation carries it. */
+const MAX_MODEL_BYTES = 95_000_000;
+
+testWithBuiltIn("the npm package holds it, and it is small enough for that", () => {
+  const about = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+
+  expect((JSON.parse(about) as { readonly files: readonly string[] }).files).toContain("model");
+  expect(builtInModel()?.sizeBytes).toBeLessThanOrEqual(MAX_MODEL_BYTES);
 });
 
 describe("beside a model that was pulled", () => {
