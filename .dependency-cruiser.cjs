@@ -19,8 +19,9 @@ const FOLDERS = {
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
   doctor: { folders: ["config", "engines/llama"], packages: [] },
+  eval: { folders: [], packages: ["zod", "fastest-levenshtein"] },
   cli: {
-    folders: ["config", "models", "doctor", "engines/llama"],
+    folders: ["config", "models", "doctor", "engines/llama", "eval"],
     files: ["server", "version"],
     packages: ["commander", "eventsource-parser"],
   },

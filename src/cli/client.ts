@@ -51,6 +51,17 @@ export async function* streamFrom(
     throw new CommandFailure("the server ended the stream before the answer was complete; its log says why");
 }
 
+/** Sends a request and returns the JSON of its plain answer. Throws like `streamFrom`. */
+export async function jsonFrom(
+  service: Service,
+  path: StreamRequest["path"],
+  body: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const response = await call(service, path, { method: "POST", body: JSON.stringify(body) }, signal);
+  return response.json();
+}
+
 /** One entry of the models list, as far as it matters here. */
 export interface ListedModel {
   readonly id: string;

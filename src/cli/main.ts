@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   engine: async () => (await import("./commands/engine.ts")).addEngineCommand,
   doctor: async () => (await import("./commands/doctor.ts")).addDoctorCommand,
   bench: async () => (await import("./commands/bench.ts")).addBenchCommand,
+  eval: async () => (await import("./commands/eval.ts")).addEvalCommand,
 };
 
 const program = new Command("continuo")

@@ -15,3 +15,13 @@ export function decimal(text: string): number {
   if (text.trim() !== "" && Number.isFinite(value)) return value;
   throw new InvalidArgumentError("Expected a number.");
 }
+
+/** For commander: some of the words, separated by commas; the order given is kept. */
+export function listOf<Word extends string>(words: readonly Word[]): (text: string) => readonly Word[] {
+  return (text) =>
+    text.split(",").map((given) => {
+      const word = words.find((each) => each === given.trim());
+      if (word !== undefined) return word;
+      throw new InvalidArgumentError(`Expected some of ${words.join(", ")}, found "${given}".`);
+    });
+}

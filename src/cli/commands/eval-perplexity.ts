@@ -1,0 +1,65 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { echoBody, type LogLikelihood, logLikelihood, perplexityOf, scoredTexts } from "../../eval/perplexity.ts";
+import { jsonFrom } from "../client.ts";
+import { CommandFailure, EXIT } from "../failure.ts";
+import { assertOneService, chooseModel, DEFAULT_URL, untilInterrupted, withService } from "../service.ts";
+import { outputTo } from "../terminal.ts";
+
+interface PerplexityOptions {
+  readonly url?: string;
+  readonly model?: string;
+  readonly modelFile?: string;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+A line of the file is {"prompt": …, "answer": …}: a dialogue in ChatML, of which the answer counts with the end of
+its turn; or {"text": …}: all of it counts but the first token.
+
+The server must return log probabilities of the prompt ("echo" with "max_tokens": 0). Continuo does.
+
+Example:
+  $ continuo eval perplexity chat.jsonl --model-file coder.gguf`;
+
+/** Adds `perplexity` to `continuo eval`. */
+export function addPerplexityCommand(parent: Command): void {
+  parent
+    .command("perplexity")
+    .summary("how well a model expects given texts")
+    .description("Scores texts or answers that are given; lower is better. Nothing is generated.")
+    .argument("<file>", "JSON Lines")
+    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--model <name>", "model to call (default: the first one with weights)")
+    .option("--model-file <file>", "score this GGUF file, without a server")
+    .option("--json", "for programs")
+    .addHelpText("after", EXAMPLES)
+    .action((file: string, _options: PerplexityOptions, command: Command) =>
+      measure(file, command.optsWithGlobals<PerplexityOptions>()),
+    );
+}
+
+async function measure(file: string, { url, modelFile, model: name, json }: PerplexityOptions): Promise<void> {
+  assertOneService(modelFile, url);
+  const texts = scoredTexts(await readFile(file).catch((cause) => unreadable(file, cause)));
+  await untilInterrupted((signal) =>
+    withService({ modelFile, url }, signal, async (service) => {
+      const model = name ?? (await chooseModel(service, false, signal)).id;
+      const scores: LogLikelihood[] = [];
+      for (const text of texts) {
+        const answer = await jsonFrom(service, "/v1/completions", { model, ...echoBody(text.text) }, signal);
+        scores.push(logLikelihood(answer, text));
+      }
+      const result = { model, ...perplexityOf(scores) };
+      const output = outputTo(process.stdout);
+      const line = `${model}: perplexity ${result.perplexity.toFixed(3)} over ${result.tokens} tokens of ${result.texts} texts`;
+      await output.write(json === true ? `${JSON.stringify(result)}\n` : `${line}\n`);
+      output.end();
+    }),
+  );
+}
+
+function unreadable(file: string, cause: unknown): never {
+  const reason = (cause as { readonly code?: string }).code ?? String(cause);
+  throw new CommandFailure(`cannot read the texts in ${file} (${reason})`, EXIT.usage);
+}

@@ -1,0 +1,177 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { type Command, Option } from "commander";
+import { humanEvalCases, type InfillCase, KINDS, type Kind, ownCases } from "../../eval/infill-case.ts";
+import { passesTests } from "../../eval/python-check.ts";
+import { answerLines, reportJson, reportText, settingName } from "../../eval/report.ts";
+import { ORDERS, type Order, type Setting, STYLES, type Style } from "../../eval/request.ts";
+import { type Result, runCases } from "../../eval/run.ts";
+import type { Service } from "../client.ts";
+import { completerOf } from "../completer.ts";
+import { CommandFailure, EXIT } from "../failure.ts";
+import { listOf, wholeNumber } from "../option-values.ts";
+import { assertOneService, chooseModel, DEFAULT_URL, untilInterrupted, withService } from "../service.ts";
+import { outputTo } from "../terminal.ts";
+import { addPerplexityCommand } from "./eval-perplexity.ts";
+
+interface EvalOptions {
+  readonly url?: string;
+  readonly model?: string;
+  readonly modelFile?: string;
+  readonly set?: string;
+  readonly humaneval?: string;
+  readonly style: readonly Style[];
+  readonly order: Order;
+  readonly healing: keyof typeof HEALINGS;
+  readonly kinds: readonly Kind[];
+  readonly language?: readonly string[];
+  readonly limit?: number;
+  readonly concurrency: number;
+  readonly maxTokens: number;
+  readonly execute?: boolean;
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+/** The set that comes with the program: from `src/` and from `dist/` it lies at the same distance. */
+const HELD_OUT = fileURLToPath(new URL("../../../eval/held-out.jsonl", import.meta.url));
+
+const HEALINGS = { default: [undefined], on: [true], off: [false], both: [true, false] } as const;
+
+const EXAMPLES = `
+Examples:
+  The server that runs here, its first model that fills in, the set that comes along:
+    $ continuo eval
+
+  A model file, without a server; four requests at the same time:
+    $ continuo eval --model-file coder.gguf --concurrency 4
+
+  A model without fill-in-the-middle: continuing the prefix alone
+    $ continuo eval --style raw --kinds single-line,mid-word
+
+  Cursors inside words, with token healing and without:
+    $ continuo eval --kinds mid-word --style suffix,raw --healing both
+
+  HumanEval-Infilling, from a file you have downloaded; --execute runs what the model wrote:
+    $ continuo eval --humaneval HumanEval-SingleLineInfilling.jsonl.gz --execute
+
+Any server with OpenAI's completions route will do. A server with keys: CONTINUO_API_KEY.
+With more than one request at a time, the times are those of a server shared by as many. Ctrl-C stops.`;
+
+/** Adds `continuo eval` to the program. */
+export function addEvalCommand(program: Command): void {
+  const command = program
+    .command("eval")
+    .summary("score a model's fill-in-the-middle on texts it has not seen")
+    .description("Asks a server to fill gaps of which the text is known, greedily, and compares.")
+    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--model <name>", "model to call (default: the first one that fills in)")
+    .option("--model-file <file>", "score this GGUF file, without a server")
+    .option("--set <file>", "cases, JSON Lines (default: the held-out set that comes along)")
+    .addOption(new Option("--humaneval <file>", "a file of HumanEval-Infilling, .jsonl or .jsonl.gz").conflicts("set"))
+    .option("--style <list>", `how to ask: ${STYLES.join(", ")}; several with commas`, listOf(STYLES), [
+      "prompt",
+      "suffix",
+    ])
+    .addOption(new Option("--order <order>", "prefix or suffix first, of style prompt").choices(ORDERS).default("psm"))
+    .addOption(
+      new Option("--healing <how>", "token healing")
+        .choices(Object.keys(HEALINGS))
+        .default("default", "the model's own"),
+    )
+    .option("--kinds <list>", `kinds of gaps (default: all): ${KINDS.join(", ")}`, listOf(KINDS), KINDS)
+    .option("--language <list>", "languages (default: all): python, typescript", (text: string) => text.split(","))
+    .option("--limit <n>", "the first n cases only", wholeNumber(1))
+    .option("--concurrency <n>", "requests at the same time", wholeNumber(1), 1)
+    .option("--max-tokens <n>", "most tokens of an answer", wholeNumber(1), 160)
+    .option("--execute", "run the completed programs with their tests: CODE THAT THE MODEL WROTE runs on this machine")
+    .option("--json", "figures for programs")
+    .option("--out <file>", "write every answer and its scores there, JSON Lines")
+    .addHelpText("after", EXAMPLES)
+    .action(evaluate);
+  addPerplexityCommand(command);
+}
+
+async function evaluate(options: EvalOptions): Promise<void> {
+  const { modelFile, url } = options;
+  assertOneService(modelFile, url);
+  const cases = await casesOf(options);
+  await untilInterrupted((signal) =>
+    withService({ modelFile, url }, signal, async (service) => {
+      const needsInfill = options.style.some((style) => style !== "raw");
+      const model = options.model ?? (await chooseModel(service, needsInfill, signal)).id;
+      const runs = await runAll(service, model, cases, options, signal);
+      if (options.out !== undefined) await writeFile(options.out, answerLines(runs));
+      const output = outputTo(process.stdout);
+      await output.write(options.json === true ? reportJson(model, runs) : reportText(model, runs));
+      output.end();
+    }),
+  );
+}
+
+async function casesOf({
+  set,
+  humaneval,
+  kinds,
+  language,
+  limit,
+  execute,
+}: EvalOptions): Promise<readonly InfillCase[]> {
+  if (execute === true && humaneval === undefined) {
+    throw new CommandFailure("--execute needs programs with tests: name a file with --humaneval", EXIT.usage);
+  }
+  if (execute === true && process.platform === "win32") {
+    throw new CommandFailure("--execute needs the process limits of Linux or macOS; leave it out", EXIT.usage);
+  }
+  const all =
+    humaneval === undefined ? ownCases(await bytesOf(set ?? HELD_OUT)) : humanEvalCases(await bytesOf(humaneval));
+  const wanted = all.filter(
+    (infill) => kinds.includes(infill.kind) && (language === undefined || language.includes(infill.language)),
+  );
+  if (wanted.length === 0) {
+    throw new CommandFailure("no case is of these kinds and languages; leave out --kinds or --language", EXIT.usage);
+  }
+  return wanted.slice(0, limit);
+}
+
+async function bytesOf(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const reason = (error as { readonly code?: string }).code ?? String(error);
+    throw new CommandFailure(`cannot read the cases in ${path} (${reason})`, EXIT.usage);
+  }
+}
+
+/** One setting after another. The first request is made for nothing, so that loading is not measured and refusals end the run. */
+async function runAll(
+  service: Service,
+  model: string,
+  cases: readonly InfillCase[],
+  { style: styles, order, healing, maxTokens, concurrency, execute }: EvalOptions,
+  signal: AbortSignal,
+): Promise<readonly (readonly Result[])[]> {
+  const complete = completerOf(service, model);
+  const runs: (readonly Result[])[] = [];
+  for (const style of styles) {
+    for (const isHealing of HEALINGS[healing]) {
+      const setting: Setting = { style, order, healing: isHealing, maxTokens };
+      const trial = await runCases(
+        { cases: cases.slice(0, 1), setting: { ...setting, maxTokens: 1 }, concurrency: 1, complete },
+        signal,
+      );
+      const [refusal] = trial.flatMap(({ error }) => error ?? []);
+      if (refusal !== undefined) throw new CommandFailure(`${settingName(setting)}: ${refusal}`);
+      const report = process.stderr.isTTY ? progressOf(setting, cases.length) : () => undefined;
+      const check = execute === true ? { check: passesTests } : {};
+      runs.push(await runCases({ cases, setting, concurrency, complete, report, ...check }, signal));
+    }
+  }
+  return runs;
+}
+
+function progressOf(setting: Setting, total: number): (done: number) => void {
+  return (done) => {
+    process.stderr.write(`\r${settingName(setting)}: ${done}/${total}${done === total ? "\n" : ""}`);
+  };
+}
