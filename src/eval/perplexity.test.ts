@@ -5,11 +5,20 @@ const answerOf = (logprobs: readonly (number | null)[], offsets: readonly number
   choices: [{ text: "", logprobs: { token_logprobs: logprobs, text_offset: offsets } }],
 });
 
-test("of a dialogue only the answer counts and the end of its turn", () => {
-  const [scored] = scoredTexts(Buffer.from('{"prompt":"Hi 春","answer":"Ho"}'));
+const DIALOGUE = {
+  messages: ["Hi 春", "Ho", "Ha"].map((content, at) => ({ role: at === 1 ? "assistant" : "user", content })),
+};
 
-  expect(scored?.text).toBe("<|im_start|>user\nHi 春<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>");
-  expect([...(scored?.text ?? "")].slice(scored?.from).join("")).toBe("Ho<|im_end|>");
+test.each([
+  [{}, "Ha<|im_end|>"],
+  [{ complete: false }, "Ha"],
+])("of a dialogue the last message counts, with the end of its turn unless it was cut: %j", (over, counted) => {
+  const [scored] = scoredTexts(Buffer.from(JSON.stringify({ ...DIALOGUE, ...over })));
+
+  expect(scored?.text).toBe(
+    `<|im_start|>user\nHi 春<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>\n<|im_start|>user\n${counted}`,
+  );
+  expect([...(scored?.text ?? "")].slice(scored?.from).join("")).toBe(counted);
 });
 
 test("of a text all of it counts that has a log probability", () => {

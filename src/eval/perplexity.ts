@@ -3,8 +3,13 @@ import { z } from "zod";
 import { ServiceError } from "../errors.ts";
 import { jsonLines } from "./infill-case.ts";
 
-/** A dialogue of one turn, of which the answer is scored, or a text, of which all is scored. */
-const line = z.union([z.object({ prompt: z.string(), answer: z.string() }), z.object({ text: z.string() })]);
+const message = z.object({ role: z.string(), content: z.string() });
+
+/** A dialogue, of which the last message is scored, or a text, of which all is scored. */
+const line = z.union([
+  z.object({ messages: z.array(message).min(1), complete: z.boolean().default(true) }),
+  z.object({ text: z.string() }),
+]);
 
 /** What is sent, and from which character (Unicode code points) on it counts. */
 export interface ScoredText {
@@ -34,12 +39,15 @@ const echoed = z.object({
   ]),
 });
 
-/** A dialogue is spelt in ChatML without a system message; the end of the turn counts, too. */
+/** A dialogue is spelt in ChatML, without a system message of ours. The end of its last turn counts unless that was cut. */
 export function scoredTexts(bytes: Uint8Array): readonly ScoredText[] {
   return jsonLines(bytes, line).map((entry) => {
     if ("text" in entry) return { text: entry.text, from: 0 };
-    const opening = `<|im_start|>user\n${entry.prompt}<|im_end|>\n<|im_start|>assistant\n`;
-    return { text: `${opening}${entry.answer}<|im_end|>`, from: [...opening].length };
+    const turns = entry.messages.map(({ role, content }) => `<|im_start|>${role}\n${content}`);
+    const text = turns.join("<|im_end|>\n");
+    const scored = entry.messages.at(-1)?.content ?? "";
+    const before = text.slice(0, text.length - scored.length);
+    return { text: `${text}${entry.complete ? "<|im_end|>" : ""}`, from: [...before].length };
   });
 }
 

@@ -14,13 +14,14 @@ interface PerplexityOptions {
 }
 
 const EXAMPLES = `
-A line of the file is {"prompt": …, "answer": …}: a dialogue in ChatML, of which the answer counts with the end of
-its turn; or {"text": …}: all of it counts but the first token.
+A line of the file is {"messages": [{"role": …, "content": …}, …]}: a dialogue in ChatML, of which the last message
+counts with the end of its turn (without it where the line says "complete": false); or {"text": …}: all of it counts
+but the first token.
 
 The server must return log probabilities of the prompt ("echo" with "max_tokens": 0). Continuo does.
 
 Example:
-  $ continuo eval perplexity chat.jsonl --model-file coder.gguf`;
+  $ continuo eval perplexity eval/chat-base.jsonl --model-file coder.gguf`;
 
 /** Adds `perplexity` to `continuo eval`. */
 export function addPerplexityCommand(parent: Command): void {

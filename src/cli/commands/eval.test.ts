@@ -120,7 +120,11 @@ test("perplexity: the answer's tokens are scored, not the prompt's", async () =>
   const folder = temporaryFolder();
   onTestFinished(folder.remove);
   const file = join(folder.path, "chat.jsonl");
-  writeFileSync(file, '{"prompt":"Hi","answer":"Ho"}\n');
+  const messages = [
+    { role: "user", content: "Hi" },
+    { role: "assistant", content: "Ho" },
+  ];
+  writeFileSync(file, JSON.stringify({ messages }));
   const prompt = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>";
   const logprobs = { token_logprobs: [null, -9, Math.log(1 / 2), Math.log(1 / 8)], text_offset: [0, 12, 52, 54] };
   const bodies: Body[] = [];
