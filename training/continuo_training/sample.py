@@ -22,12 +22,12 @@ class Sample:
 
 
 def sample(reader: ExampleReader, tokens: int, seed: int) -> Sample:
-    """Whole examples in a random order, to `tokens` in sum, none longer than a sixteenth of that."""
+    """Whole examples in a random order, to `tokens` in sum, none so long that few others would fit."""
     taken = Sample([], [], [])
     total = 0
     for index in np.random.default_rng(seed).permutation(len(reader)):
         ids, weights, kind = reader[int(index)]
-        if len(ids) > tokens // 16:
+        if len(ids) > max(tokens // 8, 256):
             continue
         if total >= tokens:
             break
