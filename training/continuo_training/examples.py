@@ -33,8 +33,8 @@ LANGUAGES = {
 #: Of the examples that are no dialogue, so many are plain text; of the others so many have no suffix, or the repository form.
 PLAIN, NO_SUFFIX, REPOSITORY = 0.09, 0.08, 0.08
 
-#: Share of dialogue in all tokens; and of dialogues, so many are answers of the base model.
-CHAT, ANSWERS = 0.12, 0.6
+#: Share of dialogue in all tokens; and of dialogues, so many are answers of the base model, while each is used this often at most.
+CHAT, ANSWERS, ANSWER_USES = 0.11, 0.55, 8
 
 #: Weight of the loss on plain text, percent.
 PLAIN_WEIGHT = 50
@@ -127,18 +127,20 @@ def examples(
 ) -> Iterator[tuple[list[int], list[int], str, str]]:
     """(tokens, weights, kind, language), `amount` tokens of them."""
     written: Counter[str] = Counter()
-    number = 0
+    number = answers_used = 0
     while written.total() < amount:
         random = Random(f"{seed}/{number}")
         number += 1
         wants_chat = written["chat"] < CHAT * written.total()
-        found = chat_pieces(library, answers, random) if wants_chat else document_pieces(library, random)
+        offered = answers if answers_used < ANSWER_USES * len(answers) else []
+        found = chat_pieces(library, offered, random) if wants_chat else document_pieces(library, random)
         if found is None:
             continue
         chosen, kind, language = found
         tokens, weights = tokens_of(chosen, tokenizer)
         if 8 <= len(tokens) <= MAX_TOKENS:
             written["chat" if wants_chat else "document"] += len(tokens)
+            answers_used += kind == "chat-answer"
             yield tokens, weights, kind, language
 
 

@@ -1,6 +1,6 @@
 """Answers of the base model to the prompts of `prompts`, through a server that runs it.
 
-    python -m continuo_training.chat.generate --server http://localhost:8080 [--count 800] [--work .cache/training/work]
+    training/run chat --server http://localhost:8080 [--count 800] [--work .cache/training/work]
 
 The server gets ChatML text on /v1/completions, so that no template adds a system message. Answers are appended to
 WORK/chat-answers.jsonl; a later run goes on where the last one stopped.
