@@ -29,7 +29,7 @@ SEED = 20261122
 
 #: Cases per language. Two languages make twice as many.
 CASES = {"single-line": 90, "multi-line": 45, "random-span": 45, "mid-word": 45}
-#: Characters of context at most; with the middle that stays below 900 tokens of any usual vocabulary.
+#: Characters of context at most; with the middle that is about 900 tokens.
 PREFIX_CHARACTERS = 1600
 SUFFIX_CHARACTERS = 600
 #: Above this there is something to go by.
