@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { humanEvalCases, KINDS, ownCases } from "./infill-case.ts";
+import { humanEvalCases, type InfillCase, KINDS, ownCases } from "./infill-case.ts";
 
 const HELD_OUT = new URL("../../eval/held-out.jsonl", import.meta.url);
 const SOURCES = new URL("../../eval/sources.json", import.meta.url);
@@ -62,26 +62,23 @@ test("the first fifty held-out cases are of every kind and language", () => {
   expect(new Set(first.map(({ language }) => language))).toEqual(new Set(["python", "typescript"]));
 });
 
-test.each(heldOut.map((infill) => [infill.id, infill] as const))("%s is what its kind says", (_id, infill) => {
-  const { kind, prefix, middle, suffix } = infill;
-  const before = prefix.slice(prefix.lastIndexOf("\n") + 1);
-
-  expect(middle).toMatch(/[\p{L}]|^.{1,2}$/u);
-  expect(prefix.length).toBeLessThanOrEqual(1600);
-  expect(suffix.length).toBeLessThanOrEqual(600);
-  expect(`${prefix}${middle}${suffix}`).not.toMatch(/<\|/);
-  if (kind === "single-line") expect([before.trim(), middle.includes("\n"), suffix[0]]).toEqual(["", false, "\n"]);
-  if (kind === "multi-line") {
-    expect([before.trim(), suffix[0]]).toEqual(["", "\n"]);
-    expect(middle.split("\n").length).toBeGreaterThanOrEqual(2);
-    expect(middle.split("\n").length).toBeLessThanOrEqual(6);
-  }
-  if (kind === "random-span") expect(middle.length).toBeLessThanOrEqual(120);
-  if (kind === "mid-word") {
-    expect(`${before}|${middle}`).toMatch(/[\w$]{2}\|[\w$]/);
-    expect([middle.includes("\n"), suffix[0]]).toEqual([false, "\n"]);
-  }
+test.each(KINDS)("every held-out case of the kind %s is what its kind says", (kind) => {
+  for (const infill of heldOut.filter((each) => each.kind === kind)) expectKind(infill);
 });
+
+function expectKind({ id, kind, prefix, middle, suffix }: InfillCase): void {
+  const before = prefix.slice(prefix.lastIndexOf("\n") + 1);
+  const isLineEnd = suffix.startsWith("\n");
+  const lines = middle.split("\n").length;
+  const facts = {
+    "single-line": [before.trim() === "", lines === 1, isLineEnd, /\p{L}/u.test(middle)],
+    "multi-line": [before.trim() === "", lines >= 2 && lines <= 6, isLineEnd],
+    "random-span": [middle.length >= 5, middle.length <= 120],
+    "mid-word": [/[\w$]{2}$/.test(before), /^[\w$]/.test(middle), lines === 1, isLineEnd],
+  };
+  const always = [prefix.length <= 1600, suffix.length <= 600, !`${prefix}${middle}${suffix}`.includes("<|")];
+  expect([id, ...facts[kind], ...always]).not.toContain(false);
+}
 
 test("every held-out case comes from a source that is named with its version", () => {
   const { sources } = JSON.parse(readFileSync(SOURCES, "utf8")) as { sources: { name: string; version: string }[] };

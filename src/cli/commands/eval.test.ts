@@ -46,14 +46,23 @@ const CASES = [
 ];
 
 /** Runs the command on the two cases; the answers it writes. */
-async function evaluated(url: string, ...args: string[]): Promise<readonly Record<string, unknown>[]> {
+function evaluated(url: string, ...args: string[]): Promise<readonly Record<string, unknown>[]> {
+  return evaluatedOn("--set", CASES, url, ...args);
+}
+
+async function evaluatedOn(
+  option: "--set" | "--humaneval",
+  cases: readonly object[],
+  url: string,
+  ...args: string[]
+): Promise<readonly Record<string, unknown>[]> {
   const folder = temporaryFolder();
   onTestFinished(folder.remove);
   const [set, out] = [join(folder.path, "set.jsonl"), join(folder.path, "out.jsonl")];
-  writeFileSync(set, CASES.map((infill) => `${JSON.stringify(infill)}\n`).join(""));
+  writeFileSync(set, cases.map((infill) => `${JSON.stringify(infill)}\n`).join(""));
   const program = new Command("continuo").exitOverride();
   addEvalCommand(program);
-  await program.parseAsync(["eval", "--url", url, "--set", set, "--out", out, ...args], { from: "user" });
+  await program.parseAsync(["eval", "--url", url, option, set, "--out", out, ...args], { from: "user" });
   const lines = readFileSync(out, "utf8").trimEnd().split("\n");
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
@@ -86,6 +95,20 @@ test("kinds, languages and limits choose cases; healing is asked for as told", a
   expect(server.bodies.map(({ token_healing: healing }) => healing)).toEqual([true, true, false, false]);
   expect(await evaluated(server.url, "--limit", "1", "--style", "raw")).toHaveLength(1);
   expect(await evaluated(server.url, "--language", "python", "--style", "raw")).toMatchObject([{ id: "1" }]);
+});
+
+test("HumanEval-Infilling's programs run only when told to", async () => {
+  const task = {
+    ...{ task_id: "SingleLineInfilling/HumanEval/0/L0", entry_point: "add", canonical_solution: "    return a + b\n" },
+    ...{ prompt: "def add(a, b):\n", suffix: "", test: "def check(add):\n    assert add(1, 2) == 3\n" },
+  };
+  const server = await serverThat(() => "    return b + a\n");
+
+  const [unrun] = await evaluatedOn("--humaneval", [task], server.url, "--style", "prompt");
+  const [run] = await evaluatedOn("--humaneval", [task], server.url, "--style", "prompt", "--execute");
+
+  expect(unrun).not.toHaveProperty("passed");
+  expect(run).toMatchObject({ kind: "single-line", exact: false, passed: true });
 });
 
 test("a server that fills in nothing ends the evaluation with what it says", async () => {
