@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from random import Random
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from .prompts import SYSTEMS, prompts
@@ -39,15 +41,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     target = options.out or options.work / "chat-answers.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
-    dialogues = [questions_of(json.loads(options.prompts.read_text()), 0)] if options.prompts else [questions_of(prompts(), SYSTEM_EVERY)]
-    wanted = dialogues[0][: options.count]
-    done = len(target.read_text().splitlines()) if target.exists() else 0
-    with ThreadPoolExecutor(options.parallel) as pool, target.open("a") as out:
-        for start in range(done, len(wanted), options.parallel):
-            batch = wanted[start : start + options.parallel]
-            for entry in pool.map(lambda each: answered(each, options.server, options.model), batch):
-                out.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            out.flush()
+    dialogues = questions_of(json.loads(options.prompts.read_text()), 0) if options.prompts else questions_of(prompts(), SYSTEM_EVERY)
+    wanted = dialogues[: options.count]
+    done = {question_of(json.loads(line)["messages"]) for line in target.read_text().splitlines()} if target.exists() else set()
+    waiting = [messages for messages in wanted if question_of(messages) not in done]
+    with ThreadPoolExecutor(options.parallel) as pool, target.open("a", buffering=1) as out:
+        asked = [pool.submit(answered, messages, options.server, options.model) for messages in waiting]
+        for answer in as_completed(asked):
+            try:
+                out.write(json.dumps(answer.result(), ensure_ascii=False) + "\n")
+            except HTTPError as refusal:  # one answer less; a later run asks again
+                print(f"{refusal.url} answered {refusal.code}: {refusal.read().decode()[:200]}", file=sys.stderr)
+
+
+def question_of(messages: Sequence[dict[str, str]]) -> str:
+    """What tells dialogues apart: no question is asked twice."""
+    return next(turn["content"] for turn in messages if turn["role"] == "user")
 
 
 def questions_of(texts: Sequence[str], system_every: int) -> list[list[dict[str, str]]]:
