@@ -12,7 +12,7 @@
 import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { FIM_LAYOUTS } from "../../src/continuation/fim.ts";
-import type { Continuation } from "../../src/continuation/input.ts";
+import { CONTROL_TOKENS, type Continuation } from "../../src/continuation/input.ts";
 import { type ChoiceResult, collect, type Result } from "../../src/continuation/output.ts";
 import { LlamaEngine } from "../../src/engines/llama/engine.ts";
 import { BUILT_IN_FILE, BUILT_IN_NAME } from "../../src/models/built-in.ts";
@@ -134,11 +134,12 @@ async function compare(name: string, model: string, hasFim: boolean): Promise<vo
   });
   try {
     const texts = new Set<string>();
+    const ends = await endIds(llama.url);
     const all = prompts(hasFim);
     for (const prompt of all) {
       await tally.check(`${name}: ${JSON.stringify(prompt.name)}`, async () => {
         const ids = await tokenize(llama.url, prompt.rendered);
-        const theirs = await completeIds(llama.url, ids);
+        const theirs = upToEnd(await completeIds(llama.url, ids), ends);
         const ours = await complete(engine, prompt.input);
         texts.add(ours.choices[0]?.text ?? "");
         expectThat(
@@ -184,10 +185,22 @@ async function tokenize(url: string, content: string): Promise<readonly number[]
   return ((await postJson(url, "/tokenize", body)) as { tokens: number[] }).tokens;
 }
 
+/** Control tokens at which our engine ends every text; the other server knows only some of them as ends. */
+async function endIds(url: string): Promise<ReadonlySet<number>> {
+  const spelt = await Promise.all(CONTROL_TOKENS.map((spelling) => tokenize(url, spelling)));
+  return new Set(spelt.flatMap((ids) => (ids.length === 1 ? ids : [])));
+}
+
+function upToEnd(ids: readonly number[], ends: ReadonlySet<number>): readonly number[] {
+  const end = ids.findIndex((id) => ends.has(id));
+  return end < 0 ? ids : ids.slice(0, end);
+}
+
 /** Greedy ids, without an end token. A text that ends within a character is an error there: then more is asked for. */
 async function completeIds(url: string, prompt: readonly number[]): Promise<readonly number[]> {
   for (const more of [0, 1, 2, 3]) {
-    const body = { prompt, n_predict: LENGTH + more, temperature: 0, return_tokens: true, cache_prompt: false };
+    const sampling = { temperature: 0, repeat_penalty: 1 }; // the file may recommend another penalty
+    const body = { prompt, n_predict: LENGTH + more, ...sampling, return_tokens: true, cache_prompt: false };
     const answer = (await postJson(url, "/completion", body).catch(() => undefined)) as LlamaAnswer | undefined;
     if (answer === undefined) continue;
     const tokens = answer.stop_type === "eos" ? answer.tokens.slice(0, -1) : answer.tokens;

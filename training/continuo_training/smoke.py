@@ -47,7 +47,7 @@ def main() -> None:
     logged = [json.loads(line) for line in (work / "run" / "log.jsonl").read_text().splitlines()]
     step("train", "--until", 2_500, *size, "--work", work)  # goes on
     step("convert", "--work", work)
-    step("quantise", "--work", work, "--out", model)
+    step("quantise", "--importance-tokens", 1_500, "--work", work, "--out", model)
     step("check", "--work", work, "--tokens", 400, "--quantised", model)
     evaluated = evaluate(model)
     seconds = time.monotonic() - started
