@@ -70,12 +70,13 @@ def main() -> None:
     parser.add_argument("--examples", type=Path, help="folder with train/ and valid/ (default: WORK/examples)")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES), help="default: all")
     parser.add_argument("--tokens", type=int, default=4000, help="of validation examples (default: %(default)s)")
+    parser.add_argument("--importance-tokens", type=int, default=IMPORTANCE_TOKENS, help="of training examples (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     source = options.source or options.work / "model-f32.gguf"
     folder = options.examples or options.work / "examples"
     examples = sample(ExampleReader(folder / "valid"), options.tokens, options.seed)
-    importance = importance_on(source, folder / "train", IMPORTANCE_TOKENS)
+    importance = importance_on(source, folder / "train", options.importance_tokens)
     outcomes = [measure("f32", source, examples)]
     for name, weighed in [*((name, importance) for name in options.recipes), (DEFAULT_RECIPE, None)]:
         out = options.work / "compared.gguf"
