@@ -1,0 +1,98 @@
+"""Training on a base that is small enough to train in a test."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_base import random_weights, write_tiny_base
+
+from continuo_training import train
+from continuo_training.base import read_base
+from continuo_training.dataset import ExampleWriter
+from continuo_training.model import Llama
+
+SIZE = ["--batch", "256", "--report", "1", "--valid-tokens", "200", "--rise", "1", "--rate", "0.01", "--threads", "1"]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A base, and examples of a text that repeats itself."""
+    write_tiny_base(tmp_path / "base.gguf")
+    for split in ("train", "valid"):
+        with ExampleWriter(tmp_path / "examples" / split) as writer:
+            for start in range(60):
+                tokens = [8, *((start + step) % 20 + 30 for step in range(20)), 10, 40, 41, 42, 0]
+                writer.add(tokens, [0, *[20] * 21, *[100] * 4], "line")
+    return tmp_path
+
+
+def run(work: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> list[dict]:
+    arguments = ["train", "--base", str(work / "base.gguf"), "--work", str(work), *SIZE, *options]
+    monkeypatch.setattr(sys, "argv", arguments)
+    train.main()
+    return [json.loads(line) for line in (work / "run" / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_loss_falls_and_the_weights_have_the_names_of_a_gguf(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = run(work, monkeypatch, "--until", "6000")
+
+    assert log[-1]["loss"] < log[0]["loss"] / 2
+    weights = torch.load(work / "run" / "weights.pt")["weights"]
+    assert {name: tuple(tensor.shape) for name, tensor in weights.items()} == {
+        name: each.shape for name, each in random_weights(1).items()
+    }
+
+
+def test_a_stopped_run_goes_on_where_it_was(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(work, monkeypatch, "--until", "4000")
+    at_once = torch.load(work / "run" / "weights.pt")
+    (work / "run").rename(work / "at-once")
+    run(work, monkeypatch, "--until", "2000")
+    run(work, monkeypatch, "--until", "4000")
+    in_two = torch.load(work / "run" / "weights.pt")
+
+    assert in_two["step"] == at_once["step"]
+    for name, tensor in at_once["weights"].items():
+        torch.testing.assert_close(in_two["weights"][name], tensor, rtol=1e-3, atol=1e-3)
+
+
+def test_a_decline_leaves_the_trunk_as_it_is(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(work, monkeypatch, "--until", "2000")
+    trunk = (work / "run" / "trunk.pt").read_bytes()
+
+    log = run(work, monkeypatch, "--decline", "2000")
+
+    assert (work / "run" / "trunk.pt").read_bytes() == trunk
+    rates = [entry["rate"] for entry in log]
+    assert rates[-1] < 0.2
+    assert log[-1]["tokens"] >= 4000
+
+
+def test_layers_below_the_first_that_learns_stay_as_they_are(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(work, monkeypatch, "--until", "1000", "--first-layer", "1")
+
+    before = read_base(work / "base.gguf").weights()
+    after = torch.load(work / "run" / "weights.pt")["weights"]
+    changed = {name for name, tensor in after.items() if not np.array_equal(tensor.numpy(), before[name])}
+    assert not any(name.startswith("blk.0.") for name in changed)
+    assert "blk.1.ffn_down.weight" in changed
+    # Of the embedding only the control tokens learn.
+    embedding = after["token_embd.weight"].numpy() != before["token_embd.weight"]
+    assert embedding[:17].any() and not embedding[17:].any()
+
+
+def test_what_is_loaded_is_exported(tmp_path: Path) -> None:
+    weights = {name: torch.from_numpy(tensor) for name, tensor in random_weights(4).items()}
+    model = Llama(write_tiny_base(tmp_path / "base.gguf").shape, 17, train_embeddings=True)
+
+    model.load(weights)
+
+    exported = model.export()
+    assert exported.keys() == weights.keys()
+    for name, tensor in weights.items():
+        torch.testing.assert_close(exported[name], tensor)
