@@ -15,12 +15,23 @@ WINDOW = 1024
 
 @dataclass(frozen=True)
 class Batch:
-    """tokens: (rows, length) int64, padded with 0. targets: the same, one to the left. counted: which targets' loss counts."""
+    """Arrays of (rows, length), int64 but for `counted`.
+
+    tokens: padded with 0. targets: the same, one to the left. counted: which targets' loss counts; never one across the start
+    of a branch. first and sees: where the token's branch begins, and how much of the trunk it sees; both 0 in a trunk.
+    """
 
     tokens: np.ndarray
     targets: np.ndarray
     counted: np.ndarray
+    first: np.ndarray
+    sees: np.ndarray
     size: int
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Of each token in its own sequence."""
+        return self.sees + np.arange(self.tokens.shape[1]) - self.first
 
 
 def batches(reader: ExampleReader, tokens: int, seed: int, first: int = 0) -> Iterator[Batch]:
@@ -70,12 +81,15 @@ def _batch(reader: ExampleReader, rows: np.ndarray, chance: np.random.Generator 
     longest = int(reader.lengths[rows].max())
     tokens = np.zeros((len(rows), longest), dtype=np.int64)
     weights = np.zeros((len(rows), longest), dtype=np.int64)
+    first, sees = np.zeros_like(tokens), np.zeros_like(tokens)
     for row, index in enumerate(rows):
         ids, weight, _ = reader[index]
         tokens[row, : len(ids)] = ids
         weights[row, : len(ids)] = weight
+        for branch in reader.branches(index):
+            first[row, branch.first :], sees[row, branch.first :] = branch
     targets = np.roll(tokens, -1, axis=1)
     weights = np.roll(weights, -1, axis=1)
     weights[:, -1] = 0
     floor = np.full(weights.shape, 99) if chance is None else chance.integers(0, 100, weights.shape)
-    return Batch(tokens, targets, weights > floor, int(reader.lengths[rows].sum()))
+    return Batch(tokens, targets, weights > floor, first, sees, int(reader.lengths[rows].sum()))

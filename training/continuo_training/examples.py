@@ -1,9 +1,9 @@
 """Documents and dialogues to training examples.
 
-    training/run examples [--work .cache/training/work] [--tokens 12000000] [--seed 1]
+    training/run examples [--work .cache/training/work] [--tokens 12000000] [--seed 1] [--single]
 
 Reads WORK/documents.jsonl and, when it is there, WORK/chat-answers.jsonl (see `chat`); writes WORK/examples/train and WORK/examples/valid, and a report
-of tokens by kind and by language. Each example depends on the seed and its number alone.
+of tokens by kind and by language, and of the share of tokens that the model is asked for. The same seed gives the same examples.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import json
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -20,9 +20,11 @@ from random import Random
 
 from .base import default_base, read_base
 from .chat.dialogues import Dialogue, answered_dialogues, code_dialogue, pieces_of
-from .dataset import ExampleWriter
+from .dataset import Branch, ExampleWriter
 from .fim import Piece, characters_per_token, cut, cut_without_suffix, pieces, repository, tokens_of
+from .sample import ASKED
 from .tokenizer import Tokenizer
+from .trees import grow, tree, tree_without_suffix
 
 #: Shares of examples by language, percent. Languages that have no documents leave theirs to the others.
 LANGUAGES = {
@@ -30,11 +32,14 @@ LANGUAGES = {
     "json": 2, "yaml": 1, "markdown": 5, "chinese": 4,
 }  # fmt: skip
 
-#: Of the examples that are no dialogue, so many are plain text; of the others so many have no suffix, or the repository form.
-PLAIN, NO_SUFFIX, REPOSITORY = 0.09, 0.08, 0.08
+#: Shares of tokens by form. Three quarters of what is cut are trees; `single` cuts have the long suffixes.
+FORMS = {"chat": 0.11, "plain": 0.085, "tree": 0.605, "single": 0.2}
 
-#: Share of dialogue in all tokens; and of dialogues, so many are answers of the base model, while each is used this often at most.
-CHAT, ANSWERS, ANSWER_USES = 0.11, 0.55, 8
+#: Of cuts and trees, so many have no suffix, or the repository form.
+NO_SUFFIX, REPOSITORY = 0.08, 0.08
+
+#: Of dialogues, so many are answers of the base model, while each is used this often at most.
+ANSWERS, ANSWER_USES = 0.55, 8
 
 #: Weight of the loss on plain text, percent.
 PLAIN_WEIGHT = 50
@@ -47,6 +52,17 @@ WEIGHED_LENGTH = 12_000
 
 #: Validation tokens for each hundred of training.
 VALIDATION_PERCENT = 2
+
+
+@dataclass(frozen=True)
+class Example:
+    """As ExampleWriter takes it, and its language."""
+
+    tokens: list[int]
+    weights: list[int]
+    kind: str
+    language: str
+    branches: Sequence[Branch] = ()
 
 
 @dataclass(frozen=True)
@@ -90,21 +106,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tokens", type=int, default=12_000_000, help="tokens of training examples (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder for train and valid (default: WORK/examples)")
+    parser.add_argument("--single", action="store_true", help="no trees: every cut is an example by itself")
     options = parser.parse_args(arguments)
+    forms = {"chat": FORMS["chat"], "plain": FORMS["plain"], "single": FORMS["tree"] + FORMS["single"]} if options.single else FORMS
     out = options.out or options.work / "examples"
     tokenizer = Tokenizer(read_base(default_base()))
-    report: dict[str, dict[str, int]] = {}
+    report: dict[str, dict[str, float]] = {}
     for split, amount in (("train", options.tokens), ("valid", options.tokens * VALIDATION_PERCENT // 100)):
         library = Library(read_documents(options.work / "documents.jsonl", split))
         answers = answered_dialogues(options.work / "chat-answers.jsonl", split)
         counted: Counter[str] = Counter()
+        asked: Counter[str] = Counter()
         with ExampleWriter(out / split) as writer:
-            for tokens, weights, kind, language in examples(library, answers, tokenizer, amount, f"{options.seed}/{split}"):
-                writer.add(tokens, weights, kind)
-                counted[f"kind {kind}"] += len(tokens)
-                counted[f"language {language}"] += len(tokens)
+            for example in examples(library, answers, tokenizer, amount, f"{options.seed}/{split}", forms):
+                writer.add(example.tokens, example.weights, example.kind, example.branches)
+                counted[f"kind {example.kind}"] += len(example.tokens)
+                counted[f"language {example.language}"] += len(example.tokens)
                 counted["examples"] += 1
+                counted["branches"] += len(example.branches)
+                asked[f"kind {example.kind}"] += example.weights.count(ASKED)
         report[split] = dict(sorted(counted.items()))
+        report[f"asked for, {split}"] = {kind: round(number / counted[kind], 3) for kind, number in sorted(asked.items())}
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     print(json.dumps(report, indent=2))
 
@@ -123,25 +145,32 @@ def read_documents(path: Path, split: str) -> list[Document]:
 
 
 def examples(
-    library: Library, answers: Sequence[Dialogue], tokenizer: Tokenizer, amount: int, seed: str
-) -> Iterator[tuple[list[int], list[int], str, str]]:
-    """(tokens, weights, kind, language), `amount` tokens of them."""
+    library: Library, answers: Sequence[Dialogue], tokenizer: Tokenizer, amount: int, seed: str, forms: Mapping[str, float] = FORMS
+) -> Iterator[Example]:
+    """`amount` tokens of examples. The form that is furthest behind its share is next."""
     written: Counter[str] = Counter()
     number = answers_used = 0
     while written.total() < amount:
         random = Random(f"{seed}/{number}")
         number += 1
-        wants_chat = written["chat"] < CHAT * written.total()
+        form = max(forms, key=lambda each: forms[each] * written.total() - written[each])
         offered = answers if answers_used < ANSWER_USES * len(answers) else []
-        found = chat_pieces(library, offered, random) if wants_chat else document_pieces(library, random)
-        if found is None:
-            continue
-        chosen, kind, language = found
-        tokens, weights = tokens_of(chosen, tokenizer)
-        if 8 <= len(tokens) <= MAX_TOKENS:
-            written["chat" if wants_chat else "document"] += len(tokens)
-            answers_used += kind == "chat-answer"
-            yield tokens, weights, kind, language
+        example = example_of(form, library, offered, tokenizer, random)
+        if example is not None and 8 <= len(example.tokens) <= MAX_TOKENS:
+            written[form] += len(example.tokens)
+            answers_used += example.kind == "chat-answer"
+            yield example
+
+
+def example_of(form: str, library: Library, answers: Sequence[Dialogue], tokenizer: Tokenizer, random: Random) -> Example | None:
+    """One of FORMS; None when what chance chose has nothing to offer."""
+    if form == "tree":
+        return tree_example(library, tokenizer, random)
+    found = chat_pieces(library, answers, random) if form == "chat" else document_pieces(library, form, random)
+    if found is None:
+        return None
+    chosen, kind, language = found
+    return Example(*tokens_of(chosen, tokenizer), kind, language)
 
 
 def chat_pieces(library: Library, answers: Sequence[Dialogue], random: Random) -> tuple[list[Piece], str, str] | None:
@@ -153,20 +182,42 @@ def chat_pieces(library: Library, answers: Sequence[Dialogue], random: Random) -
     return None if dialogue is None else (pieces_of(dialogue), "chat-code", document.language)
 
 
-def document_pieces(library: Library, random: Random) -> tuple[list[Piece], str, str] | None:
-    """One example of a document, its kind and its language."""
+def document_pieces(library: Library, form: str, random: Random) -> tuple[list[Piece], str, str] | None:
+    """One example of a document, plain or cut once; its kind and its language."""
     document = library.choose(random)
-    if random.random() < PLAIN:
-        return plain_pieces(document.text, random), "plain", document.language
+    if form == "plain":
+        return plain_pieces(document.text, random), form, document.language
     chosen = cut_without_suffix(document.text, random) if random.random() < NO_SUFFIX else cut(document.text, random)
     if chosen is None:
         return None
     order = random.choice(("psm", "spm"))
-    example, kind = pieces(chosen, order), f"{chosen.kind}-{order}"
+    head = random_head(library, document, random)
+    return [*head, *pieces(chosen, order)], named(f"{chosen.kind}-{order}", head), document.language
+
+
+def tree_example(library: Library, tokenizer: Tokenizer, random: Random) -> Example | None:
+    """A document cut several times, in one tree."""
+    document = library.choose(random)
+    order = random.choice(("psm", "spm"))
+    is_open = random.random() < NO_SUFFIX
+    cuts = tree_without_suffix(document.text, random) if is_open else tree(document.text, random, order)
+    if cuts is None:
+        return None
+    head = random_head(library, document, random)
+    ids, weights, branches = grow(cuts, order, head, tokenizer)
+    return Example(ids, weights, named(f"tree-end-{order}" if is_open else f"tree-{order}", head), document.language, branches)
+
+
+def random_head(library: Library, document: Document, random: Random) -> list[Piece]:
+    """Sometimes other files of the package, in the repository form; mostly nothing."""
     if random.random() >= REPOSITORY:
-        return example, kind, document.language
+        return []
     files = [(other.path, excerpt(other.text, random)) for other in library.beside(document, random)]
-    return repository(document.repo, files, document.path, example), f"{kind}-repository", document.language
+    return repository(document.repo, files, document.path, [])
+
+
+def named(kind: str, head: Sequence[Piece]) -> str:
+    return f"{kind}-repository" if head else kind
 
 
 def plain_pieces(text: str, random: Random) -> list[Piece]:

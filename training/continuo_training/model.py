@@ -81,17 +81,22 @@ class Llama(nn.Module):
         for block in self.blocks[:layer]:
             block.requires_grad_(False)
 
-    def hidden(self, tokens: Tensor) -> Tensor:
-        """(rows, length) ids to (rows, length, width) states behind the last norm. Rows may be padded at their ends."""
+    def hidden(self, tokens: Tensor, positions: Tensor | None = None, visible: Tensor | None = None) -> Tensor:
+        """(rows, length) ids to (rows, length, width) states behind the last norm. Rows may be padded at their ends.
+
+        For trees: `positions`, (rows, length), and which tokens each one sees, `visible`, (rows, length, length) of bool.
+        Without them every token stands behind all those before it, which is computed in less time.
+        """
         epsilon = self.shape.epsilon
-        turns = self._turns_of(tokens.shape[1], tokens.device)
+        turns = self._turns_of(tokens.shape[1], positions, tokens.device)
         x = F.embedding(tokens, torch.cat([self.control, self.words])).float()
+        mask = None if visible is None else additive(visible, product_dtype(x))
         change = torch.zeros((), device=x.device)
         for index, block in enumerate(self.blocks):
             if index == self._first > 0:
                 x, change = x.detach(), change.detach()
             x, normed = add_and_norm(x, change, block["attn_norm"], epsilon)
-            change = self._attention(block, normed, turns)
+            change = self._attention(block, normed, turns, mask)
             x, normed = add_and_norm(x, change, block["ffn_norm"], epsilon)
             change = feed_forward(block, normed)
         return add_and_norm(x, change, self.output_norm, epsilon)[1]
@@ -100,22 +105,23 @@ class Llama(nn.Module):
         """(…, width) states to (…, vocabulary) logits."""
         return F.linear(hidden, torch.cat([self.control, self.words]).to(hidden.dtype))
 
-    def _attention(self, block: Mapping[str, Tensor], x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    def _attention(self, block: Mapping[str, Tensor], x: Tensor, turns: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
         rows, length, _ = x.shape
         shape = self.shape
         together = F.linear(x, block["attn_qkv"].to(x.dtype)).view(rows, length, -1, shape.head_width)
         q, k, v = rotated_heads(together, turns, shape.heads, shape.kv_heads)
-        out = causal_attention(q, k, v)
+        out = causal_attention(q, k, v) if mask is None else masked_attention(q, k, v, mask)
         return F.linear(out.transpose(1, 2).reshape(rows, length, -1), block["attn_output"].to(x.dtype))
 
-    def _turns_of(self, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Cosine and sine of each position's angle for each pair, each (length, 1, half a head)."""
+    def _turns_of(self, length: int, positions: Tensor | None, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of each position's angle for each pair: ([rows,] length, 1, half a head), with rows if there are positions."""
         if self._turns is None or len(self._turns[0]) < length or self._turns[0].device != device:
             share = torch.arange(0, self.shape.head_width, 2, device=device).float() / self.shape.head_width
             angles = torch.outer(torch.arange(max(length, 1024), device=device).float(), self.shape.rope_base**-share)[:, None, :]
             self._turns = (angles.cos(), angles.sin())
         cosine, sine = self._turns
-        return cosine[:length], sine[:length]
+        places = slice(length) if positions is None else positions
+        return cosine[places], sine[places]
 
 
 def perhaps_compiled(function: Part) -> Part:
@@ -163,6 +169,16 @@ def rotate(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     return torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1).flatten(-2).to(x.dtype)
 
 
+def visible_in_tree(first: Tensor, sees: Tensor) -> Tensor:
+    """(rows, length) each, as in Batch, to (rows, length, length): what stands before a token in its branch, and what its branch sees."""
+    place = torch.arange(first.shape[1], device=first.device)
+    return (place <= place[:, None]) & ((place >= first[..., None]) | (place < sees[..., None]))
+
+
+def additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, float("-inf"))
+
+
 def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """(rows, heads, length, width) each. On CPUs plain products were twice as fast as torch's own kernel at 384 tokens."""
     if q.is_cuda:
@@ -171,3 +187,13 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     future = torch.full((1, length, length), float("-inf"), dtype=q.dtype).triu(1)
     scores = torch.baddbmm(future, q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2), alpha=width**-0.5)
     return torch.bmm(scores.softmax(-1).to(v.dtype), v.flatten(0, 1)).view_as(q)
+
+
+def masked_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """The same with a mask of (rows, length, length), which all heads share, added to the scores."""
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None])
+    length, width = q.shape[-2:]
+    scores = torch.bmm(q.flatten(0, 1) * width**-0.5, k.flatten(0, 1).transpose(1, 2)).view(*q.shape[:2], length, length)
+    scores += mask[:, None]
+    return torch.bmm(scores.softmax(-1).to(v.dtype).flatten(0, 1), v.flatten(0, 1)).view_as(q)

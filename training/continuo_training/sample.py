@@ -22,11 +22,13 @@ class Sample:
 
 
 def sample(reader: ExampleReader, tokens: int, seed: int) -> Sample:
-    """Whole examples in a random order, to `tokens` in sum, none so long that few others would fit."""
+    """Whole examples in a random order, to `tokens` in sum, none so long that few others would fit. Of a tree, one branch."""
     taken = Sample([], [], [])
     total = 0
-    for index in np.random.default_rng(seed).permutation(len(reader)):
-        ids, weights, kind = reader[int(index)]
+    random = np.random.default_rng(seed)
+    for index in random.permutation(len(reader)):
+        sequences = reader.sequences(index)
+        ids, weights = sequences[random.integers(len(sequences))]
         if len(ids) > max(tokens // 8, 256):
             continue
         if total >= tokens:
@@ -34,5 +36,5 @@ def sample(reader: ExampleReader, tokens: int, seed: int) -> Sample:
         total += len(ids)
         taken.tokens.append(np.asarray(ids))
         taken.asked.append(np.asarray(weights) == ASKED)
-        taken.kinds.append(kind)
+        taken.kinds.append(reader[index][2])
     return taken

@@ -22,7 +22,7 @@ from .base import Base, default_base, read_base
 from .batches import Batch, batches, validation_batches
 from .dataset import ExampleReader
 from .loss import summed_cross_entropy
-from .model import Llama
+from .model import Llama, visible_in_tree
 
 #: SmolLM2's unused control tokens come first in its vocabulary.
 CONTROL_TOKENS = 17
@@ -59,11 +59,18 @@ class Trainer:
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
         """Summed loss over the counted tokens, and their number."""
         with products(self.device):
-            hidden = self.model.hidden(torch.from_numpy(batch.tokens).to(self.device))
+            hidden = self.model.hidden(torch.from_numpy(batch.tokens).to(self.device), *self._tree(batch))
             counted = torch.from_numpy(batch.counted).to(self.device)
             targets = torch.from_numpy(batch.targets).to(self.device)[counted]
             total = summed_cross_entropy(hidden[counted], self.model.control, self.model.words, targets)
         return total, len(targets)
+
+    def _tree(self, batch: Batch) -> tuple[Tensor, Tensor] | tuple[()]:
+        """Positions and what each token sees, where that is not simply all before it."""
+        if not batch.first.any():
+            return ()
+        first, sees = (torch.from_numpy(each).to(self.device) for each in (batch.first, batch.sees))
+        return torch.from_numpy(batch.positions).to(self.device), visible_in_tree(first, sees)
 
     def step(self, batch: Batch, share: float) -> float:
         """One update at `share` of the rate; the mean loss of the counted tokens."""
