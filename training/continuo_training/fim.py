@@ -167,7 +167,7 @@ def _cursor(text: str, random: Random) -> int | None:
 
 def characters_per_token(text: str) -> float:
     sample = text[:4000]
-    others = sum(not character.isascii() for character in sample)
+    others = len(sample) - len(sample.encode("ascii", errors="ignore"))
     return len(sample) / ((len(sample) - others) / ASCII_PER_TOKEN + others * TOKENS_PER_OTHER)
 
 

@@ -14,13 +14,13 @@ from random import Random
 
 from .dataset import Branch
 from .fim import (
-    Cut, Encoder, Piece, characters_per_token, is_useful, pieces, random_kind, snap, span_of, span_without_suffix, tokens_of, window,
+    MAX_MIDDLE, Cut, Encoder, Piece, characters_per_token, is_useful, pieces, random_kind, snap, span_of, span_without_suffix, tokens_of, window,
     window_length,
 )  # fmt: skip
 from .places import IDENTIFIER, block_end, code_start, line_end, random_line, some_lines
 
-#: Branches of a tree: fewer are not worth the mask, more repeat each other.
-FEWEST, LEAST_WANTED, MOST_WANTED = 3, 6, 10
+#: Branches of a tree, at least; and how many are looked for, from and to. Those before one end soon repeat each other.
+FEWEST, BEFORE_ONE_END, IN_ONE_WINDOW = 3, (4, 8), (6, 10)
 
 #: Where the prefix stands among the pieces of an example.
 _PREFIX_AT = {"psm": 1, "spm": 3}
@@ -40,7 +40,7 @@ CURSORS = {
 def tree(text: str, random: Random, order: str) -> list[Cut] | None:
     """Cuts for `grow` in order "psm" or "spm"; None when the place chosen has nothing to offer."""
     if order == "spm":
-        return _towards_one_end(text, random)
+        return _before_one_end(text, random)
     per_token = characters_per_token(text)
     return _in_one_window(
         text, random, lambda part: _span_of_a_kind(part, random), lambda: round(_suffix_tokens(random) * per_token)
@@ -52,13 +52,13 @@ def tree_without_suffix(text: str, random: Random) -> list[Cut] | None:
     return _in_one_window(text, random, lambda part: _span_to_an_end(part, random), lambda: 0)
 
 
-def _towards_one_end(text: str, random: Random) -> list[Cut] | None:
+def _before_one_end(text: str, random: Random) -> list[Cut] | None:
     """Several cursors before one end, so that they share their suffix."""
     kind = random_kind(random)
     end = _end(kind, text, random)
     if end is None:
         return None
-    ways, wanted = CURSORS[kind], random.randint(LEAST_WANTED, MOST_WANTED)
+    ways, wanted = CURSORS[kind], random.randint(*BEFORE_ONE_END)
     line = code_start(text, text.rfind("\n", 0, end) + 1)
     starts = {line} if kind in ("line", "lines") and is_useful(text[line:end]) else set()
     for way in random.choices(list(ways), weights=list(ways.values()), k=3 * wanted):
@@ -136,17 +136,18 @@ def _in_one_window(
     """Cuts that have nothing in common but where their window begins. `span` gives start, end and kind of a middle."""
     length = window_length(text, random)
     first = snap(text, random.randrange(max(1, len(text) - length)), random)
-    shown = text[first : first + length]
+    # Middles may go on behind the window.
+    shown = text[first : first + length + MAX_MIDDLE // 2]
     # A cursor with hardly anything before it is rare where people type.
     earliest = round(random.uniform(0, 0.5) * length)
     found: dict[int, Cut] = {}
-    wanted = random.randint(LEAST_WANTED, MOST_WANTED)
+    wanted = random.randint(*IN_ONE_WINDOW)
     for _ in range(3 * wanted):
         chosen = span(shown)
-        if chosen is None or chosen[0] < earliest:
+        if chosen is None or not earliest <= chosen[0] <= length:
             continue
         start, end, kind = chosen
-        # Whether a middle that goes to the edge of the window ends there, the window does not say.
+        # Whether a block ends where what is shown ends, nothing says.
         if end == len(shown) and first + end < len(text):
             continue
         found[start] = Cut(shown[:start], shown[start:end], text[first + end : first + end + suffix_length()], kind)
@@ -168,7 +169,7 @@ def _span_to_an_end(text: str, random: Random) -> tuple[int, int, str] | None:
 
 def _suffix_tokens(random: Random) -> float:
     """Of a branch's own suffix: mostly short, as every branch pays for its own; single examples have the long ones."""
-    low, high = (40, 200) if random.random() < 0.15 else (3, 70)
+    low, high = (40, 200) if random.random() < 0.15 else (3, 60)
     return math.exp(random.uniform(math.log(low), math.log(high)))
 
 
