@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tiny_base import random_weights, write_tiny_base
 
 from continuo_training import train
 from continuo_training.base import read_base
-from continuo_training.dataset import ExampleWriter
+from continuo_training.dataset import Branch, ExampleReader, ExampleWriter
 from continuo_training.model import Llama
 
 SIZE = ["--batch", "256", "--report", "1", "--valid-tokens", "200", "--rise", "1", "--rate", "0.01", "--threads", "1"]
@@ -96,3 +97,23 @@ def test_what_is_loaded_is_exported(tmp_path: Path) -> None:
     assert exported.keys() == weights.keys()
     for name, tensor in weights.items():
         torch.testing.assert_close(exported[name], tensor)
+
+
+def test_trees_are_validated_as_their_sequences_are(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONTINUO_FLOAT32", "1")
+    options = Namespace(train_embeddings=False, first_layer=0, rate=0.01, weight_decay=0.0)
+    trainer = train.Trainer(read_base(work / "base.gguf"), options)
+    random = np.random.default_rng(1)
+    with ExampleWriter(work / "trees") as writer:
+        for _ in range(6):
+            weights = [20] * 20 + ([0, *[100] * 9]) * 2
+            writer.add(random.integers(17, 200, 40).tolist(), weights, "any", [Branch(20, 20), Branch(30, 7)])
+    trees = ExampleReader(work / "trees")
+    with ExampleWriter(work / "flat") as writer:
+        for index in range(len(trees)):
+            for tokens, weights in trees.sequences(index):
+                writer.add(tokens, weights, "any")
+
+    together, alone = (trainer.validate(reader, 10**6) for reader in (trees, ExampleReader(work / "flat")))
+
+    assert together == {"any": pytest.approx(alone["any"], abs=2e-4)}
