@@ -414,7 +414,11 @@ describe("where a text goes on", () => {
   test("is healed by default as the weights want it, infills apart from prefixes", () => {
     const byDefault = (input: Continuation, weights: Weights) => lower(input, weights).heal?.byDefault;
     const trained: Weights = { ...QWEN, healing: false, fim: { ...layout("qwen"), healing: true } };
-    const template: Weights = { ...PLAIN, healing: false, chatTemplate: "{% for m in messages %}{{ m.content }}{% endfor %}" };
+    const template: Weights = {
+      ...PLAIN,
+      healing: false,
+      chatTemplate: "{% for m in messages %}{{ m.content }}{% endfor %}",
+    };
 
     expect(byDefault({ kind: "text", parts: [{ text: "x" }] }, trained)).toBe(false);
     expect(byDefault(chat([says("user", "hello")], "x"), trained)).toBe(false);
