@@ -4,8 +4,8 @@
  * The holder touches it while it lives. A lock counts as left behind when its process on this machine is gone, or when
  * nobody has touched it for a while (a holder in another container, or on another machine that shares the disk).
  */
-import { randomBytes } from "node:crypto";
-import { open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { hostname } from "node:os";
 import { z } from "zod";
 
@@ -27,7 +27,7 @@ export async function takeLock(path: string): Promise<Lock | undefined> {
     const text = await textOf(path);
     if (text === undefined) continue; // released between the two looks
     if (!(await isLeftBehind(path, text))) return undefined;
-    await takeAway(path, text, token);
+    if (!(await takenAway(path, text, token))) return undefined;
   }
 }
 
@@ -72,27 +72,38 @@ async function textOf(path: string): Promise<string | undefined> {
 }
 
 async function isLeftBehind(path: string, text: string): Promise<boolean> {
-  const age = await stat(path).then(
-    ({ mtimeMs }) => Date.now() - mtimeMs,
-    () => 0, // gone meanwhile: the next attempt creates it
-  );
-  if (age > STALE_AFTER_MS) return true;
+  if ((await ageMs(path)) > STALE_AFTER_MS) return true;
   const owner = ownerSchema.safeParse(jsonIn(text));
   // A text that is not whole yet is being written at this moment.
   return owner.success && owner.data.host === hostname() && !isAlive(owner.data.pid);
 }
 
-/** Of several who find the same lock left behind one gets it away, and nobody takes away its successor. */
-async function takeAway(path: string, text: string, token: string): Promise<void> {
-  const aside = `${path}.${token}`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return; // another process was faster
+/**
+ * Whether the lock is gone, so that this call may try again. Of several who find the same one left behind, only who creates the claim on it may: a
+ * claim is named after the lock's text, which no other lock has, so a successor is never removed.
+ */
+async function takenAway(path: string, text: string, token: string): Promise<boolean> {
+  const claim = `${path}.${createHash("sha256").update(text).digest("hex").slice(0, 16)}`;
+  if (!(await created(claim, token))) {
+    const age = await ageMs(claim);
+    if (age > STALE_AFTER_MS) await rm(claim, { force: true }); // who claimed it was killed then; the next call may try
+    return false;
   }
-  const moved = await readFile(aside, "utf8").catch(() => text);
-  if (moved === text) await rm(aside, { force: true });
-  else await rename(aside, path);
+  try {
+    if ((await textOf(path)) !== text) return true; // removed since we looked
+    await rm(path, { force: true });
+    return true;
+  } finally {
+    await rm(claim, { force: true });
+  }
+}
+
+/** 0 for a file that is gone. */
+async function ageMs(path: string): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
 }
 
 function isAlive(pid: number): boolean {

@@ -248,7 +248,7 @@ function program(name: string, source: string): URL {
 }
 
 const READY = `{ type: "ready", slots: 1, slotTokens: 100, threads: 1, runsOn: "nothing", facts: {
-  description: "none", vocabularySize: 1, trainedTokens: 1, weightBytes: 0, cacheBytesPerToken: 0, controls: {}, ends: [], sampling: {} } }`;
+  description: "none", vocabularySize: 1, trainedTokens: 1, weightBytes: 0, cacheBytesPerToken: 0, controls: {}, ends: [], sampling: {}, prompting: {} } }`;
 
 describe("a request for the engine process", () => {
   /** Answers every request with the request itself. */

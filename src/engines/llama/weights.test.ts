@@ -78,7 +78,7 @@ describe("the layout", () => {
 
     expect(describing({ prompting }).weights.fim).toEqual({ ...FIM_LAYOUTS[0], order: "spm", healing: true });
     expect(describing({ prompting }).summary).toContain("fill-in-the-middle: qwen (spm)");
-    expect(describing({}).weights.fim).toBe(FIM_LAYOUTS[0]);
+    expect(describing({}).weights.fim).toEqual(FIM_LAYOUTS[0]);
     expect(describing({ controls: {}, prompting }).weights.fim).toBeUndefined();
   });
 
