@@ -54,6 +54,10 @@ WEIGHED_LENGTH = 12_000
 VALIDATION_PERCENT = 2
 
 
+#: Tries in a row without an example after which the documents have none of that form to offer.
+MAX_MISSES = 100_000
+
+
 @dataclass(frozen=True)
 class Example:
     """As ExampleWriter takes it, and its language."""
@@ -149,7 +153,7 @@ def examples(
 ) -> Iterator[Example]:
     """`amount` tokens of examples. The form that is furthest behind its share is next."""
     written: Counter[str] = Counter()
-    number = answers_used = 0
+    number = answers_used = misses = 0
     while written.total() < amount:
         random = Random(f"{seed}/{number}")
         number += 1
@@ -159,7 +163,10 @@ def examples(
         if example is not None and 8 <= len(example.tokens) <= MAX_TOKENS:
             written[form] += len(example.tokens)
             answers_used += example.kind == "chat-answer"
+            misses = 0
             yield example
+        elif (misses := misses + 1) == MAX_MISSES:
+            raise SystemExit(f"{MAX_MISSES:,} tries found no example of the form {form}; run the step `documents` over more packages")
 
 
 def example_of(form: str, library: Library, answers: Sequence[Dialogue], tokenizer: Tokenizer, random: Random) -> Example | None:
