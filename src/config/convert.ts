@@ -78,6 +78,7 @@ function layoutFrom(family: string, layout: ConfigFile["fim_layouts"][string]): 
   const ends = pad === undefined ? end : [...end, pad];
   const optional = present({
     middle: layout.middle,
+    behindMiddle: layout.behind_middle,
     repoName: layout.repo_name,
     fileSep: layout.file_sep,
     healing: layout.healing,

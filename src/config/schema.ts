@@ -78,6 +78,10 @@ const fimLayout = z.strictObject(
       .enum(["psm", "spm"], { error: "expected psm (prefix, suffix, middle) or spm (suffix, prefix, middle)" })
       .default("psm")
       .describe("`psm`: prefix, suffix, middle; `spm`: suffix, prefix, middle."),
+    behind_middle: z
+      .enum(["line", "prefix"], { error: "expected line (the line of the cursor) or prefix (all of it)" })
+      .optional()
+      .describe("Part of the prefix behind the middle marker: `line` (the cursor's) or `prefix` (all); absent: none."),
     end: list(text("a control token"), "control tokens")
       .default([])
       .describe("Control tokens that end a middle, besides the markers."),

@@ -10,6 +10,8 @@ export interface FimLayout {
   readonly middle?: string;
   /** psm: prefix, suffix, middle. spm: suffix, prefix, middle. */
   readonly order: "psm" | "spm";
+  /** How much of the prefix stands behind the middle marker, where the model goes on from it. Absent: none. */
+  readonly behindMiddle?: BehindMiddle;
   /** Further control tokens that end the middle. The layout's own markers always do. */
   readonly ends: readonly string[];
   /** Token healing unless a request says otherwise. Absent: no, as weights trained on cuts at any character need none. */
@@ -17,6 +19,24 @@ export interface FimLayout {
   /** Repository form: both or neither. */
   readonly repoName?: string;
   readonly fileSep?: string;
+}
+
+/**
+ * `line`: the line of the cursor, with the line break before it; `prefix`: all of it. What stands there may grow while
+ * somebody types and leaves all tokens before it as they were.
+ */
+export type BehindMiddle = "line" | "prefix";
+
+/** A longer line is no place to type in; what stands behind the middle marker must not crowd out the rest. */
+const LONGEST_LINE = 1000;
+
+/** Where the part of a prefix begins that stands behind the middle marker: an index of `prefix`. */
+export function startBehindMiddle(prefix: string, behind: BehindMiddle | undefined): number {
+  if (behind === undefined) return prefix.length;
+  if (behind === "prefix") return 0;
+  // Line breaks and indentation are one token in many vocabularies.
+  const start = prefix.slice(0, prefix.lastIndexOf("\n") + 1).trimEnd().length;
+  return prefix.length - start > LONGEST_LINE ? prefix.length : start;
 }
 
 /** Sources: the model cards and tokenizer files of each family. More specific vocabularies come first. */

@@ -69,6 +69,10 @@ const control = (spelling: string) => ({ control: spelling });
 const text = (content: string) => ({ text: content });
 
 /** Any text, with what servers have stumbled over mixed in. */
+const anyLayout = fc
+  .tuple(fc.constantFrom(...FIM_LAYOUTS), fc.constantFrom(undefined, "line" as const, "prefix" as const))
+  .map(([fim, behindMiddle]): FimLayout => (behindMiddle === undefined ? fim : { ...fim, behindMiddle }));
+
 const anyText = fc
   .array(
     fc.oneof(
@@ -213,11 +217,43 @@ describe("infill", () => {
     expect(joined(lower(infill({ middle: "M" }), CODESTRAL))).toBe("<s>[SUFFIX]S[PREFIX]PM");
   });
 
+  test("the line of the cursor, or all of the prefix, behind the middle marker where the weights are used so", () => {
+    const behind = (behindMiddle: "line" | "prefix", over: Partial<Infill>): string =>
+      joined(lower(infill(over), { ...QWEN, fim: { ...layout("qwen"), behindMiddle } }));
+
+    expect(behind("line", { prefix: "a\nb\n\n  c(" })).toBe("<|fim_prefix|>a\nb<|fim_suffix|>S<|fim_middle|>\n\n  c(");
+    expect(behind("line", { prefix: "ab" })).toBe("<|fim_prefix|><|fim_suffix|>S<|fim_middle|>ab");
+    expect(behind("line", { prefix: "a\nb\n", middle: "M" })).toBe(
+      "<|fim_prefix|>a\nb<|fim_suffix|>S<|fim_middle|>\nM",
+    );
+    expect(behind("prefix", { prefix: "a\nb" })).toBe("<|fim_prefix|><|fim_suffix|>S<|fim_middle|>a\nb");
+    expect(behind("prefix", { prefix: "a\nb", middle: "M" })).toBe("<|fim_prefix|><|fim_suffix|>S<|fim_middle|>a\nbM");
+  });
+
+  test("a line too long to be typed stays before the suffix, and a layout without a middle marker puts nothing behind it", () => {
+    const long = "x".repeat(1001);
+    const line = { behindMiddle: "line" } as const;
+
+    expect(joined(lower(infill({ prefix: `a\n${long}` }), { ...QWEN, fim: { ...layout("qwen"), ...line } }))).toBe(
+      `<|fim_prefix|>a\n${long}<|fim_suffix|>S<|fim_middle|>`,
+    );
+    expect(joined(lower(infill({ prefix: "a\nb" }), { ...CODESTRAL, fim: { ...layout("codestral"), ...line } }))).toBe(
+      "<s>[SUFFIX]S[PREFIX]a\nb",
+    );
+  });
+
+  test("what stands behind the middle marker is cut like a prefix, and is what healing goes back into", () => {
+    const prompt = lower(infill({ prefix: "a\nbc" }), { ...QWEN, fim: { ...layout("qwen"), behindMiddle: "line" } });
+
+    expect(rolesOf(prompt)).toBe("fixed prefix fixed suffix fixed prefix");
+    expect(prompt.heal).toEqual({ section: prompt.sections.length - 1, bytes: 3, byDefault: false });
+  });
+
   test("the beginning of the middle stands behind its marker and is not cut", () => {
     const prompt = lower(infill({ middle: "M" }), QWEN);
 
     expect(joined(prompt)).toBe("<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>M");
-    expect(rolesOf(prompt)).toBe("fixed prefix fixed suffix fixed");
+    expect(rolesOf(prompt)).toBe("fixed prefix fixed suffix fixed fixed");
   });
 
   test("what stands before the prefix stays before it, and markers in it are the weights' own", () => {
@@ -263,7 +299,7 @@ describe("infill", () => {
 
   test("prefix, suffix and middle are in the prompt unchanged, for every layout", () => {
     fc.assert(
-      fc.property(fc.constantFrom(...FIM_LAYOUTS), anyText, anyText, anyText, (fim, prefix, suffix, middle) => {
+      fc.property(anyLayout, anyText, anyText, anyText, (fim, prefix, suffix, middle) => {
         const weights: Weights = { ...PLAIN, fim };
         const { sections } = lower(infill({ prefix, suffix, middle }), weights);
 
@@ -271,9 +307,8 @@ describe("infill", () => {
           sections
             .flatMap((each) => (each.role === role ? each.parts : []))
             .map((part) => ("text" in part ? part.text : ""));
-        expect(texts("prefix").join("")).toBe(prefix);
+        expect([...texts("prefix"), ...texts("fixed")].join("")).toBe(prefix + middle);
         expect(texts("suffix").join("")).toBe(suffix);
-        expect(texts("fixed").join("")).toBe(middle);
       }),
       { numRuns: 2000 },
     );

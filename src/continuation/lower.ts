@@ -1,6 +1,6 @@
 import { ServiceError } from "../errors.ts";
 import { renderTemplate } from "./chat-template.ts";
-import type { FimLayout } from "./fim.ts";
+import { type FimLayout, startBehindMiddle } from "./fim.ts";
 import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart } from "./input.ts";
 import { type HealingPoint, type LoweredPart, type LoweredPrompt, mergeTexts, type PromptSection } from "./prompt.ts";
 
@@ -81,30 +81,30 @@ function infill(input: Infill, weights: Weights): LoweredPrompt {
   const context = mergeTexts(input.context.map((part) => ("text" in part ? part : control(part.control, weights))));
   const bos = bosBefore(context, weights);
   const marker = (spelling: string): PromptSection => ({ role: "fixed", parts: [{ control: spelling }] });
-  const prefix: PromptSection[] = [
-    marker(layout.prefix),
-    { role: "prefix", parts: mergeTexts([{ text: input.prefix }]) },
-  ];
+  // Without a marker the model goes on from the prefix as it is.
+  const start =
+    layout.middle === undefined ? input.prefix.length : startBehindMiddle(input.prefix, layout.behindMiddle);
+  const [front, behind] = [input.prefix.slice(0, start), input.prefix.slice(start)];
+  const prefix: PromptSection[] = [marker(layout.prefix), { role: "prefix", parts: mergeTexts([{ text: front }]) }];
   const suffix: PromptSection[] = [
     marker(layout.suffix),
     { role: "suffix", parts: mergeTexts([{ text: input.suffix }]) },
   ];
-  const middle: LoweredPart[] = layout.middle === undefined ? [] : [{ control: layout.middle }];
-  const rendered = 2 + middle.length + bos.length;
+  const middle: PromptSection[] = layout.middle === undefined ? [] : [marker(layout.middle)];
+  const text = behind + input.middle;
   const sections: PromptSection[] = [
     { role: "fixed", parts: bos },
     ...context.map(section("context")),
     ...(layout.order === "psm" ? [...prefix, ...suffix] : [...suffix, ...prefix]),
-    { role: "fixed", parts: mergeTexts([...middle, { text: input.middle }]) },
+    ...middle,
+    { role: behind === "" ? "fixed" : "prefix", parts: mergeTexts([{ text }]) },
   ];
-  const [continued, text] =
-    input.middle === ""
-      ? [sections.findIndex(({ role }) => role === "prefix"), input.prefix]
-      : [sections.length - 1, input.middle];
+  const [continued, last] =
+    text === "" ? [sections.findIndex(({ role }) => role === "prefix"), front] : [sections.length - 1, text];
   return {
     sections,
-    countOffset: input.writtenMarkers - rendered,
-    ...healAt(continued, text, layout.healing ?? false),
+    countOffset: input.writtenMarkers - 2 - middle.length - bos.length,
+    ...healAt(continued, last, layout.healing ?? false),
   };
 }
 

@@ -1,3 +1,5 @@
+import type { BehindMiddle } from "../../continuation/fim.ts";
+
 /**
  * How weights are prompted best, as far as their file says so in metadata keys of our own; absent: it does not say.
  * Plain data: it crosses the process boundary.
@@ -5,6 +7,8 @@
 export interface Prompting {
   /** In place of the order of a built-in layout. */
   readonly fimOrder?: "psm" | "spm";
+  /** How much of the prefix a built-in layout shows behind the middle marker. */
+  readonly fimBehindMiddle?: BehindMiddle;
   /** Token healing of infills unless a request says otherwise. */
   readonly fimHealing?: boolean;
   /** Token healing of raw texts and assistant prefixes unless a request says otherwise. */
@@ -18,9 +22,11 @@ export function promptingOf(meta: (key: string) => string | undefined): Promptin
     return value === "true" || value === "false" ? value === "true" : undefined;
   };
   const order = meta("continuo.fim.order");
+  const behind = meta("continuo.fim.behind_middle");
   const [fimHealing, healing] = [flag("continuo.fim.healing"), flag("continuo.healing")];
   return {
     ...((order === "psm" || order === "spm") && { fimOrder: order }),
+    ...((behind === "line" || behind === "prefix") && { fimBehindMiddle: behind }),
     ...(fimHealing !== undefined && { fimHealing }),
     ...(healing !== undefined && { healing }),
   };

@@ -67,7 +67,7 @@ export function describeWeights(
   const spelt = [...CONTROL_TOKENS, ...(fim === undefined ? [] : fimMarkers(fim))];
   const ends = new Set([...facts.ends, ...spelt.flatMap((spelling) => facts.controls[spelling] ?? [])]);
   const can = [
-    `fill-in-the-middle: ${fim === undefined ? "no" : `${fim.family} (${fim.order})`}`,
+    `fill-in-the-middle: ${fim === undefined ? "no" : `${fim.family} (${inWords(fim)})`}`,
     `chat: ${model.chat ? "yes" : "no"}`,
   ].join(", ");
   const cache = slots * slotTokens * facts.cacheBytesPerToken;
@@ -79,12 +79,20 @@ export function describeWeights(
   };
 }
 
+function inWords({ order, behindMiddle }: FimLayout): string {
+  return behindMiddle === undefined ? order : `${order}, ${behindMiddle} behind the middle marker`;
+}
+
 /** A built-in layout is that of a family, of which these weights may be an exception; one of the operator's stays as it is. */
-function asTrained(layout: FimLayout | undefined, { fimOrder, fimHealing }: Prompting): FimLayout | undefined {
+function asTrained(
+  layout: FimLayout | undefined,
+  { fimOrder, fimBehindMiddle, fimHealing }: Prompting,
+): FimLayout | undefined {
   if (layout === undefined || !FIM_LAYOUTS.includes(layout)) return layout;
   return {
     ...layout,
     ...(fimOrder !== undefined && { order: fimOrder }),
+    ...(fimBehindMiddle !== undefined && { behindMiddle: fimBehindMiddle }),
     ...(fimHealing !== undefined && { healing: fimHealing }),
   };
 }
