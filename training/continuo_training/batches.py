@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .dataset import ExampleReader
+from .fim import ARRANGEMENTS
 
 #: Examples are sorted by length within so many, so that the order stays random and hardly anything is padded.
 WINDOW = 1024
@@ -48,8 +49,8 @@ def batches(reader: ExampleReader, tokens: int, seed: int, first: int = 0) -> It
 
 
 def validation_batches(reader: ExampleReader, tokens: int) -> Iterator[tuple[str, Batch]]:
-    """The first examples of every kind, about `tokens` in all; only tokens of full weight count."""
-    kinds = np.asarray(reader.kinds)
+    """The first examples of every group of kinds, about `tokens` in all; only tokens of full weight count."""
+    kinds = np.asarray([group(kind) for kind in reader.kinds])
     names = sorted(set(kinds))
     for name in names:
         lengths = reader.lengths
@@ -57,6 +58,12 @@ def validation_batches(reader: ExampleReader, tokens: int) -> Iterator[tuple[str
         fitting = of_kind[np.cumsum(lengths[of_kind]) <= max(tokens // len(names), lengths[of_kind[0]])]
         for rows in _split(fitting[np.argsort(lengths[fitting], kind="stable")], lengths, 4096):
             yield name, _batch(reader, rows, None)
+
+
+def group(kind: str) -> str:
+    """Cuts of an arrangement belong together, whatever is cut and wherever: "lines-psm-line-repository" is "psm-line"."""
+    name = kind.removesuffix("-repository")
+    return next((arrangement for arrangement in sorted(ARRANGEMENTS, key=len, reverse=True) if name.endswith(f"-{arrangement}")), name)
 
 
 def _plan(lengths: np.ndarray, tokens: int, order: np.random.Generator) -> Iterator[np.ndarray]:

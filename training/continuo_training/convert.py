@@ -35,15 +35,15 @@ FIM_KEYS = {
     "tokenizer.ggml.fim_sep_token_id": "<|file_sep|>",
 }
 
-#: How our server uses the model unless a request says otherwise: sampling, order of fill-in-the-middle prompts, token healing.
+#: How our server uses the model unless a request says otherwise: sampling, where the prefix stands in fill-in-the-middle prompts, token healing.
 #: Set to what the evaluation found best (model/MODEL.md).
 DEFAULTS = {
     "general.sampling.temp": real(0.2),
     "general.sampling.top_p": real(0.9),
     "general.sampling.top_k": integer(20),
     "general.sampling.penalty_repeat": real(1.1),
-    "continuo.fim.order": text("psm"),
-    "continuo.fim.healing": flag(False),
+    "continuo.fim.behind_middle": text("prefix"),
+    "continuo.fim.healing": flag(True),
     "continuo.healing": flag(True),
     # The default size of a slot; the base's is 8192, which `context:` of the server still allows. Many programs ask for
     # answers of 4096 tokens, which must be less than a slot; four slots of this size take 450 MB, of 8192 tokens 720 MB.

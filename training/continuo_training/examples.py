@@ -21,7 +21,7 @@ from random import Random
 from .base import default_base, read_base
 from .chat.dialogues import Dialogue, answered_dialogues, code_dialogue, pieces_of
 from .dataset import Branch, ExampleWriter
-from .fim import Piece, characters_per_token, cut, cut_without_suffix, pieces, repository, tokens_of
+from .fim import Piece, arranged, characters_per_token, cut, cut_without_suffix, pieces, repository, tokens_of
 from .sample import ASKED
 from .tokenizer import Tokenizer
 from .trees import grow, tree, tree_without_suffix
@@ -32,8 +32,14 @@ LANGUAGES = {
     "json": 2, "yaml": 1, "markdown": 5, "chinese": 4,
 }  # fmt: skip
 
-#: Shares of tokens by form. Three quarters of what is cut are trees; `single` cuts have the long suffixes.
-FORMS = {"chat": 0.11, "plain": 0.085, "tree": 0.605, "single": 0.2}
+#: Shares of tokens by form. Every token behind the middle marker is learned, so "spm" needs no trees; most of the others are in trees.
+FORMS = {"chat": 0.12, "plain": 0.04, "tree": 0.27, "single": 0.57}
+
+#: Arrangements of single cuts and of trees, percent.
+SINGLE_ARRANGEMENTS, TREE_ARRANGEMENTS = {"spm": 86, "psm-line": 10, "psm": 4}, {"psm-line": 85, "psm": 15}
+
+#: Of cuts and trees, so many are encoded as a server with token healing does; the others for servers without.
+HEALED = 0.85
 
 #: Of cuts and trees, so many have no suffix, or the repository form.
 NO_SUFFIX, REPOSITORY = 0.08, 0.08
@@ -94,7 +100,7 @@ class Library:
         }
 
     def choose(self, random: Random) -> Document:
-        language = random.choices(self._languages, weights=[LANGUAGES[each] for each in self._languages])[0]
+        language = random_of({each: LANGUAGES[each] for each in self._languages}, random)
         sums = self._sums[language]
         return self._documents[language][bisect(sums, random.randrange(sums[-1]))]
 
@@ -197,22 +203,28 @@ def document_pieces(library: Library, form: str, random: Random) -> tuple[list[P
     chosen = cut_without_suffix(document.text, random) if random.random() < NO_SUFFIX else cut(document.text, random)
     if chosen is None:
         return None
-    order = random.choice(("psm", "spm"))
+    arrangement = random_of(SINGLE_ARRANGEMENTS, random)
     head = random_head(library, document, random)
-    return [*head, *pieces(chosen, order)], named(f"{chosen.kind}-{order}", head), document.language
+    own = pieces(arranged(chosen, arrangement), random.random() < HEALED)
+    return [*head, *own], named(f"{chosen.kind}-{arrangement}", head), document.language
 
 
 def tree_example(library: Library, tokenizer: Tokenizer, random: Random) -> Example | None:
     """A document cut several times, in one tree."""
     document = library.choose(random)
-    order = random.choice(("psm", "spm"))
     is_open = random.random() < NO_SUFFIX
-    cuts = tree_without_suffix(document.text, random) if is_open else tree(document.text, random, order)
+    cuts = tree_without_suffix(document.text, random) if is_open else tree(document.text, random)
     if cuts is None:
         return None
+    arrangement = random_of(TREE_ARRANGEMENTS, random)
     head = random_head(library, document, random)
-    ids, weights, branches = grow(cuts, order, head, tokenizer)
-    return Example(ids, weights, named(f"tree-end-{order}" if is_open else f"tree-{order}", head), document.language, branches)
+    ids, weights, branches = grow([arranged(each, arrangement) for each in cuts], head, tokenizer, random.random() < HEALED)
+    kind = f"tree-end-{arrangement}" if is_open else f"tree-{arrangement}"
+    return Example(ids, weights, named(kind, head), document.language, branches)
+
+
+def random_of(shares: Mapping[str, float], random: Random) -> str:
+    return random.choices(list(shares), weights=list(shares.values()))[0]
 
 
 def random_head(library: Library, document: Document, random: Random) -> list[Piece]:

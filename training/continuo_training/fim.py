@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
 from .places import IDENTIFIER, MAX_BLOCK_LINES, block_end, code_start, line_end, random_line, some_lines, statement_end
 
-#: Weight of the loss, percent: what the model must learn to write, and what it merely reads.
-MIDDLE_WEIGHT, CONTEXT_WEIGHT = 100, 20
+#: Weight of the loss, percent: what the model must learn to write, what stands right before it, and what it merely reads.
+MIDDLE_WEIGHT, BEHIND_WEIGHT, CONTEXT_WEIGHT = 100, 30, 20
 
 #: Longest middle, characters.
 MAX_MIDDLE = 700
@@ -33,15 +33,23 @@ class Encoder(Protocol):
 
     def encode(self, text: str) -> list[int]: ...
 
+    def encode_joined(self, first: str, second: str) -> tuple[list[int], int]:
+        """Ids of both as one text, and how many of them lie in the first alone."""
+        ...
+
 
 @dataclass(frozen=True)
 class Cut:
-    """One cursor position: what stands before, what is to be written, what stands after."""
+    """One cursor position: what stands before, what is to be written, what stands after.
+
+    `behind` is the end of what stands before, as far as an example shows it behind the middle marker (see `arranged`).
+    """
 
     prefix: str
     middle: str
     suffix: str
     kind: str
+    behind: str = ""
 
 
 def cut(text: str, random: Random) -> Cut | None:
@@ -202,27 +210,54 @@ def snap(text: str, at: int, random: Random) -> int:
     return text.rfind("\n", 0, at) + 1 if random.random() < 0.7 else at
 
 
+# --- arrangements ---
+
+#: How a prompt is put together. "psm": the whole prefix, the suffix, the middle marker. "psm-line": the line of the cursor stands
+#: behind the middle marker, which the model then goes on from. "spm": all of the prefix stands there.
+ARRANGEMENTS = ("psm", "psm-line", "spm")
+
+
+def arranged(cut: Cut, arrangement: str) -> Cut:
+    """The same cut with the part of its prefix moved behind the middle marker that the arrangement has there."""
+    start = {"psm": len(cut.prefix), "psm-line": cursor_line(cut.prefix), "spm": 0}[arrangement]
+    return replace(cut, prefix=cut.prefix[:start], behind=cut.prefix[start:])
+
+
+def cursor_line(prefix: str) -> int:
+    """Where the last line of a prefix begins, with the line break before it: its indentation is one token with that."""
+    start = prefix.rfind("\n") if "\n" in prefix else 0
+    while start > 0 and prefix[start - 1] in " \t\r\n":
+        start -= 1
+    return start
+
+
 # --- tokens ---
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Part of an example: a control token, or text; with the weight of its loss."""
+    """Part of an example: a control token, or text; with the weight of its loss. `behind` is one text with it, and weighs less."""
 
     content: str
     weight: int
     is_control: bool = False
+    behind: str = ""
 
 
-def pieces(cut: Cut, order: str) -> list[Piece]:
-    """The example of a cut in order "psm" or "spm"."""
-    prefix = [Piece("<|fim_prefix|>", 0, True), Piece(cut.prefix, CONTEXT_WEIGHT)]
-    suffix = [Piece("<|fim_suffix|>", 0, True), Piece(cut.suffix, CONTEXT_WEIGHT)]
-    context = [*prefix, *suffix] if order == "psm" else [*suffix, *prefix]
+def pieces(cut: Cut, is_healed: bool = True) -> list[Piece]:
+    """The example of an arranged cut.
+
+    Healed, as by a server with token healing, its tokens are those of the text without a cursor. Otherwise what stands before
+    the cursor and what is written behind it are encoded apart.
+    """
     return [
-        *context,
+        Piece("<|fim_prefix|>", 0, True),
+        Piece(cut.prefix, CONTEXT_WEIGHT),
+        Piece("<|fim_suffix|>", 0, True),
+        Piece(cut.suffix, CONTEXT_WEIGHT),
         Piece("<|fim_middle|>", 0, True),
-        Piece(cut.middle, MIDDLE_WEIGHT),
+        *([] if is_healed else [Piece(cut.behind, BEHIND_WEIGHT)]),
+        Piece(cut.middle, MIDDLE_WEIGHT, behind=cut.behind if is_healed else ""),
         Piece("<|endoftext|>", MIDDLE_WEIGHT, True),
     ]
 
@@ -240,7 +275,7 @@ def tokens_of(all_pieces: Sequence[Piece], encoder: Encoder) -> tuple[list[int],
     ids: list[int] = []
     weights: list[int] = []
     for piece in all_pieces:
-        new = [encoder.control[piece.content]] if piece.is_control else encoder.encode(piece.content)
+        new, behind = ([encoder.control[piece.content]], 0) if piece.is_control else encoder.encode_joined(piece.behind, piece.content)
         ids += new
-        weights += [piece.weight] * len(new)
+        weights += [BEHIND_WEIGHT] * behind + [piece.weight] * (len(new) - behind)
     return ids, weights

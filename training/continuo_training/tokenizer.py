@@ -27,6 +27,11 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         return self._bpe.encode(text, add_special_tokens=False).ids
 
+    def encode_joined(self, first: str, second: str) -> tuple[list[int], int]:
+        """Ids of both as one text, and how many of them lie in the first alone."""
+        encoding = self._bpe.encode(first + second, add_special_tokens=False)
+        return encoding.ids, sum(1 for _, end in encoding.offsets if end <= len(first))
+
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._bpe.encode_batch(texts, add_special_tokens=False)]
 

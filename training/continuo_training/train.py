@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import torch
@@ -23,6 +26,7 @@ from .batches import Batch, batches, validation_batches
 from .dataset import ExampleReader
 from .loss import summed_cross_entropy
 from .model import Llama, visible_in_tree
+from .tokenizer import Tokenizer
 
 #: SmolLM2's unused control tokens come first in its vocabulary.
 CONTROL_TOKENS = 17
@@ -45,6 +49,7 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = Llama(base.shape, CONTROL_TOKENS, options.train_embeddings)
         self.model.load({name: torch.from_numpy(tensor) for name, tensor in base.weights().items()})
+        self._start_markers(base)
         self.model.freeze_below(options.first_layer)
         self.model.to(self.device)
         self.rate = options.rate
@@ -55,6 +60,13 @@ class Trainer:
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.97), eps=1e-8, **fused())
         self.state = State()
+
+    @torch.no_grad()
+    def _start_markers(self, base: Base) -> None:
+        """The markers begin as line breaks, which the base takes for less of an end than the unused tokens that they were."""
+        line_break = Tokenizer(base).encode("\n")[0] - CONTROL_TOKENS
+        for marker in ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"):
+            self.model.control[base.control[marker]] = self.model.words[line_break]
 
     def loss(self, batch: Batch) -> tuple[Tensor, int]:
         """Summed loss over the counted tokens, and their number."""
@@ -135,6 +147,45 @@ def shares(trainer: Trainer, options: argparse.Namespace) -> Iterator[float]:
         yield min(1.0, (trainer.state.step + 1) / options.rise)
 
 
+class Journal:
+    """What is told of a run: a line for every few steps, on the terminal and in log.jsonl."""
+
+    def __init__(self, path: Path, state: State) -> None:
+        self._log = path.open("a")
+        self._started, self._tokens_before = time.time(), state.tokens
+        self._losses: list[float] = []
+
+    def step(self, loss: float) -> None:
+        self._losses.append(loss)
+
+    def report(self, state: State, share: float, valid: Mapping[str, float] | None) -> None:
+        speed = (state.tokens - self._tokens_before) / (time.time() - self._started)
+        told = {"loss": round(float(np.mean(self._losses)), 4), "rate": share, "tokens_per_s": round(speed, 1)}
+        self._losses.clear()
+        line = json.dumps({**asdict(state), **told, **({} if valid is None else {"valid": valid})})
+        print(line, flush=True)
+        self._log.write(line + "\n")
+        self._log.flush()
+
+
+class Interruption:
+    """Ctrl-C or SIGTERM: the step under way is finished, and what was learned is saved. A second one ends at once."""
+
+    def __enter__(self) -> "Interruption":
+        self.asked = False
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        self.asked = True
+        print("stopping behind this step; once more stops at once and loses what was not saved", file=sys.stderr, flush=True)
+
+
 def run(trainer: Trainer, options: argparse.Namespace, trunk: Path) -> None:
     train = ExampleReader(options.examples / "train")
     valid = ExampleReader(options.examples / "valid")
@@ -142,27 +193,22 @@ def run(trainer: Trainer, options: argparse.Namespace, trunk: Path) -> None:
     if trainer.state.data != name:
         trainer.state.data, trainer.state.batch = name, 0
     source = batches(train, options.batch, seed=options.seed, first=trainer.state.batch)
-    log = (options.out / "log.jsonl").open("a")
-    saved = started = time.time()
-    tokens_before = trainer.state.tokens
-    recent: list[float] = []
-    for share in shares(trainer, options):
-        recent.append(trainer.step(next(source), share))
-        now = time.time()
-        if trainer.state.step % options.report == 0:
-            speed = (trainer.state.tokens - tokens_before) / (now - started)
-            record = {**asdict(trainer.state), "loss": round(float(np.mean(recent)), 4), "rate": share, "tokens_per_s": round(speed, 1)}
-            recent.clear()
-            if trainer.state.step % (options.report * options.validate_every) == 0:
-                record["valid"] = trainer.validate(valid, options.valid_tokens)
-            print(json.dumps(record), flush=True)
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-        if not options.decline and now - saved > options.save_minutes * 60:
-            trainer.save(trunk)
-            saved = time.time()
+    journal, saved = Journal(options.out / "log.jsonl", trainer.state), time.time()
+    with Interruption() as interruption:
+        for share in shares(trainer, options):
+            journal.step(trainer.step(next(source), share))
+            if trainer.state.step % options.report == 0:
+                is_validated = trainer.state.step % (options.report * options.validate_every) == 0
+                journal.report(trainer.state, share, trainer.validate(valid, options.valid_tokens) if is_validated else None)
+            if not options.decline and time.time() - saved > options.save_minutes * 60:
+                trainer.save(trunk)
+                saved = time.time()
+            if interruption.asked:
+                break
     if not options.decline:
         trainer.save(trunk)
+    if interruption.asked:
+        raise SystemExit("stopped; the same command goes on from here" if not options.decline else "stopped; a decline begins anew")
     print(json.dumps({"valid": trainer.validate(valid, options.valid_tokens)}), flush=True)
     torch.save({"weights": trainer.model.export(), "step": trainer.state.step, "tokens": trainer.state.tokens}, options.out / "weights.pt")
 
@@ -176,7 +222,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--until", type=int, default=2_000_000, help="total tokens of the trunk (default: %(default)s)")
     parser.add_argument("--decline", type=int, default=0, help="leave the trunk as it is and decline to zero over so many tokens")
     parser.add_argument("--batch", type=int, default=8192, help="tokens of a step (default: %(default)s)")
-    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=1.5e-4, help="learning rate (default: %(default)s)")
     parser.add_argument("--rise", type=int, default=30, help="steps until the full rate (default: %(default)s)")
     parser.add_argument("--weight-decay", type=float, default=0.01)
     parser.add_argument("--first-layer", type=int, default=0, help="layers below it stay as they are (default: all learn)")

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from continuo_training.fim import CONTEXT_WEIGHT, MIDDLE_WEIGHT, Cut, cut, cut_without_suffix, pieces, repository, tokens_of
+from continuo_training.fim import (
+    ARRANGEMENTS, BEHIND_WEIGHT, CONTEXT_WEIGHT, MIDDLE_WEIGHT, Cut, arranged, cut, cut_without_suffix, pieces, repository, tokens_of,
+)  # fmt: skip
 
 CONTROL = {name: number for number, name in enumerate(("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|repo_name|>", "<|file_sep|>"))}
 
@@ -20,6 +22,9 @@ class Characters:
 
     def encode(self, text: str) -> list[int]:
         return [100 + ord(character) for character in text]
+
+    def encode_joined(self, first: str, second: str) -> tuple[list[int], int]:
+        return self.encode(first + second), len(first)
 
 
 def decode(ids: list[int]) -> str:
@@ -85,31 +90,42 @@ def test_a_cursor_in_a_word_stands_between_two_characters_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "expected"),
+    ("arrangement", "expected"),
     [
-        ("psm", "<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>M<|endoftext|>"),
-        ("spm", "<|fim_suffix|>S<|fim_prefix|>P<|fim_middle|>M<|endoftext|>"),
+        ("psm", "<|fim_prefix|>a\n\n  b<|fim_suffix|>S<|fim_middle|>M<|endoftext|>"),
+        ("psm-line", "<|fim_prefix|>a<|fim_suffix|>S<|fim_middle|>\n\n  bM<|endoftext|>"),
+        ("spm", "<|fim_prefix|><|fim_suffix|>S<|fim_middle|>a\n\n  bM<|endoftext|>"),
     ],
 )
-def test_the_parts_stand_in_their_order(order: str, expected: str) -> None:
-    ids, _ = tokens_of(pieces(Cut("P", "M", "S", "line"), order), Characters())
+@pytest.mark.parametrize("is_healed", [True, False])
+def test_the_parts_stand_where_their_arrangement_has_them(arrangement: str, expected: str, is_healed: bool) -> None:
+    ids, _ = tokens_of(pieces(arranged(Cut("a\n\n  b", "M", "S", "line"), arrangement), is_healed), Characters())
 
     assert decode(ids) == expected
 
 
-@pytest.mark.parametrize("order", ["psm", "spm"])
-def test_the_loss_is_on_the_middle_and_its_end_fully_and_on_the_context_a_little(order: str) -> None:
-    ids, weights = tokens_of(pieces(Cut("pp", "mmm", "s", "line"), order), Characters())
+@given(documents, st.sampled_from(ARRANGEMENTS))
+def test_arranging_moves_the_end_of_the_prefix_and_no_character_is_lost(prefix: str, arrangement: str) -> None:
+    found = arranged(Cut(prefix, "M", "S", "line"), arrangement)
+
+    assert found.prefix + found.behind == prefix
+    assert arrangement != "psm-line" or "\n" not in found.behind.lstrip()
+    assert arrangement != "psm-line" or found.prefix == found.prefix.rstrip(" \t\r\n")
+
+
+@pytest.mark.parametrize("is_healed", [True, False])
+def test_the_loss_is_on_the_middle_and_its_end_fully_and_on_the_rest_a_little(is_healed: bool) -> None:
+    ids, weights = tokens_of(pieces(Cut("pp", "mmm", "s", "line", "bb"), is_healed), Characters())
 
     told = {(decode([each]), weight) for each, weight in zip(ids, weights, strict=True)}
     assert told == {
-        ("p", CONTEXT_WEIGHT), ("s", CONTEXT_WEIGHT), ("m", MIDDLE_WEIGHT), ("<|endoftext|>", MIDDLE_WEIGHT),
+        ("p", CONTEXT_WEIGHT), ("s", CONTEXT_WEIGHT), ("b", BEHIND_WEIGHT), ("m", MIDDLE_WEIGHT), ("<|endoftext|>", MIDDLE_WEIGHT),
         ("<|fim_prefix|>", 0), ("<|fim_suffix|>", 0), ("<|fim_middle|>", 0),
     }  # fmt: skip
 
 
 def test_the_repository_form_is_the_one_of_the_documentation() -> None:
-    example = repository("shop", [("a.py", "one"), ("b.py", "two\n")], "c.py", pieces(Cut("P", "M", "S", "line"), "psm"))
+    example = repository("shop", [("a.py", "one"), ("b.py", "two\n")], "c.py", pieces(Cut("P", "M", "S", "line")))
 
     assert decode(tokens_of(example, Characters())[0]) == (
         "<|repo_name|>shop\n<|file_sep|>a.py\none\n<|file_sep|>b.py\ntwo\n\n<|file_sep|>c.py\n"
@@ -117,8 +133,8 @@ def test_the_repository_form_is_the_one_of_the_documentation() -> None:
     )
 
 
-@given(st.sampled_from(list(CONTROL)), st.sampled_from(["psm", "spm"]))
-def test_text_that_looks_like_a_marker_stays_text(marker: str, order: str) -> None:
-    ids, _ = tokens_of(pieces(Cut(f"a{marker}", f"{marker}b", f"{marker}", "line"), order), Characters())
+@given(st.sampled_from(list(CONTROL)), st.sampled_from(ARRANGEMENTS))
+def test_text_that_looks_like_a_marker_stays_text(marker: str, arrangement: str) -> None:
+    ids, _ = tokens_of(pieces(arranged(Cut(f"a{marker}", f"{marker}b", f"{marker}", "line"), arrangement)), Characters())
 
     assert sorted(each for each in ids if each < 100) == sorted(CONTROL[name] for name in list(CONTROL)[:4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -60,6 +61,23 @@ def test_a_stopped_run_goes_on_where_it_was(work: Path, monkeypatch: pytest.Monk
     assert in_two["step"] == at_once["step"]
     for name, tensor in at_once["weights"].items():
         torch.testing.assert_close(in_two["weights"][name], tensor, rtol=1e-3, atol=1e-3)
+
+
+def test_a_run_told_to_stop_saves_what_it_learned(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = train.Trainer.step
+
+    def interrupted(trainer: train.Trainer, *arguments) -> float:
+        loss = step(trainer, *arguments)
+        if trainer.state.step == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return loss
+
+    monkeypatch.setattr(train.Trainer, "step", interrupted)
+    with pytest.raises(SystemExit, match="goes on from here"):
+        run(work, monkeypatch, "--until", "4000")
+
+    assert torch.load(work / "run" / "trunk.pt")["state"]["step"] == 3
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_decline_leaves_the_trunk_as_it_is(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:

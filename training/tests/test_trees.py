@@ -15,7 +15,7 @@ from tiny_base import random_weights, write_tiny_base
 
 from continuo_training.batches import batches, validation_batches
 from continuo_training.dataset import Branch, ExampleReader, ExampleWriter
-from continuo_training.fim import MIDDLE_WEIGHT, Cut, Piece, pieces, repository, tokens_of
+from continuo_training.fim import ARRANGEMENTS, Cut, Piece, arranged, pieces, repository, tokens_of
 from continuo_training.model import Llama, visible_in_tree
 from continuo_training.sample import sample
 from continuo_training.tokenizer import Tokenizer
@@ -27,7 +27,7 @@ CODE = "def area(width, height):\n    if width < 0:\n        raise ValueError(wi
 lines = some.lists(some.text(alphabet="abcde _(", min_size=1, max_size=20), min_size=1, max_size=30)
 documents = lines.map("\n".join).filter(lambda text: text.strip() != "")
 seeds = some.integers(0, 2**32)
-orders = some.sampled_from(["psm", "spm"])
+arrangements = some.sampled_from(ARRANGEMENTS)
 heads = some.sampled_from([[], repository("shop", [("a.py", "abc")], "b.py", [])])
 
 
@@ -36,10 +36,19 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     return Tokenizer(write_tiny_base(tmp_path_factory.mktemp("base") / "base.gguf"))
 
 
-def grown(text: str, seed: int, order: str, tokenizer: Tokenizer, head: list[Piece]) -> tuple[list[Cut], tuple] | None:
+Grown = tuple[list[Cut], tuple[list[int], list[int], list[Branch]]]
+
+
+def grown(
+    text: str, seed: int, arrangement: str, tokenizer: Tokenizer, head: list[Piece], is_healed: bool = True
+) -> Grown | None:
+    """Arranged cuts, and the tree of them."""
     random = Random(seed)
-    cuts = tree_without_suffix(text, random) if random.random() < 0.3 else tree(text, random, order)
-    return None if cuts is None else (cuts, grow(cuts, order, head, tokenizer))
+    cuts = tree_without_suffix(text, random) if random.random() < 0.3 else tree(text, random)
+    if cuts is None:
+        return None
+    all_arranged = [arranged(cut, arrangement) for cut in cuts]
+    return all_arranged, grow(all_arranged, head, tokenizer, is_healed)
 
 
 def branches_of(tokens: list[int], branches: list[Branch]) -> list[tuple[Branch, int]]:
@@ -47,37 +56,36 @@ def branches_of(tokens: list[int], branches: list[Branch]) -> list[tuple[Branch,
     return list(zip(branches, [branch.first for branch in branches[1:]] + [len(tokens)], strict=True))
 
 
-@given(documents, seeds, orders, heads)
+@given(documents, seeds, arrangements, heads, some.booleans())
 def test_each_branch_behind_what_it_sees_is_the_example_of_its_cut(
-    tokenizer: Tokenizer, text: str, seed: int, order: str, head: list[Piece]
+    tokenizer: Tokenizer, text: str, seed: int, arrangement: str, head: list[Piece], is_healed: bool
 ) -> None:
-    found = grown(text, seed, order, tokenizer, head)
+    found = grown(text, seed, arrangement, tokenizer, head, is_healed)
     if found is None:
         return
     cuts, (tokens, weights, branches) = found
 
     for cut, (branch, end) in zip(cuts, branches_of(tokens, branches), strict=True):
-        expected, expected_weights = tokens_of([*head, *pieces(cut, order)], tokenizer)
+        expected, expected_weights = tokens_of([*head, *pieces(cut, is_healed)], tokenizer)
         assert tokens[: branch.sees] + tokens[branch.first : end] == expected
         # Weights too, but for the end of a prefix that the trunk spells otherwise.
         own = weights[branch.first : end]
-        tail = own.index(MIDDLE_WEIGHT) if order == "spm" else tokens[branch.first : end].index(tokenizer.control["<|fim_suffix|>"])
+        tail = tokens[branch.first : end].index(tokenizer.control["<|fim_suffix|>"])
         assert weights[: branch.sees] == expected_weights[: branch.sees]
         assert own[:tail] == [0] * tail
         assert own[tail:] == expected_weights[branch.sees + tail :]
 
 
-@given(seeds, orders)
-def test_the_cuts_of_a_tree_are_windows_of_the_document_with_something_to_write(seed: int, order: str) -> None:
+@given(seeds)
+def test_the_cuts_of_a_tree_are_windows_of_the_document_with_something_to_write(seed: int) -> None:
     text = CODE * 12
-    cuts = tree(text, Random(seed), order)
+    cuts = tree(text, Random(seed))
 
     if cuts is not None:
         assert len({cut.prefix for cut in cuts}) == len(cuts) >= FEWEST
         assert all(cut.middle.strip() != "" and cut.prefix + cut.middle + cut.suffix in text for cut in cuts)
         furthest = max((cut.prefix for cut in cuts), key=len)
         assert all(furthest.startswith(cut.prefix) for cut in cuts)
-        assert order == "psm" or len({cut.suffix for cut in cuts}) == 1
 
 
 @given(documents, seeds)
@@ -89,13 +97,13 @@ def test_without_a_suffix_a_branch_ends_where_a_line_ends(text: str, seed: int) 
 
 
 def test_cursors_cut_tokens_of_the_trunk_and_long_suffixes_occur(tokenizer: Tokenizer) -> None:
-    cuts = [cut for seed in range(300) for cut in tree("abc de abc_abc\n" * 100, Random(seed), "psm") or []]
-    found = grown("abc de abc_abc\n" * 100, 3, "spm", tokenizer, [])
+    cuts = [cut for seed in range(300) for cut in tree("abc de abc_abc\n" * 100, Random(seed)) or []]
+    found = grown("abc de abc_abc\n" * 100, 3, "psm", tokenizer, [])
 
     assert max(len(cut.suffix) for cut in cuts) > 400 and min(len(cut.suffix) for cut in cuts) < 15
     assert found is not None
     first = {branch.first: found[1][0][branch.first] for branch in found[1][2]}
-    assert any(token != tokenizer.control["<|fim_middle|>"] for token in first.values())
+    assert any(token != tokenizer.control["<|fim_suffix|>"] for token in first.values())
 
 
 def test_the_same_seed_grows_the_same(tokenizer: Tokenizer) -> None:
