@@ -31,6 +31,9 @@ from .tokenizer import Tokenizer
 #: SmolLM2's unused control tokens come first in its vocabulary.
 CONTROL_TOKENS = 17
 
+#: Times that the end of a middle counts in an update: ends are few among many tokens, and to stop must be learned as well.
+END_TIMES = 4
+
 
 @dataclass
 class State:
@@ -53,6 +56,7 @@ class Trainer:
         self.model.freeze_below(options.first_layer)
         self.model.to(self.device)
         self.rate = options.rate
+        self.end = base.control["<|endoftext|>"]
         learning = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         groups = [
             {"params": [parameter for parameter in learning if parameter.dim() > 1], "weight_decay": options.weight_decay},
@@ -68,13 +72,14 @@ class Trainer:
         for marker in ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"):
             self.model.control[base.control[marker]] = self.model.words[line_break]
 
-    def loss(self, batch: Batch) -> tuple[Tensor, int]:
-        """Summed loss over the counted tokens, and their number."""
+    def loss(self, batch: Batch, end_times: int = 1) -> tuple[Tensor, int]:
+        """Summed loss over the counted tokens, and their number. The ends of middles are taken `end_times`."""
         with products(self.device):
             hidden = self.model.hidden(torch.from_numpy(batch.tokens).to(self.device), *self._tree(batch))
-            counted = torch.from_numpy(batch.counted).to(self.device)
-            targets = torch.from_numpy(batch.targets).to(self.device)[counted]
-            total = summed_cross_entropy(hidden[counted], self.model.control, self.model.words, targets)
+            times = np.where(batch.targets[batch.counted] == self.end, end_times, 1)
+            counted = torch.from_numpy(np.repeat(np.flatnonzero(batch.counted), times)).to(self.device)
+            targets = torch.from_numpy(batch.targets).to(self.device).flatten()[counted]
+            total = summed_cross_entropy(hidden.flatten(0, 1)[counted], self.model.control, self.model.words, targets)
         return total, len(targets)
 
     def _tree(self, batch: Batch) -> tuple[Tensor, Tensor] | tuple[()]:
@@ -86,7 +91,7 @@ class Trainer:
 
     def step(self, batch: Batch, share: float) -> float:
         """One update at `share` of the rate; the mean loss of the counted tokens."""
-        total, counted = self.loss(batch)
+        total, counted = self.loss(batch, END_TIMES)
         mean = total / max(counted, 1)
         mean.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

@@ -86,7 +86,7 @@ def _suffix_tokens(random: Random) -> float:
 
 
 def grow(cuts: Sequence[Cut], head: Sequence[Piece], encoder: Encoder, is_healed: bool = True) -> tuple[list[int], list[int], list[Branch]]:
-    """(ids, weights, branches) of arranged cuts whose prefixes all begin the longest one.
+    """(ids, weights, branches) of arranged cuts in order "psm", whose prefixes all begin the longest one.
 
     `head` stands before all of them. Where a cursor cuts a token of the trunk, the tokens of the prefix end differently from
     those of the trunk: its branch begins with them.

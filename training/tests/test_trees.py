@@ -15,7 +15,8 @@ from tiny_base import random_weights, write_tiny_base
 
 from continuo_training.batches import batches, validation_batches
 from continuo_training.dataset import Branch, ExampleReader, ExampleWriter
-from continuo_training.fim import ARRANGEMENTS, Cut, Piece, arranged, pieces, repository, tokens_of
+from continuo_training.examples import TREE_ARRANGEMENTS
+from continuo_training.fim import Cut, Piece, arranged, pieces, repository, tokens_of
 from continuo_training.model import Llama, visible_in_tree
 from continuo_training.sample import sample
 from continuo_training.tokenizer import Tokenizer
@@ -27,7 +28,7 @@ CODE = "def area(width, height):\n    if width < 0:\n        raise ValueError(wi
 lines = some.lists(some.text(alphabet="abcde _(", min_size=1, max_size=20), min_size=1, max_size=30)
 documents = lines.map("\n".join).filter(lambda text: text.strip() != "")
 seeds = some.integers(0, 2**32)
-arrangements = some.sampled_from(ARRANGEMENTS)
+arrangements = some.sampled_from(list(TREE_ARRANGEMENTS))
 heads = some.sampled_from([[], repository("shop", [("a.py", "abc")], "b.py", [])])
 
 
