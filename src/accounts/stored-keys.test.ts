@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
-import { STORES } from "../../test/support/stores.ts";
+import { freshLibsql, STORES } from "../../test/support/stores.ts";
 import type { Administrator } from "./administration.ts";
 import { addGrants, removeGrants } from "./grants.ts";
 import { createKey, deleteKey, disableKey, enableKey, listKeys, rotateKey } from "./keys.ts";
@@ -155,4 +155,12 @@ describe.each(STORES)("keys that may call, from %s", (_name, stores) => {
     expect(await keys.hasAny()).toBe(true);
     expect(await keys.find(secret)).toMatchObject({ id });
   });
+});
+
+test("a store that takes no notes of use still lets keys call", async () => {
+  const store = await freshLibsql();
+  const { id, secret } = await createKey({ store, actor: "ada", now: Date.now }, { workspace: "default" });
+  await sql`pragma query_only = on`.execute(store);
+
+  expect(await new StoredKeys(store, Date.now).find(secret)).toMatchObject({ id });
 });

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Selectable } from "kysely";
+import { StoreFailure } from "../db/failure.ts";
 import type { ApiKeyRow, Store } from "../db/schema.ts";
 import { ServiceError } from "../errors.ts";
 import { fits } from "./pattern.ts";
@@ -108,7 +109,7 @@ export class StoredKeys implements KeyLookup {
       .executeTakeFirst();
     if (row === undefined || !timingSafeEqual(Buffer.from(row.digest, "hex"), digest)) return undefined;
     if (row.disabled_at_ms !== null || row.deleted_at_ms !== null) return undefined;
-    await this.#noteUse(row);
+    await this.#noteUse(row).catch(forgiveStore);
     const mayCall = await this.#grantsOf(row.workspace_id);
     return { id: row.id, workspaceId: row.workspace_id, mayCall, expiresAtMs: row.expires_at_ms };
   }
@@ -130,4 +131,9 @@ export class StoredKeys implements KeyLookup {
     const patterns = grants.map(({ pattern }) => pattern);
     return (model) => patterns.some((pattern) => fits(pattern, model));
   }
+}
+
+/** A call is worth more than the note about it: a full disk must not keep callers out. */
+function forgiveStore(error: unknown): void {
+  if (!(error instanceof StoreFailure)) throw error;
 }

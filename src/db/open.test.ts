@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { sql } from "kysely";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../../test/support/files.ts";
-import { freshLibsql, STORES } from "../../test/support/stores.ts";
+import { freshLibsql, POSTGRES_SERVER, postgresDatabases, STORES } from "../../test/support/stores.ts";
 import { openStore } from "./open.ts";
 import type { Store } from "./schema.ts";
 
@@ -152,4 +152,31 @@ test("a store in memory is another one each time", async () => {
   await first.insertInto("workspaces").values(workspace("ws_a")).execute();
 
   expect(await names(await freshLibsql())).toEqual(["default"]);
+});
+
+describe.runIf(POSTGRES_SERVER !== undefined)("nodes on one PostgreSQL database", () => {
+  const freshDatabase = postgresDatabases();
+
+  test("make its tables once when they start at the same time", async () => {
+    const database = await freshDatabase();
+
+    const opened = await Promise.all([1, 2, 3].map(() => openStore({ dataDir: "", database })));
+    onTestFinished(async () => {
+      await Promise.all(opened.map((store) => store.destroy()));
+    });
+
+    expect(await Promise.all(opened.map(names))).toEqual([["default"], ["default"], ["default"]]);
+  });
+
+  test("see one another's changes", async () => {
+    const database = await freshDatabase();
+    const [one, two] = await Promise.all([openStore({ dataDir: "", database }), openStore({ dataDir: "", database })]);
+    onTestFinished(async () => {
+      await Promise.all([one.destroy(), two.destroy()]);
+    });
+
+    await one.insertInto("workspaces").values(workspace("ws_a")).execute();
+
+    expect(await names(two)).toEqual(["default", "ws_a"]);
+  });
 });
