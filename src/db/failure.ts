@@ -21,11 +21,11 @@ export class StoreFailure extends Error {
 const KINDS: readonly (readonly [pattern: RegExp, kind: StoreFailureKind, message: string])[] = [
   [/^(SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)|23505)$/, "unique", "there is such a row already"],
   [/^(SQLITE_CONSTRAINT_FOREIGNKEY|23503)$/, "missing", "a row that is referred to is not there"],
-  [/^(SQLITE_(BUSY|LOCKED)\w*|40001|40P01|55P03)$/, "busy", "the database is busy with others; try again"],
+  [/^(SQLITE_(BUSY|LOCKED)\w*|40001|40P01|55P03)$/, "busy", "the database is busy with others for too long; try again"],
   [
     /^(SQLITE_(NOTADB|CORRUPT|CANTOPEN|READONLY|FULL|IOERR|PERM|AUTH)\w*|08\w{3}|28\w{3}|3D000|42501|53\w{3}|57P\d\d|E[A-Z]+)$/,
     "unavailable",
-    "the database cannot be used",
+    "the database cannot be used; check that it is there, and what `database` in the configuration says",
   ],
 ];
 
@@ -37,5 +37,5 @@ export function storeFailure(error: unknown): unknown {
   if (found === undefined) return error;
   const [, kind, message] = found;
   // Neither store's messages carry passwords or parameters; PostgreSQL keeps the latter in fields of their own.
-  return new StoreFailure(kind, `${message} (${error.message || code})`, error);
+  return new StoreFailure(kind, `${message}: ${error.message || code}`, error);
 }
