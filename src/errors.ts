@@ -7,6 +7,7 @@ export const ERRORS = {
   // who is asking
   missing_api_key: { status: 401 },
   invalid_api_key: { status: 401 },
+  expired_api_key: { status: 401 },
   workspace_denied: { status: 403 },
   model_denied: { status: 403 },
   host_denied: { status: 403 },

@@ -1,14 +1,19 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { StoredKeys } from "./accounts/stored-keys.ts";
+import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";
+import { ConfigError } from "./config/error.ts";
 import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
+import { openStore } from "./db/open.ts";
+import type { Store } from "./db/schema.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
 import { chooseLibraries, type LibraryChoice } from "./engines/llama/engine-choice.ts";
 import { freeModelMemory } from "./engines/llama/free-memory.ts";
 import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
 import { createApp } from "./http/app.ts";
-import { configuredKeys, openToAll } from "./http/auth.ts";
+import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
 import { CATALOGUE, catalogueEntry } from "./models/catalog.ts";
 import { memoryBudget } from "./pool/budget.ts";
@@ -36,6 +41,8 @@ export interface RunningServer {
   /** Every configured model as it is at this moment, in their order. */
   models(): readonly RunningModel[];
   readonly memory: () => PoolStats;
+  /** At its start nobody needed a key. */
+  readonly isOpen: boolean;
   /** What the models compute with, for people; `fellBack`: a GPU was to be used and is not. */
   readonly device: { readonly note: string; readonly fellBack: boolean };
 }
@@ -52,36 +59,38 @@ export interface RunningModel {
 /** Longest time of Node's timers, ms; a model idle for longer stays. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Builds every part from the configuration, listens, and begins to load the models. Rejects when it cannot listen. */
+/**
+ * Builds every part from the configuration, listens, and begins to load the models. Rejects when it cannot listen, and
+ * with `ConfigError` when other machines could call without a key.
+ */
 export async function createServer(config: Config): Promise<RunningServer> {
+  const store = await openStore(config);
+  try {
+    return await serverOver(store, config);
+  } catch (error) {
+    await store.destroy();
+    throw error;
+  }
+}
+
+/** @param store is closed when the server is. */
+async function serverOver(store: Store, config: Config): Promise<RunningServer> {
+  const authenticator = await authenticatorOver(store, config);
+  const isOpen = await authenticator.isOpen();
   const log = createLog({ level: config.logLevel, readable: process.stdout.isTTY === true });
   const libraries = await chooseLibraries(config.engine, join(config.dataDir, "engines"));
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
   const free = freeModelMemory(libraries.gpus, config.models[0]?.gpuLayers);
   const pool = poolFor(memoryBudget(config.memoryBudget, free), log);
   const served = config.models.map((model) => serve(model, config, libraries, pool, log));
-  const directory = new ModelDirectory({
-    known: CATALOGUE,
-    lookUp: catalogueEntry,
-    weights: served.map(({ model, pooled }) => ({
-      name: model.name,
-      engine: pooled,
-      sampling: model.sampling,
-      ...model.capabilities,
-    })),
-    mappings: config.mappings,
-    ...(config.defaultModel !== undefined && { defaultName: config.defaultModel }),
-    strict: config.strict,
-  });
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
-  const keys = config.apiKeys.map((each) => each.key);
   const service = await createApp({
-    directory,
+    directory: directoryOf(served, config),
     routes: routes(),
     engines: () => named,
-    authenticator: keys.length === 0 ? openToAll(config.workspace) : configuredKeys(keys, config.workspace),
+    authenticator,
     log,
     metrics,
     corsOrigins: config.corsOrigins,
@@ -101,6 +110,7 @@ export async function createServer(config: Config): Promise<RunningServer> {
   const drain = async (graceMs: number): Promise<void> => {
     await service.drain(graceMs);
     await disposeEngines();
+    await store.destroy();
   };
   const loaded = loadAtStart(served, pool);
   return {
@@ -110,8 +120,24 @@ export async function createServer(config: Config): Promise<RunningServer> {
     close: () => drain(0),
     models: () => served.map(({ model, engine }) => runningModel(model, engine)),
     memory: () => pool.stats(),
+    isOpen,
     device: libraries,
   };
+}
+
+/** An open server answers everybody who reaches it, so without keys only this machine may reach it (contract 6.1). */
+async function authenticatorOver(
+  store: Store,
+  { host, apiKeys, workspace }: Pick<Config, "host" | "apiKeys" | "workspace">,
+): Promise<Authenticator> {
+  const stored = new StoredKeys(store, Date.now);
+  if (!isLoopback(host) && apiKeys.length === 0 && !(await stored.hasAny())) {
+    const message =
+      `"${host}" can be reached from other machines, and without keys everybody who reaches it may use the models; ` +
+      "create one with `continuo keys create`, set CONTINUO_API_KEY or `api_keys:`, or listen on 127.0.0.1";
+    throw new ConfigError([{ where: "host", field: "", message }]);
+  }
+  return authenticatorFor({ configured: apiKeys, stored, workspace, isLoopback: isLoopback(host) });
 }
 
 /** Configured weights, and the engine that others see. */
@@ -155,6 +181,22 @@ function serve(
   });
   pool.add(model.name, engine, model.keepAliveMs);
   return { model, engine, pooled: new PooledEngine(engine, pool) };
+}
+
+function directoryOf(served: readonly Served[], config: Config): ModelDirectory {
+  return new ModelDirectory({
+    known: CATALOGUE,
+    lookUp: catalogueEntry,
+    weights: served.map(({ model, pooled }) => ({
+      name: model.name,
+      engine: pooled,
+      sampling: model.sampling,
+      ...model.capabilities,
+    })),
+    mappings: config.mappings,
+    ...(config.defaultModel !== undefined && { defaultName: config.defaultModel }),
+    strict: config.strict,
+  });
 }
 
 function poolFor(budgetBytes: number, log: Log): ModelPool {

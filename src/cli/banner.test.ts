@@ -32,6 +32,7 @@ function serverWith(models: readonly RunningModel[], over: Partial<Announced> = 
     url: URL,
     models: () => models,
     memory: () => ({ budgetBytes: 1000 << 20, takenBytes: 90 << 20, loads: 1, unloads: 0, loadSeconds: 1 }),
+    isOpen: true,
     device: { note: "the platform's own libraries", fellBack: false },
     ...over,
   };
@@ -70,11 +71,27 @@ test("strict: no stand-in, and the sample calls the model by its own name", () =
 test("with keys the sample carries one from the environment, never the key itself", () => {
   const lines = banner(
     configWith({ model: ["tiny.gguf"] }, { CONTINUO_API_KEY: "sk-secret" }),
-    serverWith([TINY]),
+    serverWith([TINY], { isOpen: false }),
   ).join("\n");
 
+  expect(lines).toContain(`Listening on ${URL} (a key is needed; `);
+  expect(lines).not.toContain("keys create");
   expect(lines).toContain('-H "Authorization: Bearer $CONTINUO_API_KEY"');
   expect(lines).not.toContain("sk-secret");
+});
+
+test("without keys it says how to create the first one, and where it will be kept", () => {
+  const lines = banner(configWith({ model: ["tiny.gguf"], dataDir: "/data" }), serverWith([TINY])).join("\n");
+  const url = "postgres://me:pass-word@db.example:5432/continuo";
+  const shared = banner(configWith({ model: ["tiny.gguf"] }, { CONTINUO_DATABASE: url }), serverWith([TINY])).join(
+    "\n",
+  );
+  const unkept = banner(configWith({ model: ["tiny.gguf"] }, { CONTINUO_DATABASE: "memory" }), serverWith([TINY]));
+
+  expect(lines).toMatch(/^ {2}continuo keys create .*kept in \/data\/continuo\.db$/m);
+  expect(shared).toContain("kept in postgres://db.example:5432/continuo");
+  expect(shared).not.toContain("pass-word");
+  expect(unkept.join("\n")).not.toContain("keys create");
 });
 
 test("the model of the package is called small, and larger ones are one command away", () => {

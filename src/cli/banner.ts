@@ -1,14 +1,15 @@
 /** What `continuo serve` says once it is up. */
 import type { Config, ModelConfig } from "../config/config.ts";
+import { placeOf } from "../db/open.ts";
 import { BUILT_IN_FILE } from "../models/built-in.ts";
 import type { RunningModel, RunningServer } from "../server.ts";
 
 /** What the banner tells of a server. */
-export type Announced = Pick<RunningServer, "url" | "models" | "memory" | "device">;
+export type Announced = Pick<RunningServer, "url" | "models" | "memory" | "isOpen" | "device">;
 
 /** Lines without line ends: who answers to what, where, in how much memory, and a request to try. */
 export function banner(config: Config, server: Announced): readonly string[] {
-  const { url, device } = server;
+  const { url, device, isOpen } = server;
   const models = server.models();
   return [
     ...models.flatMap((served) => ["", served.name, ...describe(served, config)]),
@@ -17,9 +18,10 @@ export function banner(config: Config, server: Announced): readonly string[] {
     ...mappingLines(config),
     ...(config.models.length > 0 && config.models.every(isBuiltIn) ? ["", ...withoutLargerModel()] : []),
     "",
-    `Listening on ${url} ${config.apiKeys.length > 0 ? "(a key is needed; " : "("}reference: ${url}/docs). Ctrl-C stops. Try:`,
+    ...(isOpen && config.database !== "memory" ? [...withoutKey(config), ""] : []),
+    `Listening on ${url} ${isOpen ? "(" : "(a key is needed; "}reference: ${url}/docs). Ctrl-C stops. Try:`,
     "",
-    ...sampleRequest(config, models, url),
+    ...sampleRequest(config, server),
     "",
   ];
 }
@@ -78,6 +80,13 @@ function withoutLargerModel(): string[] {
   ];
 }
 
+function withoutKey(config: Config): string[] {
+  return [
+    "Every program on this machine may call, without a key. Create the first one, and from then on each call needs one:",
+    `  continuo keys create        (in a clone: npm run continuo -- keys create); kept in ${placeOf(config)}`,
+  ];
+}
+
 function withoutModel(): string[] {
   return [
     "No model: requests are answered with 503. Stop this and start again with the path of a GGUF file:",
@@ -88,14 +97,14 @@ function withoutModel(): string[] {
 }
 
 /** Page A's first form: weights with a layout fill it in, all others continue its text. */
-function sampleRequest({ strict, apiKeys }: Config, models: readonly RunningModel[], url: string): string[] {
-  const able = models.filter(({ health }) => health.state !== "failed");
+function sampleRequest({ strict }: Config, { models, url, isOpen }: Announced): string[] {
+  const able = models().filter(({ health }) => health.state !== "failed");
   const own = able.find(({ facts }) => facts?.model.fim !== undefined) ?? able[0];
   const model = strict && own !== undefined ? own.name : "qwen2.5-coder-32b-instruct";
   const body = { model, prompt: "<|fim_prefix|>def quick_sort(arr):<|fim_suffix|>", max_tokens: 64 };
   return [
     `curl ${url}/compatible-mode/v1/completions \\`,
-    ...(apiKeys.length > 0 ? ['  -H "Authorization: Bearer $CONTINUO_API_KEY" \\'] : []),
+    ...(isOpen ? [] : ['  -H "Authorization: Bearer $CONTINUO_API_KEY" \\']),
     '  -H "Content-Type: application/json" \\',
     `  -d '${JSON.stringify(body)}'`,
   ];

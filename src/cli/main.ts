@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { AccountFailure } from "../accounts/failure.ts";
 import { ConfigError } from "../config/error.ts";
+import { StoreFailure } from "../db/failure.ts";
 import { ServiceError } from "../errors.ts";
 import { ModelFailure } from "../models/failure.ts";
 import { VERSION } from "../version.ts";
@@ -14,6 +16,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   pull: async () => (await import("./commands/pull.ts")).addPullCommand,
   models: async () => (await import("./commands/models.ts")).addModelsCommand,
   rm: async () => (await import("./commands/rm.ts")).addRmCommand,
+  keys: async () => (await import("./commands/keys.ts")).addKeysCommand,
+  workspaces: async () => (await import("./commands/workspaces.ts")).addWorkspacesCommand,
+  grants: async () => (await import("./commands/grants.ts")).addGrantsCommand,
+  audit: async () => (await import("./commands/audit.ts")).addAuditCommand,
   engine: async () => (await import("./commands/engine.ts")).addEngineCommand,
   doctor: async () => (await import("./commands/doctor.ts")).addDoctorCommand,
   bench: async () => (await import("./commands/bench.ts")).addBenchCommand,
@@ -47,11 +53,11 @@ function report(error: unknown): number {
     say(`continuo: the configuration cannot be used\n${error.message}`);
     return EXIT.usage;
   }
-  if (error instanceof ModelFailure) {
+  if (error instanceof ModelFailure || error instanceof AccountFailure) {
     say(`continuo: ${error.message}`);
     return EXIT[error.kind];
   }
-  if (error instanceof ServiceError) {
+  if (error instanceof ServiceError || error instanceof StoreFailure) {
     say(`continuo: ${error.message}`);
     return EXIT.failed;
   }

@@ -25,3 +25,15 @@ export function listOf<Word extends string>(words: readonly Word[]): (text: stri
       throw new InvalidArgumentError(`Expected some of ${words.join(", ")}, found "${given}".`);
     });
 }
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** For commander: a time such as `90d` or `1h30m`, in milliseconds. */
+export function duration(text: string): number {
+  const parts = [...text.matchAll(/(\d{1,6})([smhd])/g)];
+  if (text === "0") return 0;
+  if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) {
+    throw new InvalidArgumentError("Expected a time such as 30m, 12h or 90d.");
+  }
+  return parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (UNIT_MS[unit] ?? 0), 0);
+}

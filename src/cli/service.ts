@@ -58,7 +58,7 @@ function serviceAt(url: string | undefined): Service {
   return { url: given.replace(/\/+$/, "").replace(/\/v1$/, ""), ...(apiKey ? { apiKey } : {}) };
 }
 
-/** A server of our own on a free loopback port, for as long as `use` runs. The environment of a real server has no say in it. */
+/** A server of our own on a free loopback port, for as long as `use` runs. The environment and the keys of a real server have no say in it. */
 async function withOwnServer(
   file: string,
   signal: AbortSignal,
@@ -67,7 +67,7 @@ async function withOwnServer(
   const { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA } = process.env; // where pulled models are
   const config = loadConfig(
     { model: [file], port: "0", host: "127.0.0.1", logLevel: "silent" },
-    { ...processSurroundings(), env: { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA } },
+    { ...processSurroundings(), env: { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA, CONTINUO_DATABASE: "memory" } },
   );
   if (process.stderr.isTTY) say(`loading ${file} …`);
   const { createServer } = await import("../server.ts");

@@ -11,7 +11,7 @@ interface Finding {
   readonly message: string;
 }
 
-/** What no single key can tell: names that must exist, files that must be there, an address that must have keys. */
+/** What no single key can tell: names that must exist, files that must be there. */
 export function crossCheck(
   config: ConfigFile,
   isFile: (path: string) => boolean,
@@ -23,7 +23,6 @@ export function crossCheck(
     ...checkAliases(config),
     ...checkDefault(config),
     ...checkLayouts(config),
-    ...checkAddress(config),
   ];
   return findings.map(({ path, message }) => ({ where: where(path), field: path.join("."), message }));
 }
@@ -111,15 +110,6 @@ function unknownModel(name: string, known: readonly string[]): string {
 
 function namesWithFile(config: ConfigFile): string[] {
   return Object.keys(config.models).filter((name) => config.models[name]?.file !== undefined);
-}
-
-/** An open server answers everybody who reaches it, so without keys only this machine may reach it (contract 6.1). */
-function checkAddress({ host, api_keys: keys }: ConfigFile): Finding[] {
-  if (keys.length > 0 || isLoopback(host)) return [];
-  const message =
-    `"${host}" can be reached from other machines, and without keys everybody who reaches it may use the models; ` +
-    "set CONTINUO_API_KEY or `api_keys:`, or listen on 127.0.0.1";
-  return [{ path: ["host"], message }];
 }
 
 /** Addresses that only this machine reaches. Other names count as outside: what they resolve to may change. */

@@ -4,13 +4,15 @@ import type { HttpLimits } from "../http/limits.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
 export interface Config {
-  /** Address to listen on; a loopback address unless there are keys. */
+  /** Address to listen on; a loopback address unless there are keys, here or in the database. */
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   /** Absolute path. */
   readonly dataDir: string;
-  /** Keys that may call. Empty: everybody who reaches the loopback address may. */
+  /** `postgres://…` or `memory`; absent: a file in `dataDir`. May carry a password. */
+  readonly database?: string;
+  /** Keys that may call, besides those in the database. */
   readonly apiKeys: readonly ApiKey[];
   /** Id of the default workspace, to which the keys above belong. */
   readonly workspace: string;

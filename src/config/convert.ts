@@ -20,6 +20,7 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
     host: file.host,
     port: file.port,
     dataDir: file.data_dir ?? defaultDataDir,
+    ...(file.database === undefined ? {} : { database: file.database }),
     apiKeys: file.api_keys.map(({ key, label }, index) => ({ key, label: label ?? `key ${index + 1}` })),
     workspace: file.workspace,
     strict: file.strict,

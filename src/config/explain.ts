@@ -45,8 +45,8 @@ function knownKeys(root: SchemaNode, path: Path): readonly string[] {
 }
 
 function withFound(message: string, path: Path, raw: unknown): string {
-  // Keys are secrets: what stands in their place is never repeated.
-  if (path[0] === "api_keys" || !message.startsWith("expected")) return message;
+  // Keys and passwords are secrets: what stands in their place is never repeated.
+  if (path[0] === "api_keys" || path[0] === "database" || !message.startsWith("expected")) return message;
   return `${message}, found ${shown(valueAt(raw, path))}`;
 }
 

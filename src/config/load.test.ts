@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./error.ts";
-import { loadConfig, loadDataDir } from "./load.ts";
+import { loadConfig, loadDataDir, loadStoreLocation } from "./load.ts";
 import type { Flags } from "./settings.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -445,22 +445,23 @@ describe("what is wrong is said with its place", () => {
   });
 });
 
-describe("an address that others can reach", () => {
-  test.each(["0.0.0.0", "::", "192.168.1.2", "example.org", "127.evil.example"])(
-    "%s is refused without keys",
-    (host) => {
-      expect(problems(`host: "${host}"`)[0]).toMatch(
-        /^\/etc\/continuo\/c\.yaml:1:1: host: .* set CONTINUO_API_KEY or `api_keys:`, or listen on 127\.0\.0\.1/,
-      );
-      expect(problems("", { host })[0]).toMatch(/^--host: host: /);
-    },
-  );
+describe("the database", () => {
+  const location = (source: string, env: Record<string, string> = {}) =>
+    loadStoreLocation({ config: "/etc/continuo/c.yaml" }, surroundings(source, env));
 
-  test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost", "LOCALHOST"])("%s needs no keys", (host) => {
-    expect(load("", { host }).host).toBe(host);
+  test("is a file in the data directory unless one is named, and found without the rest of the configuration", () => {
+    expect(location("data_dir: /data\nport: wrong\n")).toEqual({ dataDir: "/data" });
+    expect(location("database: memory\n", { CONTINUO_DATA_DIR: "/data" })).toEqual({
+      dataDir: "/data",
+      database: "memory",
+    });
+    expect(load("", {}, { CONTINUO_DATABASE: "postgres://u:p@h/d" }).database).toBe("postgres://u:p@h/d");
   });
 
-  test("with a key it is accepted", () => {
-    expect(load("", { host: "0.0.0.0" }, { CONTINUO_API_KEY: "sk-1" }).host).toBe("0.0.0.0");
+  test.each(["mysql://u:secret@h/d", "secret", "postgres//u:secret@h/d"])("%s is refused and not repeated", (url) => {
+    const expected = /^CONTINUO_DATABASE: database: expected postgres:[^,]*$/;
+
+    expect(problems("", {}, { CONTINUO_DATABASE: url }).join()).toMatch(expected);
+    expect(() => location("", { CONTINUO_DATABASE: url })).toThrow(expected);
   });
 });

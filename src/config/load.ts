@@ -42,13 +42,32 @@ export function loadDataDir(
   flags: Pick<Flags, "config" | "dataDir">,
   surroundings: Surroundings = processSurroundings(),
 ): string {
+  return dataDirIn(uncheckedSettings(flags, surroundings).typed, surroundings);
+}
+
+/** Where keys and workspaces are, whatever else the configuration says. Throws `ConfigError` for a file or a place that cannot be used. */
+export function loadStoreLocation(
+  flags: Pick<Flags, "config" | "dataDir">,
+  surroundings: Surroundings = processSurroundings(),
+): Pick<Config, "dataDir" | "database"> {
+  const { typed, where } = uncheckedSettings(flags, surroundings);
+  const dataDir = dataDirIn(typed, surroundings);
+  const raw = { database: isMapping(typed) ? typed["database"] : undefined };
+  const parsed = configSchema.pick({ database: true }).safeParse(raw);
+  if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
+  const { database } = parsed.data;
+  return database === undefined ? { dataDir } : { dataDir, database };
+}
+
+/** File, environment and flags together, and where each value came from. */
+function uncheckedSettings(
+  flags: Pick<Flags, "config" | "dataDir">,
+  surroundings: Surroundings,
+): { readonly typed: unknown; readonly where: (path: Path) => string } {
   const file = readDocument(flags, surroundings);
-  const typed = merged(
-    normalized(file.document.value, file.directory, surroundings),
-    settingsFrom(flags, surroundings),
-    surroundings,
-  );
-  return dataDirIn(typed, surroundings);
+  const settings = settingsFrom(flags, surroundings);
+  const typed = merged(normalized(file.document.value, file.directory, surroundings), settings, surroundings);
+  return { typed, where: places(file.document, settings) };
 }
 
 function dataDirIn(typed: unknown, surroundings: Surroundings): string {

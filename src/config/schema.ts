@@ -132,12 +132,17 @@ export const configSchema = z.strictObject(
   {
     host: text("an address or host name")
       .default("127.0.0.1")
-      .describe("Address to listen on; any but loopback needs `api_keys`."),
+      .describe("Address to listen on; any but loopback needs a key."),
     port: integer(0, 65_535).default(8100).describe("0 takes a free port."),
     data_dir: text("a directory")
       .optional()
       .describe("Where Continuo keeps what it stores; by default the system's directory for program data."),
-    api_keys: list(apiKey, "keys").default([]).describe("With at least one, every call needs one."),
+    database: database()
+      .optional()
+      .describe("`postgres://…` for keys and workspaces, `memory` to keep none; absent: a file in `data_dir`."),
+    api_keys: list(apiKey, "keys")
+      .default([])
+      .describe("Keys besides those in the database, for the default workspace."),
     workspace: text("a workspace id").default("default").describe("Id of the default workspace."),
     strict: flag().default(false).describe("No stand-ins: a name without a mapping answers 503."),
     default: text("the name of a model")
@@ -226,6 +231,14 @@ function duration() {
 function size(): z.ZodString {
   const error = "expected a size such as 12GiB, 800MB or 50%";
   return z.string({ error }).regex(/^\d+(\.\d+)?\s*(B|[kKMGT]i?B|%)$/, { error });
+}
+
+/** May carry a password, so it is never repeated. */
+function database(): z.ZodString {
+  const error = "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE or memory";
+  return z
+    .string({ error })
+    .refine((text) => text === "memory" || (/^postgres(ql)?:/.test(text) && URL.canParse(text)), { error });
 }
 
 function flag(): z.ZodBoolean {

@@ -62,6 +62,7 @@ export function settingsFrom(flags: Flags, surroundings: Surroundings): Settings
   put(top, "host", "CONTINUO_HOST", variable("CONTINUO_HOST"));
   put(top, "port", "CONTINUO_PORT", numeric(variable("CONTINUO_PORT")));
   put(top, "data_dir", "CONTINUO_DATA_DIR", variable("CONTINUO_DATA_DIR"));
+  put(top, "database", "CONTINUO_DATABASE", variable("CONTINUO_DATABASE"));
   const key = variable("CONTINUO_API_KEY");
   put(top, "api_keys", "CONTINUO_API_KEY", key === undefined ? undefined : [{ key, label: "CONTINUO_API_KEY" }]);
 

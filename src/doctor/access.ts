@@ -5,7 +5,7 @@ import { type Finding, ok, warning } from "./finding.ts";
 /** Shorter keys can be guessed over a network. */
 const LONG_KEY = 16;
 
-/** Who may call: the address against the keys. An open address without keys is refused by the configuration itself. */
+/** Who may call: the address against the keys of the configuration. Those in the database are not looked at. */
 export function examineAccess({ host, apiKeys }: Pick<Config, "host" | "apiKeys">): Finding {
   const keys = apiKeys.length === 1 ? "1 key" : `${apiKeys.length} keys`;
   if (isLoopback(host)) {
@@ -13,6 +13,11 @@ export function examineAccess({ host, apiKeys }: Pick<Config, "host" | "apiKeys"
   }
   const found = `other machines reach ${host}, with ${keys}`;
   const short = apiKeys.filter(({ key }) => key.length < LONG_KEY).map(({ label }) => label);
+  if (apiKeys.length === 0) {
+    const advice =
+      "create a key with `continuo keys create` unless there is one; without any the server does not start here";
+    return warning("access", `other machines reach ${host}, with no key in the configuration`, advice);
+  }
   if (short.length === 0)
     return ok("access", `${found}; the server speaks plain HTTP, so use a network of your own or a proxy with TLS`);
   const advice = `replace the short keys (${short.join(", ")}): \`openssl rand -hex 24\` makes one`;

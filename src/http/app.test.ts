@@ -3,9 +3,9 @@ import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { configuredKeys } from "../../test/support/authenticators.ts";
 import { ScriptedEngine, saying } from "../../test/support/scripted-engine.ts";
 import { post, serve } from "../../test/support/scripted-service.ts";
-import { configuredKeys } from "./auth.ts";
 
 const PATH = "/compatible-mode/v1/completions";
 const hello = { model: "m", prompt: "say hello" };

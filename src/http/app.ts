@@ -7,7 +7,7 @@ import type { Directory } from "../pool/directory.ts";
 import { type Log, logRequest } from "../telemetry/log.ts";
 import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
 import type { RequestRecord } from "../telemetry/request-record.ts";
-import type { Authenticator } from "./auth.ts";
+import type { Authenticator, Caller } from "./auth.ts";
 import { continuationRoute } from "./continuation-routes.ts";
 import { docsRoutes } from "./docs-routes.ts";
 import { type ProtocolRoute, protocolOf, sendFailure, toServiceError } from "./failure.ts";
@@ -52,6 +52,8 @@ export interface Service {
 declare module "fastify" {
   interface FastifyRequest {
     record: RequestRecord;
+    /** Set by the guard of the routes that need a key. */
+    caller: Caller;
     /** Resolves when a continuation has been answered and its record is complete. Undefined on other routes. */
     settled: Promise<void> | undefined;
   }
@@ -175,9 +177,8 @@ function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now:
 
 /** On an open server: a name that is not this machine's was made to point here by somebody else's page. */
 function hostHook(app: FastifyInstance, authenticator: Authenticator): void {
-  if (!authenticator.isOpen) return;
   app.addHook("onRequest", async (request) => {
-    if (isLoopbackHost(request.headers.host)) return;
+    if (isLoopbackHost(request.headers.host) || !(await authenticator.isOpen())) return;
     throw new ServiceError(
       "host_denied",
       "Access denied: this server needs no key, so it answers only to localhost. Call it as 127.0.0.1, or configure an API key.",
@@ -193,7 +194,9 @@ function registerRoutes(
   now: () => number,
 ): void {
   const guard = async (request: FastifyRequest): Promise<void> => {
-    await parts.authenticator.authenticate(request.headers);
+    request.caller = await parts.authenticator.authenticate(request.headers);
+    const { key, workspace } = request.caller;
+    if (key !== undefined) Object.assign(request.record, { key, workspace });
   };
   const { directory, log, metrics, engines, version } = parts;
   for (const { path, protocol } of parts.routes) {
@@ -202,7 +205,7 @@ function registerRoutes(
   }
   modelRoutes(app, { directory, engines, guard, createdSeconds: Math.floor(now() / 1000) });
   healthRoutes(app, { engines, calls, metrics, guard, version });
-  docsRoutes(app, { routes: parts.routes, isOpen: parts.authenticator.isOpen, version });
+  docsRoutes(app, { routes: parts.routes, version }, () => parts.authenticator.isOpen());
 }
 
 function pathOf(request: FastifyRequest): string {

@@ -1,46 +1,72 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
+import type { KeyLookup } from "../accounts/stored-keys.ts";
+import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
 import { ServiceError } from "../errors.ts";
 
 /** Decides who calls (contract 6.1, steps 2 and 3). */
 export interface Authenticator {
-  /** Nobody needs a key. Such a server listens on loopback only and looks at the `Host` header. */
-  readonly isOpen: boolean;
-  /** Throws `missing_api_key`, `invalid_api_key` or `workspace_denied`. */
+  /** Nobody needs a key at this moment. Such a server listens on loopback only and looks at the `Host` header. */
+  isOpen(): Promise<boolean>;
+  /** Throws `missing_api_key`, `invalid_api_key`, `expired_api_key` or `workspace_denied`. */
   authenticate(headers: IncomingHttpHeaders): Promise<Caller>;
 }
 
 export interface Caller {
+  /** Id of the workspace the call runs in, as the workspace header names it. */
   readonly workspace: string;
+  /** What the log calls the key; absent: none was needed. */
+  readonly key?: string;
+  /** Contract 6.1, step 8. */
+  mayCall(model: string): boolean;
 }
 
-/** Any or no `Authorization`, any or no workspace header: there is only one workspace to be in. */
-export function openToAll(workspace: string): Authenticator {
-  return { isOpen: true, authenticate: async () => ({ workspace }) };
+/** All that a server knows about who may call it. */
+export interface KnownKeys {
+  /** From the configuration: they belong to the default workspace. None is empty. */
+  readonly configured: readonly { readonly key: string; readonly label: string }[];
+  readonly stored: KeyLookup;
+  /** What the workspace header calls the default workspace. */
+  readonly workspace: string;
+  /** Only this machine reaches the server. */
+  readonly isLoopback: boolean;
 }
 
-/**
- * Keys from the configuration. All belong to one workspace, which the workspace header may name; another one is refused.
- *
- * @param keys at least one, none empty.
- */
-export function configuredKeys(keys: readonly string[], workspace: string): Authenticator {
-  if (keys.length === 0 || keys.includes("")) throw new RangeError("keys must be given and must not be empty");
-  const digests = keys.map(digest);
-  return {
-    isOpen: false,
-    authenticate: async (headers) => {
-      const presented = digest(bearerToken(headers.authorization));
-      // Every digest is compared, so that the time taken does not tell which key came close.
-      const matches = digests.filter((known) => timingSafeEqual(known, presented)).length;
-      if (matches === 0) throw new ServiceError("invalid_api_key", "Incorrect API key provided.");
-      const named = headers["x-dashscope-workspace"];
-      if (named !== undefined && named !== "" && named !== workspace) {
-        throw new ServiceError("workspace_denied", "Workspace access denied.");
-      }
-      return { workspace };
-    },
+/** Keys of the configuration beside those in the store; as long as there are neither, a loopback server is open. */
+export function authenticatorFor({ configured, stored, workspace, isLoopback }: KnownKeys): Authenticator {
+  if (configured.some(({ key }) => key === "")) throw new RangeError("keys must not be empty");
+  const digests = configured.map(({ key, label }) => ({ label, digest: digest(key) }));
+  const everything = { workspace, mayCall: () => true };
+
+  const isOpen = async (): Promise<boolean> => isLoopback && digests.length === 0 && !(await stored.hasAny());
+  const find = async (presented: string): Promise<Caller | undefined> => {
+    const label = matching(digests, digest(presented));
+    if (label !== undefined) return { ...everything, key: label };
+    const key = await stored.find(presented);
+    if (key === undefined) return undefined;
+    const id = key.workspaceId === DEFAULT_WORKSPACE ? workspace : key.workspaceId;
+    return { workspace: id, key: key.id, mayCall: (model) => key.mayCall(model) };
   };
+  const authenticate = async (headers: IncomingHttpHeaders): Promise<Caller> => {
+    // Any or no `Authorization`, any or no workspace header.
+    if (await isOpen()) return everything;
+    const caller = await find(bearerToken(headers.authorization));
+    if (caller === undefined) throw new ServiceError("invalid_api_key", "Incorrect API key provided.");
+    const named = headers["x-dashscope-workspace"];
+    if (named !== undefined && named !== "" && named !== caller.workspace) {
+      throw new ServiceError("workspace_denied", "Workspace access denied.");
+    }
+    return caller;
+  };
+  return { isOpen, authenticate };
+}
+
+/** Every digest is compared, so that the time taken does not tell which key came close. */
+function matching(
+  known: readonly { readonly digest: Buffer; readonly label: string }[],
+  presented: Buffer,
+): string | undefined {
+  return known.filter((each) => timingSafeEqual(each.digest, presented))[0]?.label;
 }
 
 function bearerToken(authorization: string | undefined): string {

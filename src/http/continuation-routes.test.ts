@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { configuredKeys } from "../../test/support/authenticators.ts";
 import {
   deltaPart,
   gate,
@@ -9,7 +10,6 @@ import {
 } from "../../test/support/scripted-engine.ts";
 import { post, serve } from "../../test/support/scripted-service.ts";
 import { ServiceError } from "../errors.ts";
-import { configuredKeys } from "./auth.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const COMPLETIONS = "/compatible-mode/v1/completions";

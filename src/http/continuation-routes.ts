@@ -102,6 +102,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   }
   record.isKnownModel = true;
   protocol.admit(listed);
+  if (!request.caller.mayCall(model)) throw new ServiceError("model_denied", "Model access denied.", { model });
   if (parts.calls.isDraining) throw shuttingDown();
   const { card, engine } = await orAborted(
     parts.directory.open(model, protocol.wanted(body), call.signal),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { configuredKeys } from "../../test/support/authenticators.ts";
 import { callOf } from "../../test/support/protocol-call.ts";
 import { ScriptedEngine, saying } from "../../test/support/scripted-engine.ts";
 import { ROUTES, serve } from "../../test/support/scripted-service.ts";
-import { configuredKeys } from "./auth.ts";
 import { openApiDocument } from "./openapi.ts";
 import { examplesOf } from "./openapi-examples.ts";
 

@@ -7,10 +7,16 @@ import { type OpenApiSource, openApiDocument } from "./openapi.ts";
  * `/openapi.json` and the page that shows it, for everybody: they say nothing that the source code does not. Nothing is
  * fetched from anywhere else, and every address is relative, so that a proxy may put the server under any path.
  */
-export function docsRoutes(app: FastifyInstance, source: OpenApiSource): void {
-  const document = Buffer.from(JSON.stringify(openApiDocument(source)));
-  app.get("/openapi.json", (_request, reply) => {
-    reply.type("application/json").send(document);
+export function docsRoutes(
+  app: FastifyInstance,
+  source: Omit<OpenApiSource, "isOpen">,
+  isOpen: () => Promise<boolean>,
+): void {
+  const [withKey, withoutKey] = [false, true].map((open) =>
+    Buffer.from(JSON.stringify(openApiDocument({ ...source, isOpen: open }))),
+  );
+  app.get("/openapi.json", async (_request, reply) => {
+    return reply.type("application/json").send((await isOpen()) ? withoutKey : withKey);
   });
   app.get("/", (_request, reply) => {
     reply.redirect("docs");

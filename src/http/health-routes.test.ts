@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { configuredKeys } from "../../test/support/authenticators.ts";
 import { ScriptedEngine, saying } from "../../test/support/scripted-engine.ts";
 import { post, serve } from "../../test/support/scripted-service.ts";
-import { configuredKeys } from "./auth.ts";
 
 const engine = () => new ScriptedEngine(() => saying(["a", "b", "c"]));
 

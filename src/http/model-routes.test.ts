@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { configuredKeys } from "../../test/support/authenticators.ts";
 import { SCRIPTED_MODEL, ScriptedEngine, saying, scriptedCard } from "../../test/support/scripted-engine.ts";
 import { serve } from "../../test/support/scripted-service.ts";
 import { modelList } from "../wire/openai/models.ts";
-import { configuredKeys } from "./auth.ts";
 
 const engine = () => new ScriptedEngine(() => saying(["a"]));
 const { fim: _, ...withoutFim } = SCRIPTED_MODEL;

@@ -17,18 +17,19 @@ export interface ModelParts {
 /** Where the list is found. */
 export const MODEL_PATHS = ["/compatible-mode/v1/models", "/v1/models"] as const;
 
-/** OpenAI's model list, each entry with what the name can do here and who really answers. */
+/** OpenAI's model list of what the caller may call, each entry with what the name can do here and who really answers. */
 export function modelRoutes(app: FastifyInstance, parts: ModelParts): void {
   for (const path of MODEL_PATHS) {
-    app.get(path, { onRequest: parts.guard }, (_request, reply) => {
-      const data = parts.directory.list().map((card) => modelEntry(card, parts));
+    app.get(path, { onRequest: parts.guard }, ({ caller }, reply) => {
+      const allowed = parts.directory.list().filter(({ name }) => caller.mayCall(name));
+      const data = allowed.map((card) => modelEntry(card, parts));
       reply.type("application/json").send(asJson({ object: "list", data }));
     });
     refuseOtherMethods(app, path, ["GET"]);
     // Names may contain slashes, encoded or not.
     app.get<{ Params: { "*": string } }>(`${path}/*`, { onRequest: parts.guard }, (request, reply) => {
       const model = request.params["*"];
-      const card = parts.directory.find(model);
+      const card = request.caller.mayCall(model) ? parts.directory.find(model) : undefined;
       if (card === undefined) {
         const message = `The model \`${model}\` does not exist or you do not have access to it.`;
         throw new ServiceError("model_not_found", message, { model });

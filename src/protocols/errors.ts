@@ -90,6 +90,7 @@ const INTERNAL = "An internal error has occured, please try again later or conta
 const OVERLOADED =
   "Too many requests. Your requests are being throttled due to system capacity limits. Please try again later.";
 const TIMED_OUT = "Request timed out, please try again later.";
+const EXPIRED_KEY = "invalid access token or token expired";
 const NO_KEY =
   "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
 
@@ -122,6 +123,10 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
   invalid_api_key: {
     native: { code: "InvalidApiKey", message: "Invalid API-key provided." },
     openAi: { code: "invalid_api_key", message: "Incorrect API key provided.", hasId: false },
+  },
+  expired_api_key: {
+    native: { code: "InvalidApiKey", message: EXPIRED_KEY },
+    openAi: { code: "invalid_api_key", message: EXPIRED_KEY, hasId: false },
   },
   workspace_denied: bothWires("Workspace.AccessDenied", "Workspace access denied."),
   model_denied: bothWires("Model.AccessDenied", "Model access denied."),

@@ -37,6 +37,8 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
       path: record.path,
       protocol: record.protocol,
       dialect: record.dialect,
+      workspace: record.workspace,
+      key: record.key,
       model: record.model,
       answeredBy: record.answeredBy,
       stream: record.stream,

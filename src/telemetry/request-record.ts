@@ -8,6 +8,9 @@ export interface RequestRecord {
   readonly path: string;
   readonly startedAtMs: number;
   protocol?: string;
+  /** Id of the workspace it runs in, and what names the key; absent where no key was needed. */
+  workspace?: string;
+  key?: string;
   dialect?: string;
   /** As the caller spelt it. */
   model?: string;

@@ -2,13 +2,13 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import type { ModelCard } from "../../src/continuation/card.ts";
 import { type AppParts, createApp, type Service } from "../../src/http/app.ts";
-import { openToAll } from "../../src/http/auth.ts";
 import type { ProtocolRoute } from "../../src/http/failure.ts";
 import { generationProtocol } from "../../src/protocols/dashscope-generation.ts";
 import { chatProtocol } from "../../src/protocols/openai-chat.ts";
 import { completionsProtocol } from "../../src/protocols/openai-completions.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
+import { openToAll } from "./authenticators.ts";
 import { type ScriptedEngine, scriptedCard, scriptedDirectory } from "./scripted-engine.ts";
 
 export const ROUTES: readonly ProtocolRoute[] = [

@@ -83,7 +83,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
 function environment(added: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("CONTINUO_"));
   // What this machine's user has pulled and installed is no part of a test.
-  return { ...Object.fromEntries(inherited), CONTINUO_DATA_DIR: join(tmpdir(), "continuo-test-no-data"), ...added };
+  const nothing = { CONTINUO_DATA_DIR: join(tmpdir(), "continuo-test-no-data"), CONTINUO_DATABASE: "memory" };
+  return { ...Object.fromEntries(inherited), ...nothing, ...added };
 }
 
 function urlIn(output: string): string | undefined {

@@ -4,6 +4,7 @@ import { BUILT_IN_NAME, builtInModel } from "../../models/built-in.ts";
 import { sizeText } from "../../models/bytes.ts";
 import { pullableNames } from "../../models/reference.ts";
 import { ModelStore, type StoredModel } from "../../models/store.ts";
+import { aligned, jsonText } from "../listing.ts";
 import { outputTo } from "../terminal.ts";
 
 interface ModelsFlags {
@@ -92,19 +93,4 @@ function available(store: ModelStore, { json }: ModelsFlags): string {
     ["NAME", "REPOSITORY", ""],
     ...names.map(({ name, repository, isHere }) => [name, repository, isHere ? "here" : ""]),
   ]);
-}
-
-function jsonText(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
-}
-
-/** Columns of equal width, two blanks apart, nothing behind the last. */
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lineOf = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return rows.map((row) => `${lineOf(row)}\n`).join("");
 }

@@ -1,0 +1,26 @@
+import { createHash, randomBytes } from "node:crypto";
+
+/** Contract 7.1: `sk-` and 32 hex digits. 128 random bits cannot be tried out, so a plain hash of them keeps them secret. */
+const SHAPE = /^sk-[0-9a-f]{32}$/;
+
+/** A key that nobody has. */
+export function newSecret(): string {
+  return `sk-${randomBytes(16).toString("hex")}`;
+}
+
+/** True when a text can be one of our keys. */
+export function looksLikeSecret(text: string): boolean {
+  return SHAPE.test(text);
+}
+
+/** What is kept of a key. */
+export function digestOf(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
+}
+
+const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
+
+/** 80 random bits behind a prefix that says what the id is of. */
+export function newId(prefix: string): string {
+  return prefix + [...randomBytes(16)].map((byte) => ALPHABET[byte % ALPHABET.length]).join("");
+}

@@ -1,0 +1,139 @@
+import { timingSafeEqual } from "node:crypto";
+import type { Selectable } from "kysely";
+import { StoreFailure } from "../db/failure.ts";
+import type { ApiKeyRow, Store } from "../db/schema.ts";
+import { ServiceError } from "../errors.ts";
+import { fits } from "./pattern.ts";
+import { digestOf, looksLikeSecret } from "./secret.ts";
+import { DEFAULT_WORKSPACE } from "./workspaces.ts";
+
+/** A key that may call. */
+export interface StoredKey {
+  readonly id: string;
+  readonly workspaceId: string;
+  mayCall(model: string): boolean;
+}
+
+/** What a server asks about the keys in its store. */
+export interface KeyLookup {
+  /** False until the first key is created, and after the last one is deleted. */
+  hasAny(): Promise<boolean>;
+  /** Undefined: unknown, disabled or deleted, which nobody outside can tell apart. Throws `expired_api_key`. */
+  find(secret: string): Promise<StoredKey | undefined>;
+}
+
+/** Milliseconds for which an answer of the store is believed; a change takes effect everywhere within this time. */
+const BELIEVED_MS = 2_000;
+
+/** Keys remembered at the same time, about 1 KiB each. */
+const MAX_REMEMBERED = 20_000;
+
+/** Milliseconds between two notes that a key is in use. */
+const NOTE_USE_EVERY_MS = 60_000;
+
+interface Believed<T> {
+  readonly sinceMs: number;
+  readonly answer: Promise<T>;
+}
+
+type Verified = Pick<StoredKey, "id" | "workspaceId" | "mayCall"> & { readonly expiresAtMs: number | null };
+
+/** The keys in a store, each remembered for moments, so that not every call is a query. */
+export class StoredKeys implements KeyLookup {
+  readonly #store: Store;
+  readonly #now: () => number;
+  /** By digest, in hex; the oldest first. Unknown keys are not among them. */
+  readonly #remembered = new Map<string, Believed<Verified | undefined>>();
+  #any: Believed<boolean> | undefined;
+
+  /** @param now epoch milliseconds. */
+  constructor(store: Store, now: () => number) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  async hasAny(): Promise<boolean> {
+    if (this.#any === undefined || !this.#isFresh(this.#any)) {
+      this.#any = { sinceMs: this.#now(), answer: this.#queryAny() };
+      this.#any.answer.catch(() => {
+        this.#any = undefined;
+      });
+    }
+    return this.#any.answer;
+  }
+
+  async find(secret: string): Promise<StoredKey | undefined> {
+    if (!looksLikeSecret(secret)) return undefined;
+    const digest = digestOf(secret);
+    const name = digest.toString("hex");
+    const key = await this.#verified(name, digest);
+    if (key === undefined) this.#remembered.delete(name);
+    else if (key.expiresAtMs !== null && key.expiresAtMs <= this.#now()) {
+      throw new ServiceError("expired_api_key", "The API key has expired.");
+    }
+    return key;
+  }
+
+  #verified(name: string, digest: Buffer): Promise<Verified | undefined> {
+    const known = this.#remembered.get(name);
+    if (known !== undefined && this.#isFresh(known)) return known.answer;
+    const answer = this.#query(digest);
+    answer.catch(() => this.#remembered.delete(name));
+    this.#remembered.delete(name); // to the end of the row
+    this.#remembered.set(name, { sinceMs: this.#now(), answer });
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
+    return answer;
+  }
+
+  /** A clock that was set back must not make an answer last. */
+  #isFresh({ sinceMs }: Believed<unknown>): boolean {
+    return Math.abs(this.#now() - sinceMs) < BELIEVED_MS;
+  }
+
+  async #queryAny(): Promise<boolean> {
+    const row = await this.#store
+      .selectFrom("api_keys")
+      .select("id")
+      .where("deleted_at_ms", "is", null)
+      .limit(1)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  async #query(digest: Buffer): Promise<Verified | undefined> {
+    const row = await this.#store
+      .selectFrom("api_keys")
+      .selectAll()
+      .where("digest", "=", digest.toString("hex"))
+      .executeTakeFirst();
+    if (row === undefined || !timingSafeEqual(Buffer.from(row.digest, "hex"), digest)) return undefined;
+    if (row.disabled_at_ms !== null || row.deleted_at_ms !== null) return undefined;
+    await this.#noteUse(row).catch(forgiveStore);
+    const mayCall = await this.#grantsOf(row.workspace_id);
+    return { id: row.id, workspaceId: row.workspace_id, mayCall, expiresAtMs: row.expires_at_ms };
+  }
+
+  async #noteUse({ id, last_used_at_ms, expires_at_ms }: Selectable<ApiKeyRow>): Promise<void> {
+    const nowMs = this.#now();
+    if (expires_at_ms !== null && expires_at_ms <= nowMs) return;
+    if (last_used_at_ms !== null && nowMs - last_used_at_ms < NOTE_USE_EVERY_MS) return;
+    await this.#store.updateTable("api_keys").set({ last_used_at_ms: nowMs }).where("id", "=", id).execute();
+  }
+
+  async #grantsOf(workspaceId: string): Promise<StoredKey["mayCall"]> {
+    if (workspaceId === DEFAULT_WORKSPACE) return () => true;
+    const grants = await this.#store
+      .selectFrom("model_grants")
+      .select("pattern")
+      .where("workspace_id", "=", workspaceId)
+      .execute();
+    const patterns = grants.map(({ pattern }) => pattern);
+    return (model) => patterns.some((pattern) => fits(pattern, model));
+  }
+}
+
+/** A call is worth more than the note about it: a full disk must not keep callers out. */
+function forgiveStore(error: unknown): void {
+  if (!(error instanceof StoreFailure)) throw error;
+}

@@ -1,0 +1,124 @@
+import type { Command } from "commander";
+import { createKey, deleteKey, disableKey, enableKey, listKeys, type NewKey, rotateKey } from "../../accounts/keys.ts";
+import {
+  type AdministrationFlags,
+  asAdministrator,
+  print,
+  SAFE_BESIDE_A_SERVER,
+  withAdministrationOptions,
+} from "../administration.ts";
+import { instantText } from "../listing.ts";
+import { duration } from "../option-values.ts";
+import { say } from "../terminal.ts";
+
+interface CreateFlags extends AdministrationFlags {
+  readonly workspace: string;
+  readonly label?: string;
+  readonly expires?: number;
+}
+
+interface RotateFlags extends AdministrationFlags {
+  readonly overlap: number;
+}
+
+/** Milliseconds for which a rotated key stays valid unless told otherwise. */
+const DEFAULT_OVERLAP_MS = 86_400_000;
+
+const EXAMPLES = `
+A key is shown once, when it is created; only a hash of it is kept. Until the first key exists a server on a loopback
+address answers without any. A workspace has at most 20 keys.
+${SAFE_BESIDE_A_SERVER}
+
+Examples:
+  $ continuo keys create --label editor
+  $ export CONTINUO_API_KEY=$(continuo keys create --workspace team --expires 90d)
+  $ continuo keys list
+  $ continuo keys rotate key_abcdefghijklmnop --overlap 1h
+  $ continuo keys disable key_abcdefghijklmnop`;
+
+/** Adds `continuo keys` to the program. */
+export function addKeysCommand(program: Command): void {
+  const keys = program
+    .command("keys")
+    .summary("create, list and revoke API keys")
+    .description("Creates API keys, lists them, and takes them back.")
+    .addHelpText("after", EXAMPLES);
+  withAdministrationOptions(keys.command("create").description("Creates a key and prints it, this once."))
+    .option("--workspace <name>", "name or id of the workspace it belongs to", "default")
+    .option("--label <text>", "what it is for, to tell it from others")
+    .option("--expires <time>", "time until it expires, such as 12h or 90d (default: never)", duration)
+    .action(create);
+  withAdministrationOptions(keys.command("list").description("Lists keys, without what makes them valid."))
+    .option("--workspace <name>", "name or id of the only workspace to list")
+    .action(list);
+  withAdministrationOptions(
+    keys.command("rotate").description("Creates a key in the place of another, which stays valid for a while."),
+  )
+    .argument("<id>", "as `continuo keys list` shows it")
+    .option("--overlap <time>", "time for which the old one stays valid", duration, DEFAULT_OVERLAP_MS)
+    .action(rotate);
+  const changes = [
+    ["disable", "Refuses a key until it is enabled again.", disableKey],
+    ["enable", "Accepts a key that was disabled.", enableKey],
+    ["delete", "Removes a key for good.", deleteKey],
+  ] as const;
+  for (const [name, description, change] of changes) {
+    withAdministrationOptions(keys.command(name).description(description))
+      .argument("<id>", "as `continuo keys list` shows it")
+      .action((id: string, flags: AdministrationFlags) =>
+        asAdministrator(flags, async (administrator) => {
+          await change(administrator, id);
+          await tell(flags, `${name}d ${id}`, { id, change: name });
+        }),
+      );
+  }
+}
+
+async function create({ workspace, label, expires, ...flags }: CreateFlags): Promise<void> {
+  await asAdministrator(flags, async (administrator, place) => {
+    const key = await createKey(administrator, {
+      workspace,
+      ...(label !== undefined && { label }),
+      ...(expires !== undefined && { expiresAtMs: administrator.now() + expires }),
+    });
+    await show(flags, key, place);
+  });
+}
+
+async function rotate(id: string, { overlap, ...flags }: RotateFlags): Promise<void> {
+  await asAdministrator(flags, async (administrator, place) => {
+    await show(flags, await rotateKey(administrator, id, overlap), place);
+  });
+}
+
+/** The key alone goes to standard output, so that a script can take it. */
+async function show(flags: AdministrationFlags, { id, secret, expiresAtMs }: NewKey, place: string): Promise<void> {
+  const until = expiresAtMs === undefined ? "" : `, valid until ${instantText(expiresAtMs)} UTC`;
+  say(`Created ${id}${until}; its hash is kept in ${place}. This is the only time that the key itself is shown:`);
+  await print(flags, [[secret]], { id, key: secret, expiresAtMs });
+}
+
+async function list({ workspace, ...flags }: AdministrationFlags & { readonly workspace?: string }): Promise<void> {
+  await asAdministrator(flags, async (administrator) => {
+    const keys = await listKeys(administrator, workspace);
+    const rows = keys.map((key) => [
+      key.id,
+      key.workspace,
+      `sk-…${key.ending}`,
+      key.state,
+      instantText(key.createdAtMs),
+      instantText(key.expiresAtMs),
+      instantText(key.lastUsedAtMs),
+      key.label ?? "-",
+    ]);
+    await print(flags, [["ID", "WORKSPACE", "KEY", "STATE", "CREATED", "EXPIRES", "LAST USED", "LABEL"], ...rows], {
+      keys,
+    });
+  });
+}
+
+/** What was done: a line for people, JSON for programs. */
+async function tell(flags: AdministrationFlags, text: string, json: unknown): Promise<void> {
+  if (flags.json === true) await print(flags, [], json);
+  else say(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
+}

@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { duration } from "./option-values.ts";
+
+test.each([
+  ["90d", 7_776_000_000],
+  ["12h", 43_200_000],
+  ["1h30m", 5_400_000],
+  ["45s", 45_000],
+  ["0", 0],
+])("the time %s is %i ms", (text, ms) => {
+  expect(duration(text)).toBe(ms);
+});
+
+test.each(["", "90", "d", "1.5h", "-1h", "1h 30m", "1w", "9999999d"])("%j is no time", (text) => {
+  expect(() => duration(text)).toThrow("Expected a time such as 30m, 12h or 90d.");
+});
