@@ -11,7 +11,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
-import { FIM_LAYOUTS } from "../../src/continuation/fim.ts";
+import { FIM_LAYOUTS, startBehindMiddle } from "../../src/continuation/fim.ts";
 import { CONTROL_TOKENS, type Continuation } from "../../src/continuation/input.ts";
 import { type ChoiceResult, collect, type Result } from "../../src/continuation/output.ts";
 import { LlamaEngine } from "../../src/engines/llama/engine.ts";
@@ -28,9 +28,6 @@ const LENGTH = 48;
 const TIE_NATS = 0.02;
 /** The engine process as built: it runs under plain Node. */
 const SCRIPT = new URL("../../dist/engines/llama/process.js", import.meta.url);
-
-/** Copies: only the originals are reordered for weights that say which order suits them, and the prompts here are in PSM. */
-const WRITTEN_LAYOUTS = FIM_LAYOUTS.map((layout) => ({ ...layout }));
 
 interface Prompt {
   readonly name: string;
@@ -76,8 +73,18 @@ const MORE_RAW = [
   "A journey of a",
 ];
 
-function prompts(hasFim: boolean): readonly Prompt[] {
-  const raw = [...RAW, ...CHINESE, ...(hasFim ? [] : MORE_RAW)].map((text): Prompt => {
+/** How weights are prompted to fill in the middle. */
+type Rendering = (prefix: string, suffix: string) => string;
+
+const psm: Rendering = (prefix, suffix) => `<|fim_prefix|>${prefix}<|fim_suffix|>${suffix}<|fim_middle|>`;
+/** The file says so: suffix first, the line of the cursor behind the middle marker. */
+const builtIn: Rendering = (prefix, suffix) => {
+  const start = startBehindMiddle(prefix, "line");
+  return `<|fim_suffix|>${suffix}<|fim_prefix|>${prefix.slice(0, start)}<|fim_middle|>${prefix.slice(start)}`;
+};
+
+function prompts(render: Rendering | undefined): readonly Prompt[] {
+  const raw = [...RAW, ...CHINESE, ...(render === undefined ? MORE_RAW : [])].map((text): Prompt => {
     return { name: text, input: { kind: "text", parts: [{ text }] }, rendered: text };
   });
   const partial = PARTIAL.map(([user, prefix]): Prompt => {
@@ -85,12 +92,12 @@ function prompts(hasFim: boolean): readonly Prompt[] {
     const rendered = `<|im_start|>user\n${user}<|im_end|>\n<|im_start|>assistant\n${prefix}`;
     return { name: `partial: ${prefix}`, input: { kind: "chat", messages, assistantPrefix: prefix }, rendered };
   });
+  if (render === undefined) return [...raw, ...partial];
   const infill = INFILL.map(([prefix, suffix]): Prompt => {
-    const rendered = `<|fim_prefix|>${prefix}<|fim_suffix|>${suffix}<|fim_middle|>`;
     const input: Continuation = { kind: "infill", context: [], prefix, suffix, middle: "", writtenMarkers: 3 };
-    return { name: `infill: ${prefix}`, input, rendered };
+    return { name: `infill: ${prefix}`, input, rendered: render(prefix, suffix) };
   });
-  return [...raw, ...partial, ...(hasFim ? infill : [])];
+  return [...raw, ...partial, ...infill];
 }
 
 const packages = pythonPackages();
@@ -101,11 +108,12 @@ const tally = new Tally();
 const asked = process.argv.slice(2);
 const isAsked = (name: string): boolean => asked.length === 0 || asked.includes(name);
 try {
-  if (isAsked("smollm2")) await compare("smollm2", inF32(packages.smolLm2), false);
-  if (isAsked(BUILT_IN_NAME) && builtInModel() !== undefined) await compare(BUILT_IN_NAME, inF32(BUILT_IN_FILE), true);
+  if (isAsked("smollm2")) await compare("smollm2", inF32(packages.smolLm2));
+  if (isAsked(BUILT_IN_NAME) && builtInModel() !== undefined)
+    await compare(BUILT_IN_NAME, inF32(BUILT_IN_FILE), builtIn);
   const tiny = join(folder.path, "tiny.gguf");
   writeTinyModel(tiny);
-  if (isAsked("tiny")) await compare("tiny", tiny, true);
+  if (isAsked("tiny")) await compare("tiny", tiny, psm);
 } finally {
   folder.remove();
 }
@@ -122,20 +130,20 @@ function inF32(model: string): string {
   return copy;
 }
 
-async function compare(name: string, model: string, hasFim: boolean): Promise<void> {
+async function compare(name: string, model: string, render?: Rendering): Promise<void> {
   const llama = await startLlamaServer({ ...peer, model, args: ["-c", "2048", "-np", "1", "-t", "1", "--no-webui"] });
   const engine = new LlamaEngine({
     name,
     path: model,
     script: SCRIPT,
     engine: { slots: 2, slotTokens: 2048, threads: 1, deterministic: false, queueLimit: 16 },
-    fimLayouts: WRITTEN_LAYOUTS,
+    fimLayouts: FIM_LAYOUTS,
     report: print,
   });
   try {
     const texts = new Set<string>();
     const ends = await endIds(llama.url);
-    const all = prompts(hasFim);
+    const all = prompts(render);
     for (const prompt of all) {
       await tally.check(`${name}: ${JSON.stringify(prompt.name)}`, async () => {
         const ids = await tokenize(llama.url, prompt.rendered);

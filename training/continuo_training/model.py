@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .base import Shape
+from .rounding import q5_0, rounded
 
 #: Weights that one product serves, by the name that training knows them under; split again by `Llama.export`.
 FUSED = {
@@ -46,6 +47,7 @@ class Llama(nn.Module):
         )
         self.output_norm = nn.Parameter(torch.empty(shape.width))
         self._first = 0
+        self._is_rounded = False
         self._turns: tuple[Tensor, Tensor] | None = None
 
     @torch.no_grad()
@@ -81,6 +83,22 @@ class Llama(nn.Module):
         for block in self.blocks[:layer]:
             block.requires_grad_(False)
 
+    @torch.no_grad()
+    def round_matrices(self) -> None:
+        """From now on every matrix is used as Q5_0 will hold it; those that do not learn are rounded for good."""
+        self._is_rounded = True
+        for parameter in self.parameters():
+            if parameter.dim() > 1 and not parameter.requires_grad:
+                parameter.copy_(q5_0(parameter))
+
+    @property
+    def embedding(self) -> tuple[Tensor, Tensor]:
+        """Its rows as they are used: control tokens, and all others."""
+        return self._used(self.control), self._used(self.words)
+
+    def _used(self, matrix: Tensor) -> Tensor:
+        return rounded(matrix) if self._is_rounded and matrix.requires_grad else matrix
+
     def hidden(self, tokens: Tensor, positions: Tensor | None = None, visible: Tensor | None = None) -> Tensor:
         """(rows, length) ids to (rows, length, width) states behind the last norm. Rows may be padded at their ends.
 
@@ -89,7 +107,7 @@ class Llama(nn.Module):
         """
         epsilon = self.shape.epsilon
         turns = self._turns_of(tokens.shape[1], positions, tokens.device)
-        x = F.embedding(tokens, torch.cat([self.control, self.words])).float()
+        x = F.embedding(tokens, torch.cat(self.embedding)).float()
         mask = None if visible is None else additive(visible, self.shape.heads, product_dtype(x))
         change = torch.zeros((), device=x.device)
         for index, block in enumerate(self.blocks):
@@ -98,20 +116,26 @@ class Llama(nn.Module):
             x, normed = add_and_norm(x, change, block["attn_norm"], epsilon)
             change = self._attention(block, normed, turns, mask)
             x, normed = add_and_norm(x, change, block["ffn_norm"], epsilon)
-            change = feed_forward(block, normed)
+            change = self._feed_forward(block, normed)
         return add_and_norm(x, change, self.output_norm, epsilon)[1]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, width) states to (…, vocabulary) logits."""
-        return F.linear(hidden, torch.cat([self.control, self.words]).to(hidden.dtype))
+        return F.linear(hidden, torch.cat(self.embedding).to(hidden.dtype))
 
     def _attention(self, block: Mapping[str, Tensor], x: Tensor, turns: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
         rows, length, _ = x.shape
         shape = self.shape
-        together = F.linear(x, block["attn_qkv"].to(x.dtype)).view(rows, length, -1, shape.head_width)
+        together = self._product(x, block["attn_qkv"]).view(rows, length, -1, shape.head_width)
         q, k, v = rotated_heads(together, turns, shape.heads, shape.kv_heads)
         out = causal_attention(q, k, v) if mask is None else masked_attention(q, k, v, mask)
-        return F.linear(out.transpose(1, 2).reshape(rows, length, -1), block["attn_output"].to(x.dtype))
+        return self._product(out.transpose(1, 2).reshape(rows, length, -1), block["attn_output"])
+
+    def _feed_forward(self, block: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        return self._product(gated(self._product(x, block["ffn_gate_up"])), block["ffn_down"])
+
+    def _product(self, x: Tensor, matrix: Tensor) -> Tensor:
+        return F.linear(x, self._used(matrix).to(x.dtype))
 
     def _turns_of(self, length: int, positions: Tensor | None, device: torch.device) -> tuple[Tensor, Tensor]:
         """Cosine and sine of each position's angle for each pair: ([rows,] length, 1, half a head), with rows if there are positions."""
@@ -141,10 +165,6 @@ def product_dtype(x: Tensor) -> torch.dtype:
     """bfloat16 under autocast, else as it is: conversion is checked in float32."""
     enabled = torch.is_autocast_enabled() if x.is_cuda else torch.is_autocast_cpu_enabled()
     return torch.bfloat16 if enabled else x.dtype
-
-
-def feed_forward(block: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    return F.linear(gated(F.linear(x, block["ffn_gate_up"].to(x.dtype))), block["ffn_down"].to(x.dtype))
 
 
 @perhaps_compiled
