@@ -48,49 +48,29 @@ class State:
 class Trainer:
     """Model, optimiser and state, saved together."""
 
-    def __init__(self, base: Base, rate: float, weight_decay: float, train_embeddings: bool = False) -> None:
+    def __init__(self, base: Base, options: argparse.Namespace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.base = base
-        self.model = Llama(base.shape, CONTROL_TOKENS, train_embeddings)
+        self.model = Llama(base.shape, CONTROL_TOKENS, options.train_embeddings)
         self.model.load({name: torch.from_numpy(tensor) for name, tensor in base.weights().items()})
+        self._start_markers(base)
+        self.model.freeze_below(options.first_layer)
         self.model.to(self.device)
-        self.rate, self.weight_decay = rate, weight_decay
+        self.rate = options.rate
         self.end = base.control["<|endoftext|>"]
-        self.state = State()
-
-    @classmethod
-    def of_base(cls, base: Base, options: argparse.Namespace) -> "Trainer":
-        """To teach a base that does not know our markers yet."""
-        trainer = cls(base, options.rate, options.weight_decay, options.train_embeddings)
-        trainer._start_markers()
-        trainer.model.freeze_below(options.first_layer)
-        trainer._start_optimizer()
-        return trainer
-
-    @classmethod
-    def of_vectors(cls, base: Base, rate: float) -> "Trainer":
-        """Of a model whose matrices stay as they are."""
-        trainer = cls(base, rate, 0.0)
-        for parameter in trainer.model.parameters():
-            parameter.requires_grad_(parameter.dim() == 1)
-        trainer._start_optimizer()
-        return trainer
-
-    def _start_optimizer(self) -> None:
         learning = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         groups = [
-            {"params": [parameter for parameter in learning if parameter.dim() > 1], "weight_decay": self.weight_decay},
+            {"params": [parameter for parameter in learning if parameter.dim() > 1], "weight_decay": options.weight_decay},
             {"params": [parameter for parameter in learning if parameter.dim() == 1], "weight_decay": 0.0},
         ]
-        groups = [group for group in groups if group["params"]]
-        self.optimizer = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.97), eps=1e-8, **fused())
+        self.optimizer = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.97), eps=1e-8, **fused())
+        self.state = State()
 
     @torch.no_grad()
-    def _start_markers(self) -> None:
+    def _start_markers(self, base: Base) -> None:
         """The markers begin as line breaks, which the base takes for less of an end than the unused tokens that they were."""
-        line_break = Tokenizer(self.base).encode("\n")[0] - CONTROL_TOKENS
+        line_break = Tokenizer(base).encode("\n")[0] - CONTROL_TOKENS
         for marker in ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"):
-            self.model.control[self.base.control[marker]] = self.model.words[line_break]
+            self.model.control[base.control[marker]] = self.model.words[line_break]
 
     def loss(self, batch: Batch, end_times: int = 1) -> tuple[Tensor, int]:
         """Summed loss over the counted tokens, and their number. The ends of middles are taken `end_times`."""
@@ -271,7 +251,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     trunk = options.out / "trunk.pt"
-    trainer = Trainer.of_base(read_base(options.base), options)
+    trainer = Trainer(read_base(options.base), options)
     if trunk.exists():
         trainer.restore(trunk)
         print(f"going on from step {trainer.state.step}, {trainer.state.tokens} tokens", flush=True)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from gguf import GGUFReader
 from tiny_base import random_weights, write_tiny_base
 
-from continuo_training import settle, train
+from continuo_training import train
 from continuo_training.base import read_base
 from continuo_training.dataset import Branch, ExampleReader, ExampleWriter
-from continuo_training.gguf_file import metadata_of
 from continuo_training.model import Llama
 from continuo_training.rounding import q5_0
 
@@ -122,7 +120,8 @@ def test_what_is_loaded_is_exported(tmp_path: Path) -> None:
 
 def test_trees_are_validated_as_their_sequences_are(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONTINUO_FLOAT32", "1")
-    trainer = train.Trainer(read_base(work / "base.gguf"), rate=0.01, weight_decay=0.0)
+    options = Namespace(train_embeddings=False, first_layer=0, rate=0.01, weight_decay=0.0)
+    trainer = train.Trainer(read_base(work / "base.gguf"), options)
     random = np.random.default_rng(1)
     with ExampleWriter(work / "trees") as writer:
         for _ in range(6):
@@ -137,22 +136,6 @@ def test_trees_are_validated_as_their_sequences_are(work: Path, monkeypatch: pyt
     together, alone = (trainer.validate(reader, 10**6) for reader in (trees, ExampleReader(work / "flat")))
 
     assert together == {"any": pytest.approx(alone["any"], abs=2e-4)}
-
-
-def test_settling_changes_the_vectors_of_a_file_and_nothing_else(work: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    file = work / "base.gguf"
-    before, about = read_base(file).weights(), metadata_of(GGUFReader(file))
-    arguments = ["--model", str(file), "--work", str(work), "--tokens", "6000", "--batch", "256", "--rate", "0.02", "--threads", "1"]
-    monkeypatch.setattr(sys, "argv", ["settle", *arguments])
-
-    settle.main()
-
-    after = read_base(file).weights()
-    changed = {name for name, tensor in before.items() if not np.array_equal(after[name], tensor)}
-    assert changed == {name for name, tensor in before.items() if tensor.ndim == 1}
-    assert metadata_of(GGUFReader(file)) == about
-    losses = [float(loss) for loss in re.findall(r"'line': ([0-9.]+)", capsys.readouterr().out)]
-    assert losses[1] < losses[0]
 
 
 def test_weights_trained_as_rounded_lose_nothing_by_rounding(tmp_path: Path) -> None:
