@@ -80,6 +80,7 @@ function layoutFrom(family: string, layout: ConfigFile["fim_layouts"][string]): 
   const optional = present({
     middle: layout.middle,
     behindMiddle: layout.behind_middle,
+    stopAtSuffix: layout.stop_at_suffix,
     repoName: layout.repo_name,
     fileSep: layout.file_sep,
     healing: layout.healing,

@@ -82,6 +82,9 @@ const fimLayout = z.strictObject(
       .enum(["line", "prefix"], { error: "expected line (the line of the cursor) or prefix (all of it)" })
       .optional()
       .describe("Part of the prefix behind the middle marker: `line` (the cursor's) or `prefix` (all); absent: none."),
+    stop_at_suffix: flag()
+      .optional()
+      .describe("An answer ends before it repeats the beginning of the suffix; for small weights. Absent: no."),
     end: list(text("a control token"), "control tokens")
       .default([])
       .describe("Control tokens that end a middle, besides the markers."),

@@ -16,6 +16,11 @@ export interface FimLayout {
   readonly ends: readonly string[];
   /** Token healing unless a request says otherwise. Absent: no, as weights trained on cuts at any character need none. */
   readonly healing?: boolean;
+  /**
+   * An answer ends before it repeats the beginning of the suffix. For small weights, which know what belongs into a gap
+   * better than where it ends; larger ones need none. Absent: no.
+   */
+  readonly stopAtSuffix?: boolean;
   /** Repository form: both or neither. */
   readonly repoName?: string;
   readonly fileSep?: string;
@@ -37,6 +42,19 @@ export function startBehindMiddle(prefix: string, behind: BehindMiddle | undefin
   // Line breaks and indentation are one token in many vocabularies.
   const start = prefix.slice(0, prefix.lastIndexOf("\n") + 1).trimEnd().length;
   return prefix.length - start > LONGEST_LINE ? prefix.length : start;
+}
+
+/** Characters besides blanks that must be repeated in a row before it is no chance: a lone `}` or `end` occurs in middles too. */
+const TELLING = 8;
+
+/** The lines that a suffix begins with, as many as tell it apart from other text; undefined when it has too few. */
+export function beginningOf(suffix: string): string | undefined {
+  let told = 0;
+  for (const { 0: line, index } of suffix.matchAll(/.*\S.*/g)) {
+    told += line.replace(/\s/g, "").length;
+    if (told >= TELLING) return suffix.slice(0, index + line.length);
+  }
+  return undefined;
 }
 
 /** Sources: the model cards and tokenizer files of each family. More specific vocabularies come first. */

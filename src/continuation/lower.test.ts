@@ -249,6 +249,22 @@ describe("infill", () => {
     expect(prompt.heal).toEqual({ section: prompt.sections.length - 1, bytes: 3, byDefault: false });
   });
 
+  test("the answer ends before the suffix's first lines where the weights need it, and only there", () => {
+    const stop = (suffix: string, stopAtSuffix?: boolean) =>
+      lower(infill({ suffix }), {
+        ...QWEN,
+        fim: { ...layout("qwen"), ...(stopAtSuffix !== undefined && { stopAtSuffix }) },
+      }).stop;
+
+    expect(stop("\n    return total\n\nmore", true)).toBe("\n    return total");
+    expect(stop("\n}\n\nfunction f() {\n  g();\n", true)).toBe("\n}\n\nfunction f() {");
+    expect(stop(" + offset)\r\nmore", true)).toBe(" + offset)");
+    expect(stop("\n}\n", true)).toBeUndefined();
+    expect(stop("", true)).toBeUndefined();
+    expect(stop("\n    return total\n", false)).toBeUndefined();
+    expect(stop("\n    return total\n")).toBeUndefined();
+  });
+
   test("the beginning of the middle stands behind its marker and is not cut", () => {
     const prompt = lower(infill({ middle: "M" }), QWEN);
 

@@ -1,6 +1,6 @@
 import { ServiceError } from "../errors.ts";
 import { renderTemplate } from "./chat-template.ts";
-import { type FimLayout, startBehindMiddle } from "./fim.ts";
+import { beginningOf, type FimLayout, startBehindMiddle } from "./fim.ts";
 import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart } from "./input.ts";
 import { type HealingPoint, type LoweredPart, type LoweredPrompt, mergeTexts, type PromptSection } from "./prompt.ts";
 
@@ -101,8 +101,10 @@ function infill(input: Infill, weights: Weights): LoweredPrompt {
   ];
   const [continued, last] =
     text === "" ? [sections.findIndex(({ role }) => role === "prefix"), front] : [sections.length - 1, text];
+  const stop = layout.stopAtSuffix === true ? beginningOf(input.suffix) : undefined;
   return {
     sections,
+    ...(stop !== undefined && { stop }),
     countOffset: input.writtenMarkers - 2 - middle.length - bos.length,
     ...healAt(continued, last, layout.healing ?? false),
   };

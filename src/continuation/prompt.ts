@@ -19,6 +19,8 @@ export interface LoweredPrompt {
   readonly countOffset: number;
   /** Where the answer goes on with text that the caller wrote; absent where it begins with something new. */
   readonly heal?: HealingPoint;
+  /** Text before which the answer ends, besides the request's own stop strings. */
+  readonly stop?: string;
 }
 
 /** The end of a text that is continued and may have been cut inside a token. */

@@ -10,10 +10,17 @@ test("order, what stands behind the middle marker, and healing are what the file
     prompting({
       "continuo.fim.order": "spm",
       "continuo.fim.behind_middle": "line",
+      "continuo.fim.stop_at_suffix": "true",
       "continuo.fim.healing": "true",
       "continuo.healing": "false",
     }),
-  ).toEqual({ fimOrder: "spm", fimBehindMiddle: "line", fimHealing: true, healing: false });
+  ).toEqual({
+    fimOrder: "spm",
+    fimBehindMiddle: "line",
+    fimStopAtSuffix: true,
+    fimHealing: true,
+    healing: false,
+  });
   expect(prompting({ "continuo.fim.order": "psm" })).toEqual({ fimOrder: "psm" });
 });
 

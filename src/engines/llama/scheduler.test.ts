@@ -48,6 +48,19 @@ function tokensOf(text: string): number {
 
 const SEEDED: Asked = { sampling: { temperature: 1, topP: 0.95, repetitionPenalty: 1.1 }, seed: "77" };
 
+test("an answer ends before the text that its prompt names, as before a stop string of the request", async () => {
+  await withScheduler({}, async (scheduler) => {
+    const sections = [{ role: "prefix" as const, parts: [{ text: LONG }] }];
+    const whole = await scheduler.ask({ prompt: { sections, countOffset: 0 } }).answer();
+    const stop = whole.text.slice(12, 20);
+
+    const cut = await scheduler.ask({ prompt: { sections, countOffset: 0, stop } }).answer();
+
+    expect(cut.text).toBe(whole.text.slice(0, whole.text.indexOf(stop)));
+    expect(cut.reason).toBe("stop");
+  });
+});
+
 describe("deterministic mode", () => {
   test("neighbours and earlier requests change no text, greedy or seeded", async () => {
     await withScheduler({}, async (scheduler) => {

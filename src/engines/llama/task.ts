@@ -43,6 +43,7 @@ export class Task {
     leader?: Task,
   ) {
     const { limits } = message;
+    const { stop } = message.prompt;
     this.id = message.id;
     this.choice = choice;
     this.lane = message.lane;
@@ -59,7 +60,7 @@ export class Task {
     this.#transcript = new Transcript({
       ends,
       stopSequences: limits.stopSequences,
-      stopStrings: limits.stopStrings,
+      stopStrings: stop === undefined ? limits.stopStrings : [...limits.stopStrings, stop],
       maxTokens: this.maxTokens,
     });
     // What these showed has been sent by the process that generated them.

@@ -73,10 +73,15 @@ describe("the layout", () => {
     expect(describing({ controls }, { fim: "qwen" }).model.fim).toBe("qwen");
   });
 
-  test("is asked in the order and with the healing that the file names", () => {
-    const prompting = { fimOrder: "spm", fimHealing: true } as const;
+  test("is asked in the order, with the healing and the stop that the file names", () => {
+    const prompting = { fimOrder: "spm", fimHealing: true, fimStopAtSuffix: true } as const;
 
-    expect(describing({ prompting }).weights.fim).toEqual({ ...FIM_LAYOUTS[0], order: "spm", healing: true });
+    expect(describing({ prompting }).weights.fim).toEqual({
+      ...FIM_LAYOUTS[0],
+      order: "spm",
+      healing: true,
+      stopAtSuffix: true,
+    });
     expect(describing({ prompting }).summary).toContain("fill-in-the-middle: qwen (spm)");
     expect(describing({}).weights.fim).toEqual(FIM_LAYOUTS[0]);
     expect(describing({ controls: {}, prompting }).weights.fim).toBeUndefined();
