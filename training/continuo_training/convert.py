@@ -42,8 +42,8 @@ DEFAULTS = {
     "general.sampling.top_p": real(0.9),
     "general.sampling.top_k": integer(20),
     "general.sampling.penalty_repeat": real(1.1),
-    "continuo.fim.order": text("spm"),
-    "continuo.fim.behind_middle": text("line"),
+    "continuo.fim.behind_middle": text("prefix"),
+    "continuo.fim.stop_at_suffix": flag(True),
     "continuo.fim.healing": flag(True),
     "continuo.healing": flag(True),
     # The default size of a slot; the base's is 8192, which `context:` of the server still allows. Many programs ask for

@@ -33,10 +33,10 @@ LANGUAGES = {
 }  # fmt: skip
 
 #: Shares of tokens by form.
-FORMS = {"chat": 0.12, "plain": 0.04, "tree": 0.27, "single": 0.57}
+FORMS = {"chat": 0.08, "plain": 0.02, "tree": 0.08, "single": 0.82}
 
 #: Arrangements of single cuts and of trees, percent.
-SINGLE_ARRANGEMENTS, TREE_ARRANGEMENTS = {"spm-line": 88, "psm-line": 10, "psm": 2}, {"psm-line": 90, "psm": 10}
+SINGLE_ARRANGEMENTS, TREE_ARRANGEMENTS = {"spm": 98, "psm": 2}, {"psm-line": 60, "psm": 40}
 
 #: Of cuts and trees, so many are encoded as a server with token healing does; the others for servers without.
 HEALED = 0.85

@@ -14,10 +14,13 @@ from typing import Protocol
 from .places import IDENTIFIER, MAX_BLOCK_LINES, block_end, code_start, line_end, random_line, some_lines, statement_end
 
 #: Weight of the loss, percent: what the model must learn to write, what stands right before it, and what it merely reads.
-MIDDLE_WEIGHT, BEHIND_WEIGHT, CONTEXT_WEIGHT = 100, 30, 6
+MIDDLE_WEIGHT, BEHIND_WEIGHT, CONTEXT_WEIGHT = 100, 8, 3
 
 #: Longest middle, characters.
 MAX_MIDDLE = 700
+
+#: Shortest and longest window, tokens.
+WINDOW_TOKENS = (60, 900)
 
 #: How often each way to choose a middle is tried, percent.
 SPANS = {"line": 50, "lines": 20, "span": 12, "word": 18}
@@ -42,8 +45,7 @@ class Encoder(Protocol):
 class Cut:
     """One cursor position: what stands before, what is to be written, what stands after.
 
-    `behind` is the end of what stands before, as far as an example shows it behind the middle marker; `order`, "psm" or "spm",
-    which side it shows first (see `arranged`).
+    `behind` is the end of what stands before, as far as an example shows it behind the middle marker (see `arranged`).
     """
 
     prefix: str
@@ -51,7 +53,6 @@ class Cut:
     suffix: str
     kind: str
     behind: str = ""
-    order: str = "psm"
 
 
 def cut(text: str, random: Random) -> Cut | None:
@@ -182,9 +183,11 @@ def characters_per_token(text: str) -> float:
 
 
 def window_length(text: str, random: Random) -> int:
-    """How long an example is to be, characters: mostly 60 to 300 tokens, so that many are learned from; now and then up to 900."""
-    low, high = (500, 900) if random.random() < 0.03 else (60, 300)
-    return round(math.exp(random.uniform(math.log(low), math.log(high))) * characters_per_token(text))
+    """How long an example is to be, characters: short ones, so that many are learned from, and as long as files around a cursor are.
+
+    Trained on 60 to 300 tokens, a model ended in time after 42 % of the right lines at 700 tokens, and after 67 % at 300.
+    """
+    return round(math.exp(random.uniform(*map(math.log, WINDOW_TOKENS))) * characters_per_token(text))
 
 
 def window(text: str, start: int, end: int, length: int, random: Random) -> tuple[int, int]:
@@ -215,15 +218,14 @@ def snap(text: str, at: int, random: Random) -> int:
 # --- arrangements ---
 
 #: How a prompt is put together. "psm": prefix, suffix, middle marker. "psm-line": the line of the cursor stands behind the middle
-#: marker, which the model then goes on from. "spm-line": the same with the suffix before the prefix, so that text stands together.
-ARRANGEMENTS = ("psm", "psm-line", "spm-line")
+#: marker, which the model then goes on from. "spm": suffix, middle marker, prefix, so that all that comes before stands together.
+ARRANGEMENTS = ("psm", "psm-line", "spm")
 
 
 def arranged(cut: Cut, arrangement: str) -> Cut:
     """The same cut in that order, with the part of its prefix moved behind the middle marker that the arrangement has there."""
-    order, _, line = arrangement.partition("-")
-    start = cursor_line(cut.prefix) if line else len(cut.prefix)
-    return replace(cut, prefix=cut.prefix[:start], behind=cut.prefix[start:], order=order)
+    start = {"psm": len(cut.prefix), "psm-line": cursor_line(cut.prefix), "spm": 0}[arrangement]
+    return replace(cut, prefix=cut.prefix[:start], behind=cut.prefix[start:])
 
 
 def cursor_line(prefix: str) -> int:
@@ -253,10 +255,11 @@ def pieces(cut: Cut, is_healed: bool = True) -> list[Piece]:
     Healed, as by a server with token healing, its tokens are those of the text without a cursor. Otherwise what stands before
     the cursor and what is written behind it are encoded apart.
     """
-    prefix = [Piece("<|fim_prefix|>", 0, True), Piece(cut.prefix, CONTEXT_WEIGHT)]
-    suffix = [Piece("<|fim_suffix|>", 0, True), Piece(cut.suffix, CONTEXT_WEIGHT)]
     return [
-        *(prefix + suffix if cut.order == "psm" else suffix + prefix),
+        Piece("<|fim_prefix|>", 0, True),
+        Piece(cut.prefix, CONTEXT_WEIGHT),
+        Piece("<|fim_suffix|>", 0, True),
+        Piece(cut.suffix, CONTEXT_WEIGHT),
         Piece("<|fim_middle|>", 0, True),
         *([] if is_healed else [Piece(cut.behind, BEHIND_WEIGHT)]),
         Piece(cut.middle, MIDDLE_WEIGHT, behind=cut.behind if is_healed else ""),

@@ -18,6 +18,7 @@ FUSED = {
     "attn_qkv": ("attn_q", "attn_k", "attn_v"),
     "ffn_gate_up": ("ffn_gate", "ffn_up"),
 }
+ATTENTION = ("attn_qkv", "attn_output")
 MATRICES = ("attn_qkv", "attn_output", "ffn_gate_up", "ffn_down")
 NORMS = ("attn_norm", "ffn_norm")
 
@@ -46,7 +47,6 @@ class Llama(nn.Module):
             for _ in range(shape.layers)
         )
         self.output_norm = nn.Parameter(torch.empty(shape.width))
-        self._first = 0
         self._is_rounded = False
         self._turns: tuple[Tensor, Tensor] | None = None
 
@@ -77,19 +77,18 @@ class Llama(nn.Module):
                     weights[f"blk.{index}.{part}.weight"] = tensor
         return {name: tensor.detach().float().cpu().clone() for name, tensor in weights.items()}
 
-    def freeze_below(self, layer: int) -> None:
-        """Layers below `layer` stay as they are: nothing of them is computed on the way back."""
-        self._first = layer
-        for block in self.blocks[:layer]:
-            block.requires_grad_(False)
+    def learn_attention_from(self, layer: int) -> None:
+        """Of all matrices only those of attention learn, from `layer` on, beside the control tokens; and every norm."""
+        for index, block in enumerate(self.blocks):
+            for name in MATRICES:
+                block[name].requires_grad_(index >= layer and name in ATTENTION)
 
     @torch.no_grad()
-    def round_matrices(self) -> None:
-        """From now on every matrix is used as Q5_0 will hold it; those that do not learn are rounded for good."""
+    def round_embedding(self) -> None:
+        """From now on the embedding is used as Q5_0 will hold it. Rows that do not learn are rounded for good."""
         self._is_rounded = True
-        for parameter in self.parameters():
-            if parameter.dim() > 1 and not parameter.requires_grad:
-                parameter.copy_(q5_0(parameter))
+        if not self.words.requires_grad:
+            self.words.copy_(q5_0(self.words))
 
     @property
     def embedding(self) -> tuple[Tensor, Tensor]:
@@ -110,9 +109,7 @@ class Llama(nn.Module):
         x = F.embedding(tokens, torch.cat(self.embedding)).float()
         mask = None if visible is None else additive(visible, self.shape.heads, product_dtype(x))
         change = torch.zeros((), device=x.device)
-        for index, block in enumerate(self.blocks):
-            if index == self._first > 0:
-                x, change = x.detach(), change.detach()
+        for block in self.blocks:
             x, normed = add_and_norm(x, change, block["attn_norm"], epsilon)
             change = self._attention(block, normed, turns, mask)
             x, normed = add_and_norm(x, change, block["ffn_norm"], epsilon)
@@ -135,7 +132,7 @@ class Llama(nn.Module):
         return self._product(gated(self._product(x, block["ffn_gate_up"])), block["ffn_down"])
 
     def _product(self, x: Tensor, matrix: Tensor) -> Tensor:
-        return F.linear(x, self._used(matrix).to(x.dtype))
+        return F.linear(x, matrix.to(x.dtype))
 
     def _turns_of(self, length: int, positions: Tensor | None, device: torch.device) -> tuple[Tensor, Tensor]:
         """Cosine and sine of each position's angle for each pair: ([rows,] length, 1, half a head), with rows if there are positions."""

@@ -42,12 +42,12 @@ def main() -> None:
     step("fetch", "--only", *PACKAGES, "--work", work)
     step("documents", "--only", *PACKAGES, "--work", work)
     step("examples", "--tokens", 60_000, "--work", work)
-    size = ["--batch", 400, "--first-layer", 28, "--valid-tokens", 1_000, "--report", 1]
+    size = ["--batch", 400, "--attention-from", 28, "--rounded", "--valid-tokens", 1_000, "--report", 1]
     step("train", "--until", 2_000, *size, "--work", work)
     logged = [json.loads(line) for line in (work / "run" / "log.jsonl").read_text().splitlines()]
     step("train", "--until", 2_500, *size, "--work", work)  # goes on
     step("convert", "--work", work)
-    step("quantise", "--importance-tokens", 1_500, "--work", work, "--out", model)
+    step("quantise", "--work", work, "--out", model)
     step("check", "--work", work, "--tokens", 400, "--quantised", model)
     evaluated = evaluate(model)
     seconds = time.monotonic() - started

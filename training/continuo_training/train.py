@@ -32,7 +32,10 @@ from .tokenizer import Tokenizer
 CONTROL_TOKENS = 17
 
 #: Times that the end of a middle counts in an update: ends are few among many tokens, and to stop must be learned as well.
-END_TIMES = 4
+END_TIMES = 8
+
+#: Times the rate at which control tokens learn: the markers begin all alike, and their few rows are all that tells them apart.
+MARKERS_TIMES = 8
 
 
 @dataclass
@@ -53,16 +56,18 @@ class Trainer:
         self.model = Llama(base.shape, CONTROL_TOKENS, options.train_embeddings)
         self.model.load({name: torch.from_numpy(tensor) for name, tensor in base.weights().items()})
         self._start_markers(base)
-        self.model.freeze_below(options.first_layer)
+        if options.attention_from is not None:
+            self.model.learn_attention_from(options.attention_from)
         self.model.to(self.device)
-        self.rate = options.rate
         self.end = base.control["<|endoftext|>"]
-        learning = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        learning = [parameter for parameter in self.model.parameters() if parameter.requires_grad and parameter is not self.model.control]
         groups = [
             {"params": [parameter for parameter in learning if parameter.dim() > 1], "weight_decay": options.weight_decay},
             {"params": [parameter for parameter in learning if parameter.dim() == 1], "weight_decay": 0.0},
+            {"params": [self.model.control], "lr": MARKERS_TIMES * options.rate, "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.97), eps=1e-8, **fused())
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.state = State()
 
     @torch.no_grad()
@@ -95,8 +100,8 @@ class Trainer:
         mean = total / max(counted, 1)
         mean.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * share
+        for group, rate in zip(self.optimizer.param_groups, self.rates):
+            group["lr"] = rate * share
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.state.step += 1
@@ -230,9 +235,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.5e-4, help="learning rate (default: %(default)s)")
     parser.add_argument("--rise", type=int, default=30, help="steps until the full rate (default: %(default)s)")
     parser.add_argument("--weight-decay", type=float, default=0.01)
-    parser.add_argument("--first-layer", type=int, default=0, help="layers below it stay as they are (default: all learn)")
+    parser.add_argument("--attention-from", type=int, metavar="LAYER", help="only attention learns, from this layer on (default: all learn)")
     parser.add_argument("--train-embeddings", action="store_true", help="all rows of the embedding learn, not the control tokens alone")
-    parser.add_argument("--rounded", action="store_true", help="train what Q5_0 will hold: quantise with `--recipe q5_0 --importance-tokens 0`")
+    parser.add_argument("--rounded", action="store_true", help="use the embedding as Q5_0 will hold it")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=int, default=10, help="steps between two lines of the log (default: %(default)s)")
@@ -256,7 +261,7 @@ def main() -> None:
         trainer.restore(trunk)
         print(f"going on from step {trainer.state.step}, {trainer.state.tokens} tokens", flush=True)
     if options.rounded:
-        trainer.model.round_matrices()
+        trainer.model.round_embedding()
     run(trainer, options, trunk)
 
 

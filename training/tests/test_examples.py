@@ -62,7 +62,7 @@ def test_trees_ask_for_more_of_their_tokens(work: Path) -> None:
     _, report = made(work)
 
     asked = report["asked for, train"]
-    assert asked["kind tree-psm-line"] > 1.5 * asked["kind line-spm-line"]
+    assert asked["kind tree-psm-line"] > 1.5 * asked["kind line-spm"]
     assert asked["kind plain"] == 0
 
 

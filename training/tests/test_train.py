@@ -21,6 +21,8 @@ from continuo_training.rounding import q5_0
 
 SIZE = ["--batch", "256", "--report", "1", "--valid-tokens", "200", "--rise", "1", "--rate", "0.01", "--threads", "1"]
 
+OPTIONS = Namespace(train_embeddings=False, attention_from=None, rate=0.01, weight_decay=0.0)
+
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
@@ -93,17 +95,30 @@ def test_a_decline_leaves_the_trunk_as_it_is(work: Path, monkeypatch: pytest.Mon
     assert log[-1]["tokens"] >= 4000
 
 
-def test_layers_below_the_first_that_learns_stay_as_they_are(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(work, monkeypatch, "--until", "1000", "--first-layer", "1")
+def test_attention_learns_alone_and_markers_at_every_depth(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(work, monkeypatch, "--until", "1000", "--attention-from", "1")
 
     before = read_base(work / "base.gguf").weights()
     after = torch.load(work / "run" / "weights.pt")["weights"]
     changed = {name for name, tensor in after.items() if not np.array_equal(tensor.numpy(), before[name])}
-    assert not any(name.startswith("blk.0.") for name in changed)
-    assert "blk.1.ffn_down.weight" in changed
+    assert {name for name in changed if "norm" not in name} == {
+        "token_embd.weight", *(f"blk.1.attn_{part}.weight" for part in ("q", "k", "v", "output")),
+    }  # fmt: skip
     # Of the embedding only the control tokens learn.
     embedding = after["token_embd.weight"].numpy() != before["token_embd.weight"]
     assert embedding[:17].any() and not embedding[17:].any()
+
+
+def test_a_marker_learns_from_what_stands_behind_it(work: Path) -> None:
+    """Not only as a possible next token: else all markers would stay alike."""
+    base = read_base(work / "base.gguf")
+    trainer = train.Trainer(base, OPTIONS)
+    tokens = torch.tensor([[base.control["<|fim_middle|>"], 100, 101, 102]])
+
+    trainer.model.hidden(tokens).square().sum().backward()
+
+    gradient = trainer.model.control.grad
+    assert gradient is not None and gradient[base.control["<|fim_middle|>"]].abs().max() > 0
 
 
 def test_what_is_loaded_is_exported(tmp_path: Path) -> None:
@@ -120,8 +135,7 @@ def test_what_is_loaded_is_exported(tmp_path: Path) -> None:
 
 def test_trees_are_validated_as_their_sequences_are(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONTINUO_FLOAT32", "1")
-    options = Namespace(train_embeddings=False, first_layer=0, rate=0.01, weight_decay=0.0)
-    trainer = train.Trainer(read_base(work / "base.gguf"), options)
+    trainer = train.Trainer(read_base(work / "base.gguf"), OPTIONS)
     random = np.random.default_rng(1)
     with ExampleWriter(work / "trees") as writer:
         for _ in range(6):
@@ -138,16 +152,15 @@ def test_trees_are_validated_as_their_sequences_are(work: Path, monkeypatch: pyt
     assert together == {"any": pytest.approx(alone["any"], abs=2e-4)}
 
 
-def test_weights_trained_as_rounded_lose_nothing_by_rounding(tmp_path: Path) -> None:
-    """Embedding and layers alike, those that learn and those that do not."""
+def test_an_embedding_trained_as_rounded_loses_nothing_by_rounding(tmp_path: Path) -> None:
+    """Control tokens, which learn, and words, which do not."""
     shape = write_tiny_base(tmp_path / "base.gguf").shape
     weights = {name: torch.from_numpy(tensor) for name, tensor in random_weights(4).items()}
-    tokens = torch.arange(20, 44)[None]
+    tokens = torch.tensor([[3, *range(20, 44)]])
     model, exact = Llama(shape, 17, train_embeddings=False), Llama(shape, 17, train_embeddings=False)
     model.load(weights)
-    model.freeze_below(1)
-    model.round_matrices()
-    exact.load({name: q5_0(tensor) if tensor.dim() > 1 else tensor for name, tensor in weights.items()})
+    model.round_embedding()
+    exact.load(weights | {"token_embd.weight": q5_0(weights["token_embd.weight"])})
 
     with torch.no_grad():
         torch.testing.assert_close(model.logits(model.hidden(tokens)), exact.logits(exact.hidden(tokens)), rtol=1e-5, atol=1e-5)
