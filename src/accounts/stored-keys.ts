@@ -16,7 +16,7 @@ export interface StoredKey {
 
 /** What a server asks about the keys in its store. */
 export interface KeyLookup {
-  /** False until the first key is created, and after the last one is deleted. */
+  /** False until the first key is created; deleting the last one does not open the doors again. */
   hasAny(): Promise<boolean>;
   /** Undefined: unknown, disabled or deleted, which nobody outside can tell apart. Throws `expired_api_key`. */
   find(secret: string): Promise<StoredKey | undefined>;
@@ -94,8 +94,7 @@ export class StoredKeys implements KeyLookup {
   async #queryAny(): Promise<boolean> {
     const row = await this.#store
       .selectFrom("api_keys")
-      .select("id")
-      .where("deleted_at_ms", "is", null)
+      .select("id") // also of deleted ones: their rows stay
       .limit(1)
       .executeTakeFirst();
     return row !== undefined;

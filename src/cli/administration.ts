@@ -6,7 +6,7 @@ import { loadStoreLocation } from "../config/load.ts";
 import { openStore, placeOf } from "../db/open.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
 import { aligned, jsonText } from "./listing.ts";
-import { outputTo } from "./terminal.ts";
+import { outputTo, say } from "./terminal.ts";
 
 export interface AdministrationFlags {
   readonly json?: boolean;
@@ -53,4 +53,10 @@ export async function print(
   const output = outputTo(process.stdout);
   await output.write(flags.json === true ? jsonText(json) : aligned(rows));
   output.end();
+}
+
+/** @param text what was done, a sentence without its full stop, for people. @param json the same for programs. */
+export async function tell(flags: AdministrationFlags, text: string, json: unknown): Promise<void> {
+  if (flags.json === true) await print(flags, [], json);
+  else say(`${text}.`);
 }

@@ -55,7 +55,7 @@ function report(error: unknown): number {
   }
   if (error instanceof ModelFailure || error instanceof AccountFailure) {
     say(`continuo: ${error.message}`);
-    return EXIT[error.kind];
+    return EXIT[error.kind === "missing" ? "usage" : error.kind];
   }
   if (error instanceof ServiceError || error instanceof StoreFailure) {
     say(`continuo: ${error.message}`);

@@ -21,6 +21,8 @@ export interface WorkspaceRow {
   created_at_ms: number;
   /** Every change within the workspace writes it first, so that two changes of one workspace wait for each other. */
   changed_at_ms: number;
+  /** Set: the workspace is gone, and its name is its id; the row stays for the sake of what was recorded about it. */
+  deleted_at_ms: number | null;
 }
 
 export interface ApiKeyRow {
