@@ -93,6 +93,8 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     authenticator,
     log,
     metrics,
+    workspace: config.workspace,
+    administration: { store, now: Date.now, keys: config.adminKeys },
     corsOrigins: config.corsOrigins,
     limits: config.limits,
     version: VERSION,
@@ -128,16 +130,21 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
 /** An open server answers everybody who reaches it, so without keys only this machine may reach it (contract 6.1). */
 async function authenticatorOver(
   store: Store,
-  { host, apiKeys, workspace }: Pick<Config, "host" | "apiKeys" | "workspace">,
+  { host, apiKeys, adminKeys, workspace }: Pick<Config, "host" | "apiKeys" | "adminKeys" | "workspace">,
 ): Promise<Authenticator> {
   const stored = new StoredKeys(store, Date.now);
-  if (!isLoopback(host) && apiKeys.length === 0 && !(await stored.hasAny())) {
+  if (!isLoopback(host) && apiKeys.length + adminKeys.length === 0 && !(await stored.hasAny())) {
     const message =
       `"${host}" can be reached from other machines, and without keys everybody who reaches it may use the models; ` +
       "create one with `continuo keys create`, set CONTINUO_API_KEY or `api_keys:`, or listen on 127.0.0.1";
     throw new ConfigError([{ where: "host", field: "", message }]);
   }
-  return authenticatorFor({ configured: apiKeys, stored, workspace, isLoopback: isLoopback(host) });
+  return authenticatorFor({
+    configured: apiKeys,
+    stored,
+    workspace,
+    mayBeOpen: isLoopback(host) && adminKeys.length === 0,
+  });
 }
 
 /** Configured weights, and the engine that others see. */

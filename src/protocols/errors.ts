@@ -30,14 +30,14 @@ export interface OpenAiFailureContext {
   readonly dialect: Dialect;
   /** Lower-case UUID. */
   readonly requestId: string;
-  /** Before the UUID in the body's `id`. */
-  readonly idPrefix: "cmpl-" | "chatcmpl-";
+  /** Before the UUID in the body's `id`; absent: no error here has one. */
+  readonly idPrefix?: "cmpl-" | "chatcmpl-";
 }
 
 /** Error of the OpenAI-shaped paths. Unknown paths and wrong methods use it too. */
 export function openAiFailure(error: ServiceError, context: OpenAiFailureContext): Failure<OpenAiErrorBody> {
   const { code, type, hasId } = SPELLINGS[error.code].openAi;
-  const id = context.idPrefix + context.requestId;
+  const { idPrefix, requestId } = context;
   return {
     status: error.status,
     body: {
@@ -47,8 +47,8 @@ export function openAiFailure(error: ServiceError, context: OpenAiFailureContext
         param: context.dialect === "openai" ? (error.detail.param ?? null) : null,
         code,
       },
-      ...(hasId ? { id } : {}),
-      request_id: context.requestId,
+      ...(hasId && idPrefix !== undefined ? { id: idPrefix + requestId } : {}),
+      request_id: requestId,
     },
   };
 }
@@ -134,6 +134,11 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
     native: { code: "AccessDenied" },
     openAi: { code: "access_denied", type: "access_denied", hasId: false },
   },
+  admin_denied: {
+    native: { code: "AccessDenied" },
+    openAi: { code: "access_denied", type: "access_denied", hasId: false },
+  },
+  conflict: { native: { code: "InvalidParameter" }, openAi: { code: "conflict", type: "conflict", hasId: false } },
   not_found: {
     native: { code: "NotFound", message: "Not found!" },
     openAi: { code: "not_found", hasId: false },
@@ -165,6 +170,10 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
   thinking_not_supported: {
     native: { code: "InvalidParameter.NotSupportEnableThinking" },
     openAi: { code: "InvalidParameter.NotSupportEnableThinking", hasId: true },
+  },
+  unsupported_operation: {
+    native: { code: "UnsupportedOperation" },
+    openAi: { code: "UnsupportedOperation", hasId: true },
   },
   async_not_supported: {
     native: { code: "AccessDenied", message: "Current user api does not support asynchronous calls." },
