@@ -53,7 +53,7 @@ async function given(
   if (method === "GET" || method === "DELETE") return { ...queryOf(request, input), ...inPath };
   const hasFields = Object.keys(input.shape).some((field) => !path.includes(`{${field}}`));
   const body = hasFields && hasBody(request) ? await readJsonObject(request.raw, bodyBytes) : {};
-  const twice = Object.keys(body).find((field) => field in inPath);
+  const twice = Object.keys(body).find((field) => Object.hasOwn(inPath, field));
   if (twice !== undefined) {
     throw new ServiceError("invalid_parameter", `${twice}: the path says that; leave it out of the body`, {
       param: twice,
