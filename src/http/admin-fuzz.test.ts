@@ -23,7 +23,19 @@ interface Sent {
 
 /** Texts that mean something here, texts that mean something to databases and to HTTP, and any others. */
 function texts(known: readonly string[]): fc.Arbitrary<string> {
-  const strange = ["", " ", "\0", "'; drop table api_keys; --", "\ud800", "队", "%", "*", "ws_", "a/b", "x".repeat(300)];
+  const strange = [
+    "",
+    " ",
+    "\0",
+    "'; drop table api_keys; --",
+    "\ud800",
+    "队",
+    "%",
+    "*",
+    "ws_",
+    "a/b",
+    "x".repeat(300),
+  ];
   return fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...known) },
     { weight: 1, arbitrary: fc.constantFrom(...strange, "__proto__", "constructor", `sk-${"0".repeat(32)}`) },
@@ -43,7 +55,10 @@ function values(known: readonly string[]): fc.Arbitrary<unknown> {
 }
 
 function objects(fields: readonly string[], value: fc.Arbitrary<unknown>): fc.Arbitrary<Record<string, unknown>> {
-  const name = fc.oneof({ weight: 8, arbitrary: fc.constantFrom(...fields, "x") }, { weight: 1, arbitrary: fc.string() });
+  const name = fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom(...fields, "x") },
+    { weight: 1, arbitrary: fc.string() },
+  );
   return fc.dictionary(name, value, { maxKeys: 4 });
 }
 
@@ -64,14 +79,20 @@ function requests(known: readonly string[]): fc.Arbitrary<Sent> {
       const query = new URLSearchParams(
         Object.entries(inQuery).flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)])),
       );
-      const headers = path.startsWith("/api/") ? { "x-dashscope-workspace": encodeURIComponent(wellFormed(workspace)) } : {};
+      const headers = path.startsWith("/api/")
+        ? { "x-dashscope-workspace": encodeURIComponent(wellFormed(workspace)) }
+        : {};
       if (method === "GET" || method === "DELETE") return { method, path: `${filled}?${query}`, headers };
       return { method, path: filled, headers, body: inBody };
     });
   });
 }
 
-const OPERATIONS = ADMIN_OPERATIONS.map(({ method, path, input }) => ({ method, path, fields: Object.keys(input.shape) }));
+const OPERATIONS = ADMIN_OPERATIONS.map(({ method, path, input }) => ({
+  method,
+  path,
+  fields: Object.keys(input.shape),
+}));
 
 /** DashScope's spelling of the same. */
 const PERMISSION_CALLS = ["GET", "POST"].map((method) => ({

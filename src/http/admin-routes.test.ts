@@ -40,13 +40,20 @@ describe.each(STORES)("the administration API over %s", (_name, stores) => {
     const { url } = await serving(store);
 
     const team = await send(url, "POST", "/admin/workspaces", { name: "team" });
-    expect([team.status, team.json]).toEqual([201, { id: expect.stringMatching(/^ws_/), name: "team", createdAtMs: START_MS }]);
+    expect([team.status, team.json]).toEqual([
+      201,
+      { id: expect.stringMatching(/^ws_/), name: "team", createdAtMs: START_MS },
+    ]);
     const grants = await send(url, "POST", "/admin/grants", { workspace: "team", models: ["m", "qwen-*"] });
     expect(grants.json.grants.map(({ pattern }: { readonly pattern: string }) => pattern)).toEqual(["m", "qwen-*"]);
     const created = await send(url, "POST", "/admin/keys", { workspace: "team", label: "ci", expiresInMs: 1000 });
     expect([created.status, created.json]).toEqual([
       201,
-      { id: expect.stringMatching(/^key_/), key: expect.stringMatching(/^sk-[0-9a-f]{32}$/), expiresAtMs: START_MS + 1000 },
+      {
+        id: expect.stringMatching(/^key_/),
+        key: expect.stringMatching(/^sk-[0-9a-f]{32}$/),
+        expiresAtMs: START_MS + 1000,
+      },
     ]);
     const { id, key } = created.json;
     expect((await get(url, "/v1/models", { authorization: `Bearer ${key}` })).json.data).toHaveLength(1);
@@ -90,7 +97,14 @@ describe.each(STORES)("the administration API over %s", (_name, stores) => {
 test.each([
   ["POST", "/admin/keys", { label: 5 }, 400, "label", "label: expected a label"],
   ["POST", "/admin/keys", { expiresInMs: 0 }, 400, "expiresInMs", "from 1 to"],
-  ["POST", "/admin/keys", { expires_in_ms: 5 }, 400, "expires_in_ms", "the fields here are workspace, label, expiresInMs"],
+  [
+    "POST",
+    "/admin/keys",
+    { expires_in_ms: 5 },
+    400,
+    "expires_in_ms",
+    "the fields here are workspace, label, expiresInMs",
+  ],
   ["POST", "/admin/keys", { workspace: "none" }, 404, "workspace", "`continuo workspaces list` shows them all"],
   ["POST", "/admin/keys", { label: `sk-${"0".repeat(32)}` }, 400, "label", "that is no key"],
   ["POST", "/admin/keys", "[]", 400, null, "Required body invalid"],
@@ -108,19 +122,22 @@ test.each([
   ["GET", "/admin/keys?workspace=a&workspace=b", undefined, 400, "workspace", "expected a workspace"],
   ["GET", "/admin/nothing", undefined, 404, null, "Not found!"],
   ["PUT", "/admin/keys", {}, 405, null, "Request method 'PUT' is not supported."],
-])("%s %s %j is refused with %i, the field and what was expected", async (method, path, body, status, param, message) => {
-  const store = await freshLibsql();
-  const { url } = await serving(store);
+])(
+  "%s %s %j is refused with %i, the field and what was expected",
+  async (method, path, body, status, param, message) => {
+    const store = await freshLibsql();
+    const { url } = await serving(store);
 
-  const { json, headers, ...answer } = await send(url, method, path, body);
+    const { json, headers, ...answer } = await send(url, method, path, body);
 
-  expect(answer.status).toBe(status);
-  expect(json).toEqual({
-    error: { message: expect.stringContaining(message), type: expect.any(String), param, code: expect.any(String) },
-    request_id: headers.get("x-request-id"),
-  });
-  expect(await listAuditRecords(store, 10)).toEqual([]);
-});
+    expect(answer.status).toBe(status);
+    expect(json).toEqual({
+      error: { message: expect.stringContaining(message), type: expect.any(String), param, code: expect.any(String) },
+      request_id: headers.get("x-request-id"),
+    });
+    expect(await listAuditRecords(store, 10)).toEqual([]);
+  },
+);
 
 test("answers are not to be stored by anybody on the way, refusals neither", async () => {
   const { url } = await serving(await freshLibsql());

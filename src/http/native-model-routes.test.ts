@@ -59,10 +59,12 @@ describe("permissions", () => {
     const { url, caller } = await serving();
     const { json } = await get(url, `${PERMISSIONS}${query}`, headers ?? caller);
     const { permissions, ...page } = json.output;
-    const rights = permissions.map(({ model, permissions: right }: { model: string; permissions: { inference: boolean } }) => [
-      model,
-      right.inference,
-    ]);
+    const rights = permissions.map(
+      ({ model, permissions: right }: { model: string; permissions: { inference: boolean } }) => [
+        model,
+        right.inference,
+      ],
+    );
     return { page, rights };
   };
 
@@ -117,7 +119,10 @@ describe("permissions", () => {
     await change({ access_all_entities: "KEEP", models: [{ model: "qwen-turbo", inference: true }] });
     expect(await patterns()).toEqual(["*", "qwen-plus"]);
     const narrower = await change({ models: [{ model: "qwen-plus", inference: false }] });
-    expect(narrower.json).toMatchObject({ code: "InvalidParameter", message: expect.stringContaining('the pattern "*"') });
+    expect(narrower.json).toMatchObject({
+      code: "InvalidParameter",
+      message: expect.stringContaining('the pattern "*"'),
+    });
     expect(await patterns()).toEqual(["*", "qwen-plus"]);
     await change({ access_all_entities: "CLOSE" });
     expect(await patterns()).toEqual([]);
