@@ -27,6 +27,11 @@ export const ERRORS = {
   async_not_supported: { status: 403 },
   /** The engine or the weights cannot do it; the message names what can. */
   unsupported_input: { status: 400 },
+  // how much is asked for (contract 6.3, 429)
+  request_rate_exceeded: { status: 429 },
+  concurrency_exceeded: { status: 429 },
+  token_rate_exceeded: { status: 429 },
+  budget_exceeded: { status: 429 },
   // what keeps us from answering
   model_unavailable: { status: 503 },
   queue_full: { status: 503 },
