@@ -187,7 +187,7 @@ describe.each(STORES)("with keys in %s", (_name, stores) => {
 });
 
 test("what is forbidden is told before what is wrong with the request, and after an unknown model", async () => {
-  const caller = { workspace: "ws", key: "key_1", mayCall: () => false };
+  const caller = { workspace: "ws", workspaceId: "ws", key: "key_1", mayCall: () => false };
   const authenticator = { isOpen: async () => false, authenticate: async () => caller };
   const { url, entry } = await serve(new ScriptedEngine(() => []), { authenticator });
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Meter } from "../accounts/meter.ts";
 import { ServiceError } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
 import { type Log, logRequest } from "../telemetry/log.ts";
@@ -27,6 +28,7 @@ export interface AppParts {
   /** Engines in service, each under the name that `answeredBy.id` of its cards carries. */
   readonly engines: () => readonly NamedEngine[];
   readonly authenticator: Authenticator;
+  readonly meter: Meter;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Browser origins besides localhost; `"*"` allows all. */
@@ -198,9 +200,9 @@ function registerRoutes(
     const { key, workspace } = request.caller;
     if (key !== undefined) Object.assign(request.record, { key, workspace });
   };
-  const { directory, log, metrics, engines, version } = parts;
+  const { directory, meter, log, metrics, engines, version } = parts;
   for (const { path, protocol } of parts.routes) {
-    continuationRoute(app, { directory, limits, calls, log, metrics, now }, path, protocol, guard);
+    continuationRoute(app, { directory, limits, calls, meter, log, metrics, now }, path, protocol, guard);
     refuseOtherMethods(app, path, ["POST"]);
   }
   modelRoutes(app, { directory, engines, guard, createdSeconds: Math.floor(now() / 1000) });

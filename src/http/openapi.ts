@@ -38,6 +38,7 @@ const ERRORS: readonly (readonly [status: string, description: string])[] = [
   ["403", "The workspace, the model or the host name is not allowed"],
   ["404", "The model does not exist, or does not belong to this route"],
   ["413", "The body is too large"],
+  ["429", "The workspace has used up a limit; see `Retry-After`, which a monthly budget does not have"],
   ["500", "Internal error, or the time limit passed before anything was generated"],
   ["503", "The model is not available, the queue is full, or the server is shutting down; see `Retry-After`"],
 ];
@@ -189,7 +190,7 @@ function healthPaths(): Json {
 }
 
 function errorResponse(status: string, description: string, schema: Json): Json {
-  const names: HeaderName[] = status === "503" ? ["RequestId", "RetryAfter"] : ["RequestId"];
+  const names: HeaderName[] = ["429", "503"].includes(status) ? ["RequestId", "RetryAfter"] : ["RequestId"];
   return { description, headers: answerHeaders(...names), content: json(schema) };
 }
 
