@@ -33,6 +33,11 @@ export const ERRORS = {
   unsupported_input: { status: 400 },
   /** What is there already stands against it. */
   conflict: { status: 409 },
+  // how much is asked for (contract 6.3, 429)
+  request_rate_exceeded: { status: 429 },
+  concurrency_exceeded: { status: 429 },
+  token_rate_exceeded: { status: 429 },
+  budget_exceeded: { status: 429 },
   // what keeps us from answering
   model_unavailable: { status: 503 },
   queue_full: { status: 503 },

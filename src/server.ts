@@ -1,6 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { thisNode } from "./accounts/nodes.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
+import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
@@ -86,11 +88,13 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
+  const meter = meterOver(store, log);
   const service = await createApp({
     directory: directoryOf(served, config),
     routes: routes(),
     engines: () => named,
     authenticator,
+    meter,
     log,
     metrics,
     workspace: config.workspace,
@@ -104,14 +108,17 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     await Promise.all(served.map(({ pooled }) => pooled[Symbol.asyncDispose]()));
   };
   try {
+    await meter.open();
     await service.app.listen({ host: config.host, port: config.port });
   } catch (error) {
     await disposeEngines();
+    await meter.close();
     throw error;
   }
   const drain = async (graceMs: number): Promise<void> => {
     await service.drain(graceMs);
     await disposeEngines();
+    await meter.close();
     await store.destroy();
   };
   const loaded = loadAtStart(served, pool);
@@ -144,6 +151,15 @@ async function authenticatorOver(
     stored,
     workspace,
     mayBeOpen: isLoopback(host) && adminKeys.length === 0,
+  });
+}
+
+function meterOver(store: Store, log: Log): StoredMeter {
+  return new StoredMeter({
+    store,
+    node: thisNode(),
+    now: Date.now,
+    report: (event, error) => (error === undefined ? log.warn(event) : log.error({ err: error }, event)),
   });
 }
 

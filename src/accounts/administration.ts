@@ -35,7 +35,9 @@ export type Action =
   | "keys.rotate"
   | "keys.delete"
   | "grants.add"
-  | "grants.remove";
+  | "grants.remove"
+  | "limits.set"
+  | "limits.remove";
 
 /**
  * Runs `work` while nobody else changes this workspace. Changes nothing when it throws.

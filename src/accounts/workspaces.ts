@@ -52,7 +52,7 @@ export async function renameWorkspace(administrator: Administrator, named: strin
 }
 
 /**
- * For good, with its grants. Throws `AccountFailure` when it has keys, disabled and expired ones included, unless they
+ * For good, with its grants and limits; what it used stays on record. Throws `AccountFailure` when it has keys, disabled and expired ones included, unless they
  * are to go with it.
  *
  * @param named its name or its id.
@@ -79,6 +79,9 @@ export async function deleteWorkspace(
       await record("keys.delete", key.id);
     }
     await transaction.deleteFrom("model_grants").where("workspace_id", "=", id).execute();
+    const limits = transaction.selectFrom("model_limits").select("id").where("workspace_id", "=", id);
+    await transaction.deleteFrom("limit_seconds").where("limit_id", "in", limits).execute();
+    await transaction.deleteFrom("model_limits").where("workspace_id", "=", id).execute();
     // Its name is free for another one.
     await transaction.updateTable("workspaces").set({ name: id, deleted_at_ms: atMs }).where("id", "=", id).execute();
     await record("workspaces.delete", id, { name });

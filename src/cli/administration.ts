@@ -34,7 +34,10 @@ export async function asAdministrator(
   const location = loadStoreLocation(flags);
   if (location.database === "memory") {
     const advice = "remove it to keep them in a file, or give the URL of a PostgreSQL database";
-    throw new CommandFailure(`\`database: memory\` keeps no keys, workspaces or grants; ${advice}`, EXIT.usage);
+    throw new CommandFailure(
+      `\`database: memory\` keeps no keys, workspaces, grants, limits or usage; ${advice}`,
+      EXIT.usage,
+    );
   }
   const store = await openStore(location);
   try {

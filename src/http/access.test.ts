@@ -123,6 +123,10 @@ const ADMIN_CALLS = [
   ["GET", "/admin/grants"],
   ["POST", "/admin/grants", { workspace: "team", models: ["n"] }],
   ["DELETE", "/admin/grants?workspace=team&models=m*"],
+  ["GET", "/admin/limits"],
+  ["POST", "/admin/limits", { workspace: "team", models: ["m"], requestsPerMinute: 1 }],
+  ["DELETE", "/admin/limits?workspace=team&models=m"],
+  ["GET", "/admin/usage"],
   ["GET", "/admin/audit"],
 ] as const;
 
@@ -313,7 +317,7 @@ async function send(
 }
 
 test("what is forbidden is told before what is wrong with the request, and after an unknown model", async () => {
-  const caller = { workspace: "ws", key: "key_1", mayCall: () => false };
+  const caller = { workspace: "ws", workspaceId: "ws", key: "key_1", mayCall: () => false };
   const authenticator = { isOpen: async () => false, authenticate: async () => caller };
   const { url, entry } = await serve(new ScriptedEngine(() => []), { authenticator });
 

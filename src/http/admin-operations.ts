@@ -12,6 +12,8 @@ import {
   type NewKey,
   rotateKey,
 } from "../accounts/keys.ts";
+import { changeLimits, type LimitChange, listLimits } from "../accounts/limits.ts";
+import { usage } from "../accounts/usage.ts";
 import {
   createWorkspace,
   DEFAULT_WORKSPACE,
@@ -115,6 +117,57 @@ export const ADMIN_OPERATIONS: readonly AdminOperation[] = [
   grantChange("DELETE", "Take grants back, as they were written; all of them or none", removeGrants),
   operation(
     "GET",
+    "/admin/limits",
+    "Limits, and what is taken of them now",
+    oneWorkspace,
+    adminAnswers.limits,
+    async (administrator, { workspace }) => ({ limits: await listLimits(administrator, workspace) }),
+  ),
+  operation(
+    "POST",
+    "/admin/limits",
+    "Bound what a workspace may use, one limit for each name or pattern",
+    adminInputs.limits,
+    adminAnswers.limits,
+    async (administrator, { workspace, models, ...figures }) => {
+      const set = Object.fromEntries(Object.entries(figures).filter(([, figure]) => figure !== undefined));
+      return changedLimits(
+        administrator,
+        workspace,
+        models.map((pattern) => ({ pattern, set })),
+      );
+    },
+  ),
+  operation(
+    "DELETE",
+    "/admin/limits",
+    "Take limits back, as they were written; all of them or none",
+    adminInputs.grants,
+    adminAnswers.limits,
+    async (administrator, { workspace, models }) =>
+      changedLimits(
+        administrator,
+        workspace,
+        models.map((pattern) => ({ pattern, remove: true })),
+      ),
+  ),
+  operation(
+    "GET",
+    "/admin/usage",
+    "Requests that have ended, and their tokens, summed up",
+    adminInputs.usage,
+    adminAnswers.usage,
+    async ({ store }, { by = "model", sinceMs, untilMs, workspace }) => {
+      const query = {
+        ...(sinceMs !== undefined && { sinceMs: Number(sinceMs) }),
+        ...(untilMs !== undefined && { untilMs: Number(untilMs) }),
+        ...(workspace !== undefined && { workspace }),
+      };
+      return { by, usage: await usage(store, { by, ...query }) };
+    },
+  ),
+  operation(
+    "GET",
     "/admin/audit",
     "The last changes, the newest first",
     adminInputs.audit,
@@ -157,6 +210,11 @@ function grantChange(method: "POST" | "DELETE", summary: string, make: typeof ad
     await make(administrator, input.workspace, input.models);
     return { grants: await listGrants(administrator.store, input.workspace) };
   });
+}
+
+async function changedLimits(administrator: Administrator, workspace: string, changes: readonly LimitChange[]) {
+  await changeLimits(administrator, workspace, changes);
+  return { limits: await listLimits(administrator, workspace) };
 }
 
 function shown({ id, secret, expiresAtMs }: NewKey): z.output<typeof adminAnswers.newKey> {

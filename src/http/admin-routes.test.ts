@@ -94,7 +94,32 @@ describe.each(STORES)("the administration API over %s", (_name, stores) => {
   });
 });
 
+test("limits are set, listed and removed, and usage is summed up", async () => {
+  const { url } = await serving(await freshLibsql());
+  await send(url, "POST", "/admin/workspaces", { name: "team" });
+  const figures = { requestsPerMinute: 60, concurrentRequests: 4 };
+
+  const set = await send(url, "POST", "/admin/limits", { workspace: "team", models: ["m", "qwen-*"], ...figures });
+  expect(set.json.limits).toMatchObject(
+    ["m", "qwen-*"].map((pattern) => ({ pattern, ...figures, tokensPerMinute: null })),
+  );
+  const less = { workspace: "team", models: ["m"], concurrentRequests: null };
+  expect((await send(url, "POST", "/admin/limits", less)).json.limits[0]).toMatchObject({
+    ...{ requestsPerMinute: 60, concurrentRequests: null },
+  });
+  const left = await send(url, "DELETE", "/admin/limits?workspace=team&models=m");
+  expect(left.json.limits).toMatchObject([{ pattern: "qwen-*" }]);
+  expect((await send(url, "GET", "/admin/usage?by=day&sinceMs=0")).json).toEqual({ by: "day", usage: [] });
+  await send(url, "DELETE", "/admin/workspaces/team");
+  expect((await send(url, "GET", "/admin/limits")).json).toEqual({ limits: [] });
+});
+
 test.each([
+  ["POST", "/admin/limits", { workspace: "default", models: ["m"] }, 400, null, "would bound nothing"],
+  ["POST", "/admin/limits", { workspace: "default", models: ["m"], monthlyTokens: 0 }, 400, "monthlyTokens", "from 1"],
+  ["DELETE", "/admin/limits?workspace=default&models=m", undefined, 400, null, "has no limit"],
+  ["GET", "/admin/usage?by=hour", undefined, 400, "by", "expected model, key, day or workspace"],
+  ["GET", "/admin/usage?sinceMs=-1", undefined, 400, "sinceMs", "expected epoch milliseconds"],
   ["POST", "/admin/keys", { label: 5 }, 400, "label", "label: expected a label"],
   ["POST", "/admin/keys", { expiresInMs: 0 }, 400, "expiresInMs", "from 1 to"],
   [

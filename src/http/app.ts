@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Meter } from "../accounts/meter.ts";
 import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
 import { ServiceError } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
@@ -31,6 +32,7 @@ export interface AppParts {
   /** Engines in service, each under the name that `answeredBy.id` of its cards carries. */
   readonly engines: () => readonly NamedEngine[];
   readonly authenticator: Authenticator;
+  readonly meter: Meter;
   readonly log: Log;
   readonly metrics: Metrics;
   /** What the workspace header calls the default workspace. Default: its own id. */
@@ -206,9 +208,9 @@ function registerRoutes(
     const { key, workspace } = request.caller;
     if (key !== undefined) Object.assign(request.record, { key, workspace });
   };
-  const { directory, log, metrics, engines, version, workspace = DEFAULT_WORKSPACE } = parts;
+  const { directory, meter, log, metrics, engines, version, workspace = DEFAULT_WORKSPACE } = parts;
   for (const { path, protocol } of parts.routes) {
-    continuationRoute(app, { directory, limits, calls, log, metrics, now }, path, protocol, guard);
+    continuationRoute(app, { directory, limits, calls, meter, log, metrics, now }, path, protocol, guard);
     refuseOtherMethods(app, path, ["POST"]);
   }
   modelRoutes(app, { directory, engines, guard, createdSeconds: Math.floor(now() / 1000) });

@@ -4,6 +4,9 @@ import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
 import { ServiceError } from "../errors.ts";
 import { bearerToken, keyring, type NamedKey, wrongKey } from "./keyring.ts";
 
+/** Before the label of a key of the configuration, which has no id: no id of a stored key begins like this. */
+const CONFIGURED_KEY = "config:";
+
 /** Decides who calls (contract 6.1, steps 2 and 3). */
 export interface Authenticator {
   /** Nobody needs a key at this moment. Such a server listens on loopback only and looks at the `Host` header. */
@@ -15,8 +18,12 @@ export interface Authenticator {
 export interface Caller {
   /** Id of the workspace the call runs in, as the workspace header names it. */
   readonly workspace: string;
+  /** The same as the store has it. */
+  readonly workspaceId: string;
   /** What the log calls the key; absent: none was needed. */
   readonly key?: string;
+  /** What the account of usage calls it. */
+  readonly keyId?: string;
   /** Contract 6.1, step 8. */
   mayCall(model: string): boolean;
 }
@@ -35,16 +42,17 @@ export interface KnownKeys {
 /** Keys of the configuration beside those in the store; as long as there never was any, a server that may be is open. */
 export function authenticatorFor({ configured, stored, workspace, mayBeOpen }: KnownKeys): Authenticator {
   const labelOf = keyring(configured);
-  const everything = { workspace, mayCall: () => true };
+  const everything = { workspace, workspaceId: DEFAULT_WORKSPACE, mayCall: () => true };
 
   const isOpen = async (): Promise<boolean> => mayBeOpen && configured.length === 0 && !(await stored.hasAny());
   const find = async (presented: string): Promise<Caller | undefined> => {
     const label = labelOf(presented);
-    if (label !== undefined) return { ...everything, key: label };
+    if (label !== undefined) return { ...everything, key: label, keyId: `${CONFIGURED_KEY}${label}` };
     const key = await stored.find(presented);
     if (key === undefined) return undefined;
     const id = key.workspaceId === DEFAULT_WORKSPACE ? workspace : key.workspaceId;
-    return { workspace: id, key: key.id, mayCall: (model) => key.mayCall(model) };
+    const { workspaceId } = key;
+    return { workspace: id, workspaceId, key: key.id, keyId: key.id, mayCall: (model) => key.mayCall(model) };
   };
   const authenticate = async (headers: IncomingHttpHeaders): Promise<Caller> => {
     // Any or no `Authorization`, any or no workspace header.

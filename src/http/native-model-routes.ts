@@ -74,7 +74,7 @@ function callerOrAdministrator(parts: NativeModelParts) {
     if (administrator === undefined) return parts.guard(request);
     const named = namedWorkspace(request, parts);
     const mayCall = await grantedTo(administrator.store, named).catch(hideWorkspace);
-    request.caller = { workspace: named, key: administrator.actor, mayCall };
+    request.caller = { workspace: named, workspaceId: named, key: administrator.actor, mayCall };
     request.record.key = administrator.actor;
   };
 }

@@ -39,6 +39,7 @@ const ERRORS: readonly (readonly [status: string, description: string])[] = [
   ["404", "The model does not exist, or does not belong to this route"],
   ["409", "What is there already stands against the change; nothing has changed"],
   ["413", "The body is too large"],
+  ["429", "The workspace has used up a limit; see `Retry-After`, which a monthly budget does not have"],
   ["500", "Internal error, or the time limit passed before anything was generated"],
   ["503", "The model is not available, the queue is full, or the server is shutting down; see `Retry-After`"],
 ];
@@ -194,7 +195,7 @@ function healthPaths(): Json {
 }
 
 function errorResponse(status: string, description: string, schema: Json): Json {
-  const names: HeaderName[] = status === "503" ? ["RequestId", "RetryAfter"] : ["RequestId"];
+  const names: HeaderName[] = ["429", "503"].includes(status) ? ["RequestId", "RetryAfter"] : ["RequestId"];
   return { description, headers: answerHeaders(...names), content: json(schema) };
 }
 

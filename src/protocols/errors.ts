@@ -110,6 +110,22 @@ function bothWires(code: string, message: Message): Pick<Spelling, "native" | "o
   return { native: { code, message }, openAi: { code, type: code, message, hasId: true } };
 }
 
+/** Refused by the gateway, so without an `id`. */
+function limited(nativeCode: string, nativeMessage: string, code: string, message: string) {
+  return {
+    native: { code: nativeCode, message: nativeMessage },
+    openAi: { code, type: code, message, hasId: false },
+  } as const;
+}
+
+const REQUEST_LIMIT = "You have exceeded your current request limit.";
+const QUOTA_EXCEEDED = limited(
+  "Throttling.AllocationQuota",
+  "Allocated quota exceeded, please increase your quota limit.",
+  "insufficient_quota",
+  "You exceeded your current quota, please check your plan and billing details.",
+);
+
 const BAD_PARAMETER = {
   native: { code: "InvalidParameter" },
   openAi: { code: "invalid_parameter_error", hasId: true },
@@ -180,6 +196,15 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
     openAi: { code: "access_denied", type: "access_denied", hasId: true },
   },
   unsupported_input: { ...BAD_PARAMETER, isAlgorithm: true },
+  request_rate_exceeded: limited(
+    "Throttling.RateQuota",
+    "Requests rate limit exceeded, please try again later.",
+    "limit_requests",
+    REQUEST_LIMIT,
+  ),
+  concurrency_exceeded: limited("Throttling", "Requests throttling triggered.", "limit_requests", REQUEST_LIMIT),
+  token_rate_exceeded: QUOTA_EXCEEDED,
+  budget_exceeded: QUOTA_EXCEEDED,
   model_unavailable: bothWires("ModelUnavailable", unavailable),
   queue_full: bothWires("ModelServingError", OVERLOADED),
   shutting_down: {

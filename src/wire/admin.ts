@@ -28,6 +28,19 @@ const models = z
   .describe("Names, or patterns in which `*` stands for any text");
 const name = line("a name").describe("1 to 30 characters");
 
+/** Far beyond any use, and below 2^53. */
+const MOST_FIGURE = 1_000_000_000_000;
+
+const figure = integer("a number, or null for no bound,", 1, MOST_FIGURE)
+  .nullish()
+  .describe("null: no bound; absent: as before");
+
+/** In a query. */
+const instantText = z
+  .string({ error: "expected one instant" })
+  .regex(/^\d{1,14}$/, { error: "expected epoch milliseconds" })
+  .optional();
+
 export const adminInputs = {
   none: z.strictObject({}),
   workspaceCreation: z.strictObject({ name }).meta({ id: "WorkspaceCreation" }),
@@ -55,6 +68,28 @@ export const adminInputs = {
       .describe("Time for which the old key stays valid, never longer than before; absent: a day"),
   }),
   grants: z.strictObject({ workspace, models }),
+  limits: z
+    .strictObject({
+      ...{ workspace, models },
+      requestsPerMinute: figure,
+      tokensPerMinute: figure.describe("Prompt and answer together; null: no bound; absent: as before"),
+      concurrentRequests: figure,
+      monthlyTokens: figure.describe("Per calendar month, UTC; null: no bound; absent: as before"),
+      smoothed: z
+        .boolean({ error: "expected true or false" })
+        .optional()
+        .describe("Every second may have a sixtieth of the minute's"),
+    })
+    .meta({ id: "LimitChange" }),
+  usage: z.strictObject({
+    by: z
+      .enum(["model", "key", "day", "workspace"], { error: "expected model, key, day or workspace" })
+      .optional()
+      .describe("What to sum up by; absent: model"),
+    sinceMs: instantText.describe("Epoch milliseconds; absent: from the beginning"),
+    untilMs: instantText.describe("Epoch milliseconds; absent: until now"),
+    workspace: workspace.optional().describe("The only one that counts; absent: all"),
+  }),
   audit: z.strictObject({
     last: z
       .string({ error: "expected one number" })
@@ -97,6 +132,29 @@ const auditRecord = z
   })
   .meta({ id: "AuditRecord" });
 
+const bound = z.int().nullable();
+
+const limitEntry = z
+  .object({
+    ...{ id: z.string(), workspaceId: z.string(), workspace: z.string(), pattern: z.string() },
+    ...{ requestsPerMinute: bound, tokensPerMinute: bound, concurrentRequests: bound, monthlyTokens: bound },
+    smoothed: z.boolean(),
+    ...{ createdAtMs: instant, changedAtMs: instant },
+    running: z.int().describe("Requests that are running now"),
+    tokensThisMonth: z.int(),
+  })
+  .meta({ id: "Limit" });
+
+const usageSum = z
+  .object({
+    of: z.string().nullable().describe("Model, id of a key (null: none was needed) or of a workspace, or day"),
+    name: z.string().optional().describe("Label of the key, or name of the workspace"),
+    requests: z.int(),
+    estimates: z.int().describe("Requests that were cut, or whose node crashed"),
+    ...{ promptTokens: z.int(), cachedPromptTokens: z.int(), completionTokens: z.int() },
+  })
+  .meta({ id: "UsageSum" });
+
 export const adminAnswers = {
   workspace: workspaceEntry,
   workspaces: z.object({ workspaces: z.array(workspaceEntry) }).meta({ id: "Workspaces" }),
@@ -111,5 +169,7 @@ export const adminAnswers = {
   keys: z.object({ keys: z.array(keyEntry) }).meta({ id: "Keys" }),
   keyChanged: z.object({ id: z.string(), change: z.enum(["disable", "enable", "delete"]) }).meta({ id: "KeyChanged" }),
   grants: z.object({ grants: z.array(grantEntry) }).meta({ id: "Grants" }),
+  limits: z.object({ limits: z.array(limitEntry) }).meta({ id: "Limits" }),
+  usage: z.object({ by: z.string(), usage: z.array(usageSum) }).meta({ id: "UsageSums" }),
   audit: z.object({ records: z.array(auditRecord) }).meta({ id: "AuditRecords" }),
 };
