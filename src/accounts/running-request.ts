@@ -4,7 +4,7 @@ import type { Counts, Ending, Progress } from "./reservations.ts";
 
 /** What keeps the account for a request. None of its functions rejects. */
 export interface Keeper {
-  /** Writes the counts as they are now. */
+  /** Resolves when the counts as they are now have been written. */
   write(request: RunningRequest): Promise<void>;
   record(request: RunningRequest, ending: Ending): Promise<void>;
   forget(request: RunningRequest): Promise<void>;
@@ -40,7 +40,6 @@ export class RunningRequest implements Reservation {
   async accepted(promptTokens: number): Promise<void> {
     this.#promptTokens = promptTokens;
     this.#reservedForPrompt = 0;
-    await this.written();
     await this.#keeper.write(this);
   }
 
