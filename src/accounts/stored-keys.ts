@@ -86,8 +86,10 @@ export class StoredKeys implements KeyLookup {
     answer.catch(() => this.#remembered.delete(name));
     this.#remembered.delete(name); // to the end of the row
     this.#remembered.set(name, { sinceMs: this.#now(), answer });
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size > MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
+    if (this.#remembered.size > MAX_REMEMBERED) {
+      const [oldest] = this.#remembered.keys();
+      if (oldest !== undefined) this.#remembered.delete(oldest);
+    }
     return answer;
   }
 

@@ -164,7 +164,7 @@ async function keysIn(ada: Administrator, clock: { nowMs: number }) {
 }
 
 /** Who may call nothing still sees that. */
-function refusalOfLists({ models, refusal }: Case): Refusal | undefined {
+function refusalOfLists({ models, refusal }: Pick<Case, "models" | "refusal">): Refusal | undefined {
   return models === undefined ? refusal : undefined;
 }
 
