@@ -11,6 +11,8 @@ export const ERRORS = {
   workspace_denied: { status: 403 },
   model_denied: { status: 403 },
   host_denied: { status: 403 },
+  /** Only an administrator may. */
+  admin_denied: { status: 403 },
   // what is asked for
   not_found: { status: 404 },
   method_not_allowed: { status: 405 },
@@ -24,9 +26,18 @@ export const ERRORS = {
   /** Contract 6.5: the `seed` messages of the OpenAI-shaped routes have a code of their own. */
   invalid_value: { status: 400 },
   thinking_not_supported: { status: 400 },
+  /** The service documents it, this server does not offer it. */
+  unsupported_operation: { status: 400 },
   async_not_supported: { status: 403 },
   /** The engine or the weights cannot do it; the message names what can. */
   unsupported_input: { status: 400 },
+  /** What is there already stands against it. */
+  conflict: { status: 409 },
+  // how much is asked for (contract 6.3, 429)
+  request_rate_exceeded: { status: 429 },
+  concurrency_exceeded: { status: 429 },
+  token_rate_exceeded: { status: 429 },
+  budget_exceeded: { status: 429 },
   // what keeps us from answering
   model_unavailable: { status: 503 },
   queue_full: { status: 503 },

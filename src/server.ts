@@ -1,6 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { thisNode } from "./accounts/nodes.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
+import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
@@ -86,13 +88,17 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
+  const meter = meterOver(store, log);
   const service = await createApp({
     directory: directoryOf(served, config),
     routes: routes(),
     engines: () => named,
     authenticator,
+    meter,
     log,
     metrics,
+    workspace: config.workspace,
+    administration: { store, now: Date.now, keys: config.adminKeys },
     corsOrigins: config.corsOrigins,
     limits: config.limits,
     version: VERSION,
@@ -102,14 +108,17 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     await Promise.all(served.map(({ pooled }) => pooled[Symbol.asyncDispose]()));
   };
   try {
+    await meter.open();
     await service.app.listen({ host: config.host, port: config.port });
   } catch (error) {
     await disposeEngines();
+    await meter.close();
     throw error;
   }
   const drain = async (graceMs: number): Promise<void> => {
     await service.drain(graceMs);
     await disposeEngines();
+    await meter.close();
     await store.destroy();
   };
   const loaded = loadAtStart(served, pool);
@@ -128,16 +137,30 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
 /** An open server answers everybody who reaches it, so without keys only this machine may reach it (contract 6.1). */
 async function authenticatorOver(
   store: Store,
-  { host, apiKeys, workspace }: Pick<Config, "host" | "apiKeys" | "workspace">,
+  { host, apiKeys, adminKeys, workspace }: Pick<Config, "host" | "apiKeys" | "adminKeys" | "workspace">,
 ): Promise<Authenticator> {
   const stored = new StoredKeys(store, Date.now);
-  if (!isLoopback(host) && apiKeys.length === 0 && !(await stored.hasAny())) {
+  if (!isLoopback(host) && apiKeys.length + adminKeys.length === 0 && !(await stored.hasAny())) {
     const message =
       `"${host}" can be reached from other machines, and without keys everybody who reaches it may use the models; ` +
       "create one with `continuo keys create`, set CONTINUO_API_KEY or `api_keys:`, or listen on 127.0.0.1";
     throw new ConfigError([{ where: "host", field: "", message }]);
   }
-  return authenticatorFor({ configured: apiKeys, stored, workspace, isLoopback: isLoopback(host) });
+  return authenticatorFor({
+    configured: apiKeys,
+    stored,
+    workspace,
+    mayBeOpen: isLoopback(host) && adminKeys.length === 0,
+  });
+}
+
+function meterOver(store: Store, log: Log): StoredMeter {
+  return new StoredMeter({
+    store,
+    node: thisNode(),
+    now: Date.now,
+    report: (event, error) => (error === undefined ? log.warn(event) : log.error({ err: error }, event)),
+  });
 }
 
 /** Configured weights, and the engine that others see. */

@@ -2,7 +2,7 @@ import type { Selectable } from "kysely";
 import type { ApiKeyRow, Store } from "../db/schema.ts";
 import { type Administrator, type Change, changeWorkspace } from "./administration.ts";
 import { AccountFailure } from "./failure.ts";
-import { digestOf, looksLikeSecret, newId, newSecret } from "./secret.ts";
+import { containsSecret, digestOf, looksLikeSecret, newId, newSecret } from "./secret.ts";
 import { findWorkspace } from "./workspaces.ts";
 
 /** What is known about a key; not the key. */
@@ -32,6 +32,9 @@ export interface NewKey {
 /** Contract 7.1. Expired keys do not count: nothing makes them valid again. */
 const MAX_KEYS = 20;
 
+/** Milliseconds for which a rotated key stays valid unless told otherwise. */
+export const DEFAULT_OVERLAP_MS = 86_400_000;
+
 const MAX_LABEL_LENGTH = 100;
 
 const ENDING_LENGTH = 4;
@@ -46,7 +49,7 @@ export async function createKey(
   const workspace = await findWorkspace(administrator.store, wanted.workspace);
   return changeWorkspace(administrator, workspace.id, async (change) => {
     if (expiresAtMs !== undefined && expiresAtMs <= change.atMs) {
-      throw new AccountFailure("expected an expiry in the future", "usage");
+      throw new AccountFailure("expected an expiry in the future", "usage", "expiresInMs");
     }
     const fresh = await insertKey(change, {
       workspace_id: workspace.id,
@@ -69,7 +72,7 @@ export async function listKeys(
     .innerJoin("workspaces", "workspaces.id", "api_keys.workspace_id")
     .selectAll("api_keys")
     .select("name")
-    .where("deleted_at_ms", "is", null)
+    .where("api_keys.deleted_at_ms", "is", null)
     .$if(id !== undefined, (query) => query.where("workspace_id", "=", id ?? ""))
     .orderBy("name")
     .orderBy("api_keys.created_at_ms")
@@ -177,6 +180,7 @@ async function findKey(store: Store, id: string): Promise<Selectable<ApiKeyRow>>
     throw new AccountFailure(
       "expected the id of a key, such as key_abc…, not the key itself; `continuo keys list` shows the ids",
       "usage",
+      "id",
     );
   }
   const row = await store
@@ -188,7 +192,8 @@ async function findKey(store: Store, id: string): Promise<Selectable<ApiKeyRow>>
   if (row !== undefined) return row;
   throw new AccountFailure(
     `there is no key with the id ${JSON.stringify(id)}; \`continuo keys list\` shows them all`,
-    "usage",
+    "missing",
+    "id",
   );
 }
 
@@ -213,7 +218,6 @@ function stateOf({ expires_at_ms, disabled_at_ms }: Selectable<ApiKeyRow>, nowMs
 
 function checkLabel(label: string | undefined): void {
   if (label === undefined) return;
-  if (label !== "" && [...label].length <= MAX_LABEL_LENGTH && !/\p{C}/u.test(label) && !/sk-[0-9a-f]{32}/.test(label))
-    return;
-  throw new AccountFailure(`expected a label of 1 to ${MAX_LABEL_LENGTH} characters that is no key`, "usage");
+  if (label !== "" && [...label].length <= MAX_LABEL_LENGTH && !/\p{C}/u.test(label) && !containsSecret(label)) return;
+  throw new AccountFailure(`expected a label of 1 to ${MAX_LABEL_LENGTH} characters that is no key`, "usage", "label");
 }

@@ -1,8 +1,10 @@
+import { containsSecret } from "./secret.ts";
+
 /** The names of models that a grant is about: `*` stands for any text, also none; everything else for itself. */
 
-/** True when a text can be a pattern: like a model's name, 1 to 200 characters without blanks. */
+/** True when a text can be a pattern: like a model's name, 1 to 200 characters without blanks, and no key. */
 export function isPattern(text: string): boolean {
-  return /^[^\s\p{C}]{1,200}$/u.test(text);
+  return /^[^\s\p{C}]{1,200}$/u.test(text) && !containsSecret(text);
 }
 
 /** True when the whole name fits. Takes time in proportion to the lengths multiplied, whatever the pattern. */

@@ -13,6 +13,16 @@ export function looksLikeSecret(text: string): boolean {
   return SHAPE.test(text);
 }
 
+/** True when one of our keys stands somewhere in a text. */
+export function containsSecret(text: string): boolean {
+  return withoutSecrets(text) !== text;
+}
+
+/** The same text with what looks like one of our keys made unreadable. */
+export function withoutSecrets(text: string): string {
+  return text.replaceAll(/sk-[0-9a-f]{32}/g, "sk-…");
+}
+
 /** What is kept of a key. */
 export function digestOf(secret: string): Buffer {
   return createHash("sha256").update(secret).digest();

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import type { Selectable } from "kysely";
+import type { CompiledQuery, Selectable } from "kysely";
 import { StoreFailure } from "../db/failure.ts";
 import type { ApiKeyRow, Store } from "../db/schema.ts";
 import { ServiceError } from "../errors.ts";
@@ -16,7 +16,7 @@ export interface StoredKey {
 
 /** What a server asks about the keys in its store. */
 export interface KeyLookup {
-  /** False until the first key is created, and after the last one is deleted. */
+  /** False until the first key is created; deleting the last one does not open the doors again. */
   hasAny(): Promise<boolean>;
   /** Undefined: unknown, disabled or deleted, which nobody outside can tell apart. Throws `expired_api_key`. */
   find(secret: string): Promise<StoredKey | undefined>;
@@ -38,9 +38,13 @@ interface Believed<T> {
 
 type Verified = Pick<StoredKey, "id" | "workspaceId" | "mayCall"> & { readonly expiresAtMs: number | null };
 
+/** A key, and one grant of its workspace. */
+type LookedUp = Selectable<ApiKeyRow> & { readonly pattern: string | null };
+
 /** The keys in a store, each remembered for moments, so that not every call is a query. */
 export class StoredKeys implements KeyLookup {
   readonly #store: Store;
+  readonly #lookUp: CompiledQuery<LookedUp>;
   readonly #now: () => number;
   /** By digest, in hex; the oldest first. Unknown keys are not among them. */
   readonly #remembered = new Map<string, Believed<Verified | undefined>>();
@@ -49,6 +53,7 @@ export class StoredKeys implements KeyLookup {
   /** @param now epoch milliseconds. */
   constructor(store: Store, now: () => number) {
     this.#store = store;
+    this.#lookUp = lookUpIn(store);
     this.#now = now;
   }
 
@@ -81,8 +86,10 @@ export class StoredKeys implements KeyLookup {
     answer.catch(() => this.#remembered.delete(name));
     this.#remembered.delete(name); // to the end of the row
     this.#remembered.set(name, { sinceMs: this.#now(), answer });
-    const [oldest] = this.#remembered.keys();
-    if (this.#remembered.size > MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest);
+    if (this.#remembered.size > MAX_REMEMBERED) {
+      const [oldest] = this.#remembered.keys();
+      if (oldest !== undefined) this.#remembered.delete(oldest);
+    }
     return answer;
   }
 
@@ -94,23 +101,24 @@ export class StoredKeys implements KeyLookup {
   async #queryAny(): Promise<boolean> {
     const row = await this.#store
       .selectFrom("api_keys")
-      .select("id")
-      .where("deleted_at_ms", "is", null)
+      .select("id") // also of deleted ones: their rows stay
       .limit(1)
       .executeTakeFirst();
     return row !== undefined;
   }
 
   async #query(digest: Buffer): Promise<Verified | undefined> {
-    const row = await this.#store
-      .selectFrom("api_keys")
-      .selectAll()
-      .where("digest", "=", digest.toString("hex"))
-      .executeTakeFirst();
+    const { rows } = await this.#store.executeQuery<LookedUp>({
+      ...this.#lookUp,
+      parameters: [digest.toString("hex")],
+    });
+    const [row] = rows;
     if (row === undefined || !timingSafeEqual(Buffer.from(row.digest, "hex"), digest)) return undefined;
     if (row.disabled_at_ms !== null || row.deleted_at_ms !== null) return undefined;
     await this.#noteUse(row).catch(forgiveStore);
-    const mayCall = await this.#grantsOf(row.workspace_id);
+    const patterns = rows.flatMap(({ pattern }) => (pattern === null ? [] : [pattern]));
+    const mayCall = (model: string): boolean =>
+      row.workspace_id === DEFAULT_WORKSPACE || patterns.some((pattern) => fits(pattern, model));
     return { id: row.id, workspaceId: row.workspace_id, mayCall, expiresAtMs: row.expires_at_ms };
   }
 
@@ -120,17 +128,20 @@ export class StoredKeys implements KeyLookup {
     if (last_used_at_ms !== null && nowMs - last_used_at_ms < NOTE_USE_EVERY_MS) return;
     await this.#store.updateTable("api_keys").set({ last_used_at_ms: nowMs }).where("id", "=", id).execute();
   }
+}
 
-  async #grantsOf(workspaceId: string): Promise<StoredKey["mayCall"]> {
-    if (workspaceId === DEFAULT_WORKSPACE) return () => true;
-    const grants = await this.#store
-      .selectFrom("model_grants")
-      .select("pattern")
-      .where("workspace_id", "=", workspaceId)
-      .execute();
-    const patterns = grants.map(({ pattern }) => pattern);
-    return (model) => patterns.some((pattern) => fits(pattern, model));
-  }
+/**
+ * The key with some digest, once for each grant of its workspace. Every caller waits for this, so it is one query, and
+ * built only once; its one parameter is the digest.
+ */
+function lookUpIn(store: Store): CompiledQuery<LookedUp> {
+  return store
+    .selectFrom("api_keys")
+    .leftJoin("model_grants", "model_grants.workspace_id", "api_keys.workspace_id")
+    .selectAll("api_keys")
+    .select("model_grants.pattern")
+    .where("digest", "=", "")
+    .compile();
 }
 
 /** A call is worth more than the note about it: a full disk must not keep callers out. */

@@ -6,7 +6,7 @@ import { loadStoreLocation } from "../config/load.ts";
 import { openStore, placeOf } from "../db/open.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
 import { aligned, jsonText } from "./listing.ts";
-import { outputTo } from "./terminal.ts";
+import { outputTo, say } from "./terminal.ts";
 
 export interface AdministrationFlags {
   readonly json?: boolean;
@@ -34,7 +34,10 @@ export async function asAdministrator(
   const location = loadStoreLocation(flags);
   if (location.database === "memory") {
     const advice = "remove it to keep them in a file, or give the URL of a PostgreSQL database";
-    throw new CommandFailure(`\`database: memory\` keeps no keys, workspaces or grants; ${advice}`, EXIT.usage);
+    throw new CommandFailure(
+      `\`database: memory\` keeps no keys, workspaces, grants, limits or usage; ${advice}`,
+      EXIT.usage,
+    );
   }
   const store = await openStore(location);
   try {
@@ -53,4 +56,10 @@ export async function print(
   const output = outputTo(process.stdout);
   await output.write(flags.json === true ? jsonText(json) : aligned(rows));
   output.end();
+}
+
+/** @param text what was done, a sentence without its full stop, for people. @param json the same for programs. */
+export async function tell(flags: AdministrationFlags, text: string, json: unknown): Promise<void> {
+  if (flags.json === true) await print(flags, [], json);
+  else say(`${text}.`);
 }

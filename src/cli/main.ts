@@ -19,6 +19,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   keys: async () => (await import("./commands/keys.ts")).addKeysCommand,
   workspaces: async () => (await import("./commands/workspaces.ts")).addWorkspacesCommand,
   grants: async () => (await import("./commands/grants.ts")).addGrantsCommand,
+  limits: async () => (await import("./commands/limits.ts")).addLimitsCommand,
+  usage: async () => (await import("./commands/usage.ts")).addUsageCommand,
   audit: async () => (await import("./commands/audit.ts")).addAuditCommand,
   engine: async () => (await import("./commands/engine.ts")).addEngineCommand,
   doctor: async () => (await import("./commands/doctor.ts")).addDoctorCommand,
@@ -55,7 +57,7 @@ function report(error: unknown): number {
   }
   if (error instanceof ModelFailure || error instanceof AccountFailure) {
     say(`continuo: ${error.message}`);
-    return EXIT[error.kind];
+    return EXIT[error.kind === "missing" ? "usage" : error.kind];
   }
   if (error instanceof ServiceError || error instanceof StoreFailure) {
     say(`continuo: ${error.message}`);

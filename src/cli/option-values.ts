@@ -37,3 +37,14 @@ export function duration(text: string): number {
   }
   return parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (UNIT_MS[unit] ?? 0), 0);
 }
+
+/** A date, at its beginning in UTC, or a time with its offset from UTC. */
+const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** For commander: epoch milliseconds of `2026-01-31`, `2026-01-31T12:00Z` or, counted back from now, `30d`. */
+export function instant(text: string): number {
+  if (/^(\d{1,6}[smhd])+$/.test(text)) return Date.now() - duration(text);
+  const epochMs = INSTANT.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(epochMs)) return epochMs;
+  throw new InvalidArgumentError("Expected a time such as 2026-01-31, 2026-01-31T12:00Z or 30d.");
+}

@@ -23,6 +23,7 @@ export function crossCheck(
     ...checkAliases(config),
     ...checkDefault(config),
     ...checkLayouts(config),
+    ...checkAdminKeys(config),
   ];
   return findings.map(({ path, message }) => ({ where: where(path), field: path.join("."), message }));
 }
@@ -91,6 +92,15 @@ function checkDefault(config: ConfigFile): Finding[] {
     ...Object.values(config.models).flatMap(({ aliases }) => aliases ?? []),
   ];
   return known.includes(config.default) ? [] : [{ path: ["default"], message: unknownModel(config.default, known) }];
+}
+
+/** Whoever is trusted to call models must not be able to make keys. */
+function checkAdminKeys(config: ConfigFile): Finding[] {
+  const calling = new Set(config.api_keys.map(({ key }) => key));
+  const message = "this key is among `api_keys` too; a key either administers or calls models, so choose another";
+  return config.admin_keys.flatMap(({ key }, index) =>
+    calling.has(key) ? [{ path: ["admin_keys", index], message }] : [],
+  );
 }
 
 function checkLayouts(config: ConfigFile): Finding[] {

@@ -4,7 +4,7 @@ import type { HttpLimits } from "../http/limits.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
 export interface Config {
-  /** Address to listen on; a loopback address unless there are keys, here or in the database. */
+  /** Address to listen on; a loopback address unless there are keys of either kind, here or in the database. */
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -14,6 +14,8 @@ export interface Config {
   readonly database?: string;
   /** Keys that may call, besides those in the database. */
   readonly apiKeys: readonly ApiKey[];
+  /** Keys that may change keys, workspaces and grants over HTTP, and call no model. */
+  readonly adminKeys: readonly ApiKey[];
   /** Id of the default workspace, to which the keys above belong. */
   readonly workspace: string;
   /** Only mapped names are answered; without it every catalogue name has a stand-in. */

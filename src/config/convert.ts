@@ -1,5 +1,5 @@
 import type { FimLayout } from "../continuation/fim.ts";
-import type { Config, LimitsConfig, MemoryBudget, ModelConfig } from "./config.ts";
+import type { ApiKey, Config, LimitsConfig, MemoryBudget, ModelConfig } from "./config.ts";
 import type { ConfigFile, ModelEntry } from "./schema.ts";
 
 /**
@@ -21,7 +21,8 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
     port: file.port,
     dataDir: file.data_dir ?? defaultDataDir,
     ...(file.database === undefined ? {} : { database: file.database }),
-    apiKeys: file.api_keys.map(({ key, label }, index) => ({ key, label: label ?? `key ${index + 1}` })),
+    apiKeys: labelled(file.api_keys),
+    adminKeys: labelled(file.admin_keys),
     workspace: file.workspace,
     strict: file.strict,
     ...(defaultModel === undefined ? {} : { defaultModel }),
@@ -34,6 +35,10 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
     corsOrigins: file.cors_origins,
     logLevel: file.log_level,
   };
+}
+
+function labelled(keys: ConfigFile["api_keys"]): readonly ApiKey[] {
+  return keys.map(({ key, label }, index) => ({ key, label: label ?? `key ${index + 1}` }));
 }
 
 function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, deterministic: boolean): ModelConfig[] {

@@ -46,7 +46,7 @@ function knownKeys(root: SchemaNode, path: Path): readonly string[] {
 
 function withFound(message: string, path: Path, raw: unknown): string {
   // Keys and passwords are secrets: what stands in their place is never repeated.
-  if (path[0] === "api_keys" || path[0] === "database" || !message.startsWith("expected")) return message;
+  if (SECRET.has(String(path[0])) || !message.startsWith("expected")) return message;
   return `${message}, found ${shown(valueAt(raw, path))}`;
 }
 
@@ -55,6 +55,9 @@ function valueAt(raw: unknown, path: Path): unknown {
   for (const step of path) value = (value as Record<string | number, unknown> | null | undefined)?.[step];
   return value;
 }
+
+/** Top-level keys. */
+const SECRET: ReadonlySet<string> = new Set(["api_keys", "admin_keys", "database"]);
 
 /** Longest value repeated in a message, UTF-16 units. */
 const MAX_SHOWN = 60;

@@ -157,12 +157,13 @@ function normalized(document: unknown, directory: string, { home }: Surroundings
     return isMapping(entry) && "file" in entry ? { ...entry, file: absolute(entry["file"]) } : entry;
   };
   const key = (entry: unknown): unknown => (typeof entry === "string" ? { key: entry } : entry);
-  const { models, api_keys: keys, data_dir: dataDir } = value;
+  const { models, api_keys: keys, admin_keys: adminKeys, data_dir: dataDir } = value;
   return {
     ...value,
     ...(dataDir === undefined ? {} : { data_dir: absolute(dataDir) }),
     ...(isMapping(models) ? { models: mapValues(models, model) } : {}),
     ...(Array.isArray(keys) ? { api_keys: keys.map(key) } : {}),
+    ...(Array.isArray(adminKeys) ? { admin_keys: adminKeys.map(key) } : {}),
   };
 }
 

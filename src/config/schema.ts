@@ -146,6 +146,9 @@ export const configSchema = z.strictObject(
     api_keys: list(apiKey, "keys")
       .default([])
       .describe("Keys besides those in the database, for the default workspace."),
+    admin_keys: list(apiKey, "keys")
+      .default([])
+      .describe("Keys for the administration API; they call no model. Without any it refuses everybody."),
     workspace: text("a workspace id").default("default").describe("Id of the default workspace."),
     strict: flag().default(false).describe("No stand-ins: a name without a mapping answers 503."),
     default: text("the name of a model")

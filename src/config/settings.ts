@@ -66,6 +66,10 @@ export function settingsFrom(flags: Flags, surroundings: Surroundings): Settings
   const key = variable("CONTINUO_API_KEY");
   put(top, "api_keys", "CONTINUO_API_KEY", key === undefined ? undefined : [{ key, label: "CONTINUO_API_KEY" }]);
 
+  const adminKey = variable("CONTINUO_ADMIN_KEY");
+  const adminKeys = adminKey === undefined ? undefined : [{ key: adminKey, label: "CONTINUO_ADMIN_KEY" }];
+  put(top, "admin_keys", "CONTINUO_ADMIN_KEY", adminKeys);
+
   put(top, "memory_budget", "CONTINUO_MEMORY_BUDGET", variable("CONTINUO_MEMORY_BUDGET"));
   put(top, "keep_alive", "CONTINUO_KEEP_ALIVE", variable("CONTINUO_KEEP_ALIVE"));
   put(top, "engine", "CONTINUO_ENGINE", variable("CONTINUO_ENGINE"));

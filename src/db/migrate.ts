@@ -1,11 +1,15 @@
 import { type Migration, Migrator } from "kysely";
 import { StoreFailure } from "./failure.ts";
 import { up as accounts } from "./migrations/0001-accounts.ts";
+import { up as limitsAndUsage } from "./migrations/0002-limits-and-usage.ts";
+import { up as deletedWorkspaces } from "./migrations/0003-deleted-workspaces.ts";
 import type { Store } from "./schema.ts";
 
 /** In order. One that was released never changes. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-accounts": { up: accounts },
+  "0002-limits-and-usage": { up: limitsAndUsage },
+  "0003-deleted-workspaces": { up: deletedWorkspaces },
 };
 
 /**

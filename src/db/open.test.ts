@@ -18,7 +18,13 @@ function folder(): string {
   return path;
 }
 
-const workspace = (id: string) => ({ id, name: id, created_at_ms: 1_790_000_000_000, changed_at_ms: 0 });
+const workspace = (id: string) => ({
+  id,
+  name: id,
+  created_at_ms: 1_790_000_000_000,
+  changed_at_ms: 0,
+  deleted_at_ms: null,
+});
 
 const names = async (store: Store) => {
   const rows = await store.selectFrom("workspaces").select("name").orderBy("name").execute();

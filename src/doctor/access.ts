@@ -6,13 +6,13 @@ import { type Finding, ok, warning } from "./finding.ts";
 const LONG_KEY = 16;
 
 /** Who may call: the address against the keys of the configuration. Those in the database are not looked at. */
-export function examineAccess({ host, apiKeys }: Pick<Config, "host" | "apiKeys">): Finding {
+export function examineAccess({ host, apiKeys, adminKeys }: Pick<Config, "host" | "apiKeys" | "adminKeys">): Finding {
   const keys = apiKeys.length === 1 ? "1 key" : `${apiKeys.length} keys`;
   if (isLoopback(host)) {
     return ok("access", apiKeys.length === 0 ? "only this machine, without a key" : `only this machine, with ${keys}`);
   }
   const found = `other machines reach ${host}, with ${keys}`;
-  const short = apiKeys.filter(({ key }) => key.length < LONG_KEY).map(({ label }) => label);
+  const short = [...apiKeys, ...adminKeys].filter(({ key }) => key.length < LONG_KEY).map(({ label }) => label);
   if (apiKeys.length === 0) {
     const advice =
       "create a key with `continuo keys create` unless there is one; without any the server does not start here";

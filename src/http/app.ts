@@ -2,20 +2,25 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Meter } from "../accounts/meter.ts";
+import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
 import { ServiceError } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
 import { type Log, logRequest } from "../telemetry/log.ts";
 import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
 import type { RequestRecord } from "../telemetry/request-record.ts";
+import { type Administration, adminAuthenticator } from "./admin-auth.ts";
+import { adminRoutes } from "./admin-routes.ts";
 import type { Authenticator, Caller } from "./auth.ts";
 import { continuationRoute } from "./continuation-routes.ts";
 import { docsRoutes } from "./docs-routes.ts";
-import { type ProtocolRoute, protocolOf, sendFailure, toServiceError } from "./failure.ts";
+import { errorShapeOf, type ProtocolRoute, sendFailure, toServiceError } from "./failure.ts";
 import { EXPOSED_HEADERS } from "./headers.ts";
 import { healthRoutes } from "./health-routes.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "./limits.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { modelRoutes } from "./model-routes.ts";
+import { nativeModelRoutes } from "./native-model-routes.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { isAllowedOrigin, isLoopbackHost } from "./origin.ts";
 
@@ -27,8 +32,13 @@ export interface AppParts {
   /** Engines in service, each under the name that `answeredBy.id` of its cards carries. */
   readonly engines: () => readonly NamedEngine[];
   readonly authenticator: Authenticator;
+  readonly meter: Meter;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** What the workspace header calls the default workspace. Default: its own id. */
+  readonly workspace?: string;
+  /** Absent: nobody administers this server over HTTP. */
+  readonly administration?: Administration;
   /** Browser origins besides localhost; `"*"` allows all. */
   readonly corsOrigins: readonly string[];
   /** Laid over `DEFAULT_LIMITS`. */
@@ -82,7 +92,7 @@ export async function createApp(parts: AppParts): Promise<Service> {
     const told = toServiceError(error) ?? new ServiceError("internal", "Internal server error!", { cause: error });
     request.record.outcome = told.code;
     if (told.code === "internal") parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
-    sendFailure(reply, protocolOf(parts.routes, request.routeOptions.url ?? pathOf(request)), told, request.id);
+    sendFailure(reply, errorShapeOf(parts.routes, request.routeOptions.url ?? pathOf(request)), told, request.id);
   };
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => fail(new ServiceError("not_found", "Not found!"), request, reply));
@@ -121,7 +131,7 @@ function serverOptions(routes: readonly ProtocolRoute[], limits: HttpLimits) {
       // Paths that cannot be decoded come here, before any hook.
       const code = told.code === "internal" ? told : new ServiceError("not_found", "Not found!", { cause: error });
       reply.header("x-request-id", request.id);
-      sendFailure(reply, protocolOf(routes, pathOf(request)), code, request.id);
+      sendFailure(reply, errorShapeOf(routes, pathOf(request)), code, request.id);
     },
   };
 }
@@ -139,7 +149,7 @@ function refuseConnection(routes: readonly ProtocolRoute[], error: NodeJS.ErrnoE
   const status = statuses[error.code ?? ""] ?? "400 Bad Request";
   const requestId = randomUUID();
   const failure = new ServiceError("invalid_body", status.slice(4));
-  const body = Buffer.from(JSON.stringify(protocolOf(routes, "/").failure(failure, requestId).body));
+  const body = Buffer.from(JSON.stringify(errorShapeOf(routes, "/").failure(failure, requestId).body));
   socket.end(
     `HTTP/1.1 ${status}\r\nx-request-id: ${requestId}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body.toString()}`,
   );
@@ -198,12 +208,15 @@ function registerRoutes(
     const { key, workspace } = request.caller;
     if (key !== undefined) Object.assign(request.record, { key, workspace });
   };
-  const { directory, log, metrics, engines, version } = parts;
+  const { directory, meter, log, metrics, engines, version, workspace = DEFAULT_WORKSPACE } = parts;
   for (const { path, protocol } of parts.routes) {
-    continuationRoute(app, { directory, limits, calls, log, metrics, now }, path, protocol, guard);
+    continuationRoute(app, { directory, limits, calls, meter, log, metrics, now }, path, protocol, guard);
     refuseOtherMethods(app, path, ["POST"]);
   }
   modelRoutes(app, { directory, engines, guard, createdSeconds: Math.floor(now() / 1000) });
+  const administrators = adminAuthenticator(parts.administration);
+  nativeModelRoutes(app, { directory, guard, administrators, workspace, bodyBytes: limits.bodyBytes });
+  adminRoutes(app, { authenticator: administrators, bodyBytes: limits.bodyBytes });
   healthRoutes(app, { engines, calls, metrics, guard, version });
   docsRoutes(app, { routes: parts.routes, version }, () => parts.authenticator.isOpen());
 }

@@ -70,7 +70,7 @@ const STORED = {
 const CONFIGURED = [{ key: "sk-one", label: "editor" }];
 
 describe("with keys in a store", () => {
-  const both = authenticatorFor({ configured: CONFIGURED, stored: STORED, workspace: "llm-main", isLoopback: true });
+  const both = authenticatorFor({ configured: CONFIGURED, stored: STORED, workspace: "llm-main", mayBeOpen: true });
 
   test("those of the configuration go on working, in the default workspace", async () => {
     const caller = await both.authenticate({ authorization: "Bearer sk-one", "x-dashscope-workspace": "llm-main" });
@@ -104,8 +104,8 @@ test.each([
   ["no key anywhere, on another address", [], NO_KEYS, false, false],
   ["a key in the configuration", CONFIGURED, NO_KEYS, true, false],
   ["a key in the store", [], STORED, true, false],
-])("open with %s: %#", async (_case, configured, stored, isLoopback, expected) => {
-  const { isOpen } = authenticatorFor({ configured, stored, workspace: "default", isLoopback });
+])("open with %s: %#", async (_case, configured, stored, mayBeOpen, expected) => {
+  const { isOpen } = authenticatorFor({ configured, stored, workspace: "default", mayBeOpen });
 
   expect(await isOpen()).toBe(expected);
 });

@@ -1,8 +1,11 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { KeyLookup } from "../accounts/stored-keys.ts";
 import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
 import { ServiceError } from "../errors.ts";
+import { bearerToken, keyring, type NamedKey, wrongKey } from "./keyring.ts";
+
+/** Before the label of a key of the configuration, which has no id: no id of a stored key begins like this. */
+const CONFIGURED_KEY = "config:";
 
 /** Decides who calls (contract 6.1, steps 2 and 3). */
 export interface Authenticator {
@@ -15,43 +18,47 @@ export interface Authenticator {
 export interface Caller {
   /** Id of the workspace the call runs in, as the workspace header names it. */
   readonly workspace: string;
+  /** The same as the store has it. */
+  readonly workspaceId: string;
   /** What the log calls the key; absent: none was needed. */
   readonly key?: string;
+  /** What the account of usage calls it. */
+  readonly keyId?: string;
   /** Contract 6.1, step 8. */
   mayCall(model: string): boolean;
 }
 
 /** All that a server knows about who may call it. */
 export interface KnownKeys {
-  /** From the configuration: they belong to the default workspace. None is empty. */
-  readonly configured: readonly { readonly key: string; readonly label: string }[];
+  /** From the configuration: they belong to the default workspace. */
+  readonly configured: readonly NamedKey[];
   readonly stored: KeyLookup;
   /** What the workspace header calls the default workspace. */
   readonly workspace: string;
-  /** Only this machine reaches the server. */
-  readonly isLoopback: boolean;
+  /** Only this machine reaches the server, and nobody administers it over HTTP. */
+  readonly mayBeOpen: boolean;
 }
 
-/** Keys of the configuration beside those in the store; as long as there are neither, a loopback server is open. */
-export function authenticatorFor({ configured, stored, workspace, isLoopback }: KnownKeys): Authenticator {
-  if (configured.some(({ key }) => key === "")) throw new RangeError("keys must not be empty");
-  const digests = configured.map(({ key, label }) => ({ label, digest: digest(key) }));
-  const everything = { workspace, mayCall: () => true };
+/** Keys of the configuration beside those in the store; as long as there never was any, a server that may be is open. */
+export function authenticatorFor({ configured, stored, workspace, mayBeOpen }: KnownKeys): Authenticator {
+  const labelOf = keyring(configured);
+  const everything = { workspace, workspaceId: DEFAULT_WORKSPACE, mayCall: () => true };
 
-  const isOpen = async (): Promise<boolean> => isLoopback && digests.length === 0 && !(await stored.hasAny());
+  const isOpen = async (): Promise<boolean> => mayBeOpen && configured.length === 0 && !(await stored.hasAny());
   const find = async (presented: string): Promise<Caller | undefined> => {
-    const label = matching(digests, digest(presented));
-    if (label !== undefined) return { ...everything, key: label };
+    const label = labelOf(presented);
+    if (label !== undefined) return { ...everything, key: label, keyId: `${CONFIGURED_KEY}${label}` };
     const key = await stored.find(presented);
     if (key === undefined) return undefined;
     const id = key.workspaceId === DEFAULT_WORKSPACE ? workspace : key.workspaceId;
-    return { workspace: id, key: key.id, mayCall: (model) => key.mayCall(model) };
+    const { workspaceId } = key;
+    return { workspace: id, workspaceId, key: key.id, keyId: key.id, mayCall: (model) => key.mayCall(model) };
   };
   const authenticate = async (headers: IncomingHttpHeaders): Promise<Caller> => {
     // Any or no `Authorization`, any or no workspace header.
     if (await isOpen()) return everything;
     const caller = await find(bearerToken(headers.authorization));
-    if (caller === undefined) throw new ServiceError("invalid_api_key", "Incorrect API key provided.");
+    if (caller === undefined) throw wrongKey();
     const named = headers["x-dashscope-workspace"];
     if (named !== undefined && named !== "" && named !== caller.workspace) {
       throw new ServiceError("workspace_denied", "Workspace access denied.");
@@ -59,28 +66,4 @@ export function authenticatorFor({ configured, stored, workspace, isLoopback }: 
     return caller;
   };
   return { isOpen, authenticate };
-}
-
-/** Every digest is compared, so that the time taken does not tell which key came close. */
-function matching(
-  known: readonly { readonly digest: Buffer; readonly label: string }[],
-  presented: Buffer,
-): string | undefined {
-  return known.filter((each) => timingSafeEqual(each.digest, presented))[0]?.label;
-}
-
-function bearerToken(authorization: string | undefined): string {
-  if (authorization === undefined || authorization.trim() === "") {
-    throw new ServiceError(
-      "missing_api_key",
-      "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-    );
-  }
-  const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
-  if (token === undefined) throw new ServiceError("invalid_api_key", "Incorrect API key provided.");
-  return token;
-}
-
-function digest(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
 }

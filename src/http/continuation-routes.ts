@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Meter, Reservation } from "../accounts/meter.ts";
 import { keepBest } from "../continuation/best-of.ts";
 import { continueAll } from "../continuation/merge.ts";
 import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
@@ -14,6 +15,7 @@ import { Call, Cut, type CutBy, orAborted, shuttingDown, untilAborted } from "./
 import { sendFailure, toServiceError } from "./failure.ts";
 import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
 import type { HttpLimits } from "./limits.ts";
+import { metered, tokensAskedFor } from "./metering.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import { EventWriter, sendStream } from "./stream.ts";
 
@@ -21,6 +23,7 @@ export interface ContinuationParts {
   readonly directory: Directory;
   readonly limits: HttpLimits;
   readonly calls: OpenCalls;
+  readonly meter: Meter;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Epoch milliseconds, with fractions, never going back. */
@@ -34,6 +37,8 @@ interface Exchange {
   readonly reply: FastifyReply;
   readonly record: RequestRecord;
   readonly call: Call;
+  /** From admission on. */
+  reservation?: Reservation;
 }
 
 /** Registers the one handler that serves every protocol. The key has been checked before it runs (contract 6.1). */
@@ -47,14 +52,14 @@ export function continuationRoute(
   app.post(path, { onRequest: guard }, (request, reply) => {
     const call = new Call(reply.raw);
     const { record } = request;
-    const exchange = { protocol, request, reply, record, call };
+    const exchange: Exchange = { protocol, request, reply, record, call };
     const ended = parts.calls.open(call);
     request.settled = settle(parts, exchange).finally(ended);
     return request.settled.then(() => reply);
   });
 }
 
-/** Answers, one way or another, and waits until the answer has left. Never rejects. */
+/** Answers, one way or another, waits until the answer has left, and accounts for it. Never rejects. */
 async function settle(parts: ContinuationParts, exchange: Exchange): Promise<void> {
   const response = exchange.reply.raw;
   try {
@@ -68,6 +73,7 @@ async function settle(parts: ContinuationParts, exchange: Exchange): Promise<voi
   call.close();
   await closed(response, parts.limits.stallTimeoutMs, () => call.cut("stalled_reader"));
   if (!call.isDelivered && record.status !== 499) noteLost(record, call.cutBy ?? "client_left");
+  await exchange.reservation?.settle(record.outcome);
 }
 
 /** Waits until a response has left, or its client has, or has taken too long. */
@@ -116,19 +122,38 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     createdSeconds: Math.floor(parts.now() / 1000),
   });
   record.stream = decoded.stream;
-  const stream = observed(
-    untilAborted(continueAll(engine, decoded.requests, parts.limits.promptConcurrency, call.signal), call.signal),
-    record,
-    parts.metrics.observer(record),
-    parts.now,
+  const reservation = await parts.meter.reserve({
+    id: request.id,
+    workspaceId: request.caller.workspaceId,
+    ...(request.caller.keyId !== undefined && { keyId: request.caller.keyId }),
+    model,
+    protocol: protocol.name,
+    startedAtMs: record.startedAtMs,
+    ...tokensAskedFor(decoded.requests, card),
+  });
+  exchange.reservation = reservation;
+  const said = continueAll(engine, decoded.requests, parts.limits.promptConcurrency, call.signal);
+  const stream = metered(
+    observed(untilAborted(said, call.signal), record, parts.metrics.observer(record), parts.now),
+    reservation,
   );
   try {
     if (!decoded.stream) return await answerWhole(exchange, decoded, stream);
     lift();
     return await answerStream(parts, exchange, decoded, stream);
   } catch (error) {
+    if (isRefusal(error, exchange)) {
+      delete exchange.reservation;
+      await reservation.cancel();
+    }
     throw inCallersWords(error, decoded);
   }
+}
+
+/** The engine has not taken the request: too long a prompt, a full queue, no weights. It costs the caller nothing. */
+function isRefusal(error: unknown, { record, call }: Exchange): boolean {
+  const isAnswered = record.answeredBy !== undefined;
+  return error instanceof ServiceError && error.status !== 500 && !isAnswered && !call.signal.aborted;
 }
 
 /** Only the engine can read a grammar; the caller may have said it with another field. */

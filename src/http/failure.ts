@@ -1,5 +1,6 @@
 import type { FastifyReply } from "fastify";
 import { ServiceError } from "../errors.ts";
+import { openAiFailure } from "../protocols/errors.ts";
 import type { Protocol } from "../protocols/protocol.ts";
 import { Cut } from "./call.ts";
 import { errorHeaders } from "./headers.ts";
@@ -9,6 +10,14 @@ export interface ProtocolRoute {
   readonly path: string;
   readonly protocol: Protocol;
 }
+
+/** How errors look on a path. */
+export type ErrorShape = Pick<Protocol, "failure">;
+
+/** Of the administration API: OpenAI's, with the field at fault. */
+const ADMIN_SHAPE: ErrorShape = {
+  failure: (error, requestId) => openAiFailure(error, { dialect: "openai", requestId }),
+};
 
 /**
  * What the client is told of a failure; undefined when there is nobody left to tell. Anything that is no
@@ -28,9 +37,9 @@ export function toServiceError(error: unknown): ServiceError | undefined {
   return new ServiceError("internal", message, { cause: error });
 }
 
-/** Answers with an error in the shape of `protocol`. */
-export function sendFailure(reply: FastifyReply, protocol: Protocol, error: ServiceError, requestId: string): void {
-  const { status, body } = protocol.failure(error, requestId);
+/** Answers with an error in the shape of its path. */
+export function sendFailure(reply: FastifyReply, shape: ErrorShape, error: ServiceError, requestId: string): void {
+  const { status, body } = shape.failure(error, requestId);
   reply
     .status(status)
     .headers(errorHeaders(error))
@@ -38,10 +47,11 @@ export function sendFailure(reply: FastifyReply, protocol: Protocol, error: Serv
 }
 
 /**
- * Who shapes the errors of a path: the protocol there, else the first one under the same first path segment
+ * Who shapes the errors of a path: the administration API, or the protocol there, else the first one under the same first path segment
  * (`/api`, `/v1`, `/compatible-mode`), else the first of all.
  */
-export function protocolOf(routes: readonly ProtocolRoute[], path: string): Protocol {
+export function errorShapeOf(routes: readonly ProtocolRoute[], path: string): ErrorShape {
+  if (root(path) === "/admin") return ADMIN_SHAPE;
   const found = routes.find((route) => route.path === path) ?? routes.find((route) => root(route.path) === root(path));
   const protocol = (found ?? routes[0])?.protocol;
   if (protocol === undefined) throw new RangeError("a service needs at least one protocol");

@@ -21,9 +21,14 @@ export function answerHeaders(decoded: Decoded, start: StartPart): OutgoingHttpH
   const ignored = [...decoded.ignored, ...start.ignored.map((setting) => decoded.wireName(setting))];
   return {
     "x-continuo-model": headerValue(start.model),
-    ...(ignored.length > 0 ? { "x-continuo-ignored": headerList(ignored) } : {}),
+    ...(ignored.length > 0 ? ignoredHeader(ignored) : {}),
     ...(start.truncatedTokens > 0 ? { "x-continuo-truncated": String(start.truncatedTokens) } : {}),
   };
+}
+
+/** Names what had no effect, at least one thing. */
+export function ignoredHeader(fields: readonly string[]): OutgoingHttpHeaders {
+  return { "x-continuo-ignored": headerList(fields) };
 }
 
 export const STREAM_HEADERS: OutgoingHttpHeaders = {

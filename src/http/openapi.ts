@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import type { Protocol } from "../protocols/protocol.ts";
 import { dashScopeErrorBody } from "../wire/dashscope/error.ts";
 import { generationResponse } from "../wire/dashscope/generation.ts";
@@ -8,7 +8,9 @@ import { openAiErrorBody } from "../wire/openai/error.ts";
 import { modelEntry, modelList } from "../wire/openai/models.ts";
 import type { ProtocolRoute } from "./failure.ts";
 import { MODEL_PATHS } from "./model-routes.ts";
+import { administrationPaths } from "./openapi-admin.ts";
 import { examplesOf } from "./openapi-examples.ts";
+import { type Json, json, operationId, Schemas } from "./openapi-schemas.ts";
 
 export interface OpenApiSource {
   readonly routes: readonly ProtocolRoute[];
@@ -16,8 +18,6 @@ export interface OpenApiSource {
   readonly isOpen: boolean;
   readonly version: string;
 }
-
-type Json = Record<string, unknown>;
 
 const SUMMARIES: Readonly<Record<Protocol["name"], string>> = {
   completions: "Continue a text, or fill in its middle",
@@ -37,7 +37,9 @@ const ERRORS: readonly (readonly [status: string, description: string])[] = [
   ["401", "The key is missing or wrong"],
   ["403", "The workspace, the model or the host name is not allowed"],
   ["404", "The model does not exist, or does not belong to this route"],
+  ["409", "What is there already stands against the change; nothing has changed"],
   ["413", "The body is too large"],
+  ["429", "The workspace has used up a limit; see `Retry-After`, which a monthly budget does not have"],
   ["500", "Internal error, or the time limit passed before anything was generated"],
   ["503", "The model is not available, the queue is full, or the server is shutting down; see `Retry-After`"],
 ];
@@ -56,6 +58,7 @@ const TAGS: readonly Json[] = [
   { name: "openai", description: "OpenAI's own bounds and errors, and what this server adds" },
   { name: "dashscope", description: "As Alibaba Cloud Model Studio documents them" },
   { name: "models", description: "Names that can be called, and who answers to them" },
+  { name: "administration", description: "Keys, workspaces and grants; needs an admin key" },
   { name: "server", description: "Probes and metrics" },
 ];
 
@@ -74,7 +77,7 @@ export function openApiDocument(source: OpenApiSource): Json {
   const paths: Json = {};
   for (const { path, protocol } of source.routes) paths[path] = { post: operation(protocol, path, schemas) };
   for (const path of MODEL_PATHS) Object.assign(paths, modelPaths(path, schemas));
-  Object.assign(paths, healthPaths());
+  Object.assign(paths, administrationPaths(schemas), healthPaths());
   const errors = { OpenAi: schemas.ref(openAiErrorBody), DashScope: schemas.ref(dashScopeErrorBody) };
   const responses = Object.entries(errors).flatMap(([shape, schema]) =>
     ERRORS.map(([status, description]) => [`${shape}${status}`, errorResponse(status, description, schema)]),
@@ -95,7 +98,10 @@ export function openApiDocument(source: OpenApiSource): Json {
       schemas: schemas.all,
       responses: Object.fromEntries(responses),
       headers: HEADERS,
-      securitySchemes: { key: { type: "http", scheme: "bearer" } },
+      securitySchemes: {
+        key: { type: "http", scheme: "bearer" },
+        adminKey: { type: "http", scheme: "bearer", description: "`CONTINUO_ADMIN_KEY` or one of `admin_keys`" },
+      },
     },
     security: source.isOpen ? [{}] : [{ key: [] }],
   };
@@ -189,12 +195,13 @@ function healthPaths(): Json {
 }
 
 function errorResponse(status: string, description: string, schema: Json): Json {
-  const names: HeaderName[] = status === "503" ? ["RequestId", "RetryAfter"] : ["RequestId"];
+  const names: HeaderName[] = ["429", "503"].includes(status) ? ["RequestId", "RetryAfter"] : ["RequestId"];
   return { description, headers: answerHeaders(...names), content: json(schema) };
 }
 
 function errorResponses(shape: "OpenAi" | "DashScope"): Json {
-  return Object.fromEntries(ERRORS.map(([status]) => [status, { $ref: `#/components/responses/${shape}${status}` }]));
+  const told = ERRORS.filter(([status]) => status !== "409");
+  return Object.fromEntries(told.map(([status]) => [status, { $ref: `#/components/responses/${shape}${status}` }]));
 }
 
 type HeaderName = "RequestId" | "Model" | "Ignored" | "Truncated" | "RetryAfter";
@@ -213,38 +220,4 @@ function answerHeaders(...names: HeaderName[]): Json {
 
 function header(description: string): Json {
   return { description, schema: { type: "string" } };
-}
-
-function json(schema: Json): Json {
-  return { "application/json": { schema } };
-}
-
-/** `post /v1/chat/completions` -> `post_v1_chat_completions`. */
-function operationId(method: string, path: string): string {
-  return [method, ...path.split(/[^A-Za-z0-9]+/)].filter((word) => word !== "").join("_");
-}
-
-/** Collects schemas as components; each zod schema that has an id stays one. */
-class Schemas {
-  readonly all: Json = {};
-
-  ref(schema: z.ZodType, io: "input" | "output" = "output"): Json {
-    const converted = z.toJSONSchema(schema, { target: "draft-2020-12", io, unrepresentable: "any" });
-    const { $schema: _dialect, $defs: definitions = {}, id, ...root } = moved(converted) as Json & { $defs?: Json };
-    for (const [name, { id: _id, ...definition }] of Object.entries(definitions as Record<string, Json>)) {
-      this.all[name] = definition;
-    }
-    if (typeof id !== "string") return root;
-    this.all[id] = root;
-    return { $ref: `#/components/schemas/${id}` };
-  }
-}
-
-/** The same schema with its inner references pointing to components, without the bounds that JavaScript has anyway. */
-function moved(schema: unknown): unknown {
-  return JSON.parse(JSON.stringify(schema), (key, value: unknown) => {
-    if (key === "$ref" && typeof value === "string") return value.replace("#/$defs/", "#/components/schemas/");
-    const isBound = key === "minimum" || key === "maximum";
-    return isBound && Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER ? undefined : value;
-  });
 }

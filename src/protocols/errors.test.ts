@@ -72,6 +72,9 @@ describe("whole bodies (contract 6.2, 6.6)", () => {
 });
 
 const INTERNAL = "An internal error has occured, please try again later or contact service support.";
+const REQUEST_LIMIT = "You have exceeded your current request limit.";
+const QUOTA_EXCEEDED = "You exceeded your current quota, please check your plan and billing details.";
+const ALLOCATED_QUOTA_EXCEEDED = "Allocated quota exceeded, please increase your quota limit.";
 const OVERLOADED =
   "Too many requests. Your requests are being throttled due to system capacity limits. Please try again later.";
 
@@ -127,6 +130,10 @@ describe("the OpenAI shape (contract 6.3, 6.4)", () => {
     ],
     ["internal", 500, "internal_error", "internal_error", INTERNAL, true],
     ["request_timeout", 500, "request_timeout", "request_timeout", "Request timed out, please try again later.", true],
+    ["request_rate_exceeded", 429, "limit_requests", "limit_requests", REQUEST_LIMIT, false],
+    ["concurrency_exceeded", 429, "limit_requests", "limit_requests", REQUEST_LIMIT, false],
+    ["token_rate_exceeded", 429, "insufficient_quota", "insufficient_quota", QUOTA_EXCEEDED, false],
+    ["budget_exceeded", 429, "insufficient_quota", "insufficient_quota", QUOTA_EXCEEDED, false],
     ["queue_full", 503, "ModelServingError", "ModelServingError", OVERLOADED, true],
     [
       "model_unavailable",
@@ -164,6 +171,10 @@ describe("the native shape (contract 6.3, 6.4)", () => {
     ["async_not_supported", 403, "AccessDenied", "Current user api does not support asynchronous calls."],
     ["internal", 500, "InternalError", INTERNAL],
     ["request_timeout", 500, "RequestTimeOut", "Request timed out, please try again later."],
+    ["request_rate_exceeded", 429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later."],
+    ["concurrency_exceeded", 429, "Throttling", "Requests throttling triggered."],
+    ["token_rate_exceeded", 429, "Throttling.AllocationQuota", ALLOCATED_QUOTA_EXCEEDED],
+    ["budget_exceeded", 429, "Throttling.AllocationQuota", ALLOCATED_QUOTA_EXCEEDED],
     ["queue_full", 503, "ModelServingError", OVERLOADED],
     ["model_unavailable", 503, "ModelUnavailable", "Model is unavailable, please try again later. m"],
   ])("%s", (code, status, wireCode, message) => {

@@ -30,14 +30,14 @@ export interface OpenAiFailureContext {
   readonly dialect: Dialect;
   /** Lower-case UUID. */
   readonly requestId: string;
-  /** Before the UUID in the body's `id`. */
-  readonly idPrefix: "cmpl-" | "chatcmpl-";
+  /** Before the UUID in the body's `id`; absent: no error here has one. */
+  readonly idPrefix?: "cmpl-" | "chatcmpl-";
 }
 
 /** Error of the OpenAI-shaped paths. Unknown paths and wrong methods use it too. */
 export function openAiFailure(error: ServiceError, context: OpenAiFailureContext): Failure<OpenAiErrorBody> {
   const { code, type, hasId } = SPELLINGS[error.code].openAi;
-  const id = context.idPrefix + context.requestId;
+  const { idPrefix, requestId } = context;
   return {
     status: error.status,
     body: {
@@ -47,8 +47,8 @@ export function openAiFailure(error: ServiceError, context: OpenAiFailureContext
         param: context.dialect === "openai" ? (error.detail.param ?? null) : null,
         code,
       },
-      ...(hasId ? { id } : {}),
-      request_id: context.requestId,
+      ...(hasId && idPrefix !== undefined ? { id: idPrefix + requestId } : {}),
+      request_id: requestId,
     },
   };
 }
@@ -110,6 +110,22 @@ function bothWires(code: string, message: Message): Pick<Spelling, "native" | "o
   return { native: { code, message }, openAi: { code, type: code, message, hasId: true } };
 }
 
+/** Refused by the gateway, so without an `id`. */
+function limited(nativeCode: string, nativeMessage: string, code: string, message: string) {
+  return {
+    native: { code: nativeCode, message: nativeMessage },
+    openAi: { code, type: code, message, hasId: false },
+  } as const;
+}
+
+const REQUEST_LIMIT = "You have exceeded your current request limit.";
+const QUOTA_EXCEEDED = limited(
+  "Throttling.AllocationQuota",
+  "Allocated quota exceeded, please increase your quota limit.",
+  "insufficient_quota",
+  "You exceeded your current quota, please check your plan and billing details.",
+);
+
 const BAD_PARAMETER = {
   native: { code: "InvalidParameter" },
   openAi: { code: "invalid_parameter_error", hasId: true },
@@ -134,6 +150,11 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
     native: { code: "AccessDenied" },
     openAi: { code: "access_denied", type: "access_denied", hasId: false },
   },
+  admin_denied: {
+    native: { code: "AccessDenied" },
+    openAi: { code: "access_denied", type: "access_denied", hasId: false },
+  },
+  conflict: { native: { code: "InvalidParameter" }, openAi: { code: "conflict", type: "conflict", hasId: false } },
   not_found: {
     native: { code: "NotFound", message: "Not found!" },
     openAi: { code: "not_found", hasId: false },
@@ -166,11 +187,24 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
     native: { code: "InvalidParameter.NotSupportEnableThinking" },
     openAi: { code: "InvalidParameter.NotSupportEnableThinking", hasId: true },
   },
+  unsupported_operation: {
+    native: { code: "UnsupportedOperation" },
+    openAi: { code: "UnsupportedOperation", hasId: true },
+  },
   async_not_supported: {
     native: { code: "AccessDenied", message: "Current user api does not support asynchronous calls." },
     openAi: { code: "access_denied", type: "access_denied", hasId: true },
   },
   unsupported_input: { ...BAD_PARAMETER, isAlgorithm: true },
+  request_rate_exceeded: limited(
+    "Throttling.RateQuota",
+    "Requests rate limit exceeded, please try again later.",
+    "limit_requests",
+    REQUEST_LIMIT,
+  ),
+  concurrency_exceeded: limited("Throttling", "Requests throttling triggered.", "limit_requests", REQUEST_LIMIT),
+  token_rate_exceeded: QUOTA_EXCEEDED,
+  budget_exceeded: QUOTA_EXCEEDED,
   model_unavailable: bothWires("ModelUnavailable", unavailable),
   queue_full: bothWires("ModelServingError", OVERLOADED),
   shutting_down: {

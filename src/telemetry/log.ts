@@ -34,12 +34,12 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
     {
       requestId: record.requestId,
       method: record.method,
-      path: record.path,
+      path: withoutKeys(record.path),
       protocol: record.protocol,
       dialect: record.dialect,
       workspace: record.workspace,
       key: record.key,
-      model: record.model,
+      model: record.model === undefined ? undefined : withoutKeys(record.model),
       answeredBy: record.answeredBy,
       stream: record.stream,
       status: record.status,
@@ -52,6 +52,11 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
     },
     "request",
   );
+}
+
+/** Callers put keys into places that are not theirs. */
+function withoutKeys(text: string): string {
+  return text.replaceAll(/sk-[0-9a-f]{32}/gi, "sk-…");
 }
 
 function levelOf(status: number): "info" | "warn" | "error" {

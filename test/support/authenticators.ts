@@ -6,11 +6,11 @@ import { type Authenticator, authenticatorFor } from "../../src/http/auth.ts";
 export const NO_KEYS: KeyLookup = { hasAny: async () => false, find: async () => undefined };
 
 export function openToAll(workspace: string): Authenticator {
-  return authenticatorFor({ configured: [], stored: NO_KEYS, workspace, isLoopback: true });
+  return authenticatorFor({ configured: [], stored: NO_KEYS, workspace, mayBeOpen: true });
 }
 
 /** Keys as in a configuration. */
 export function configuredKeys(keys: readonly string[], workspace: string): Authenticator {
   const configured = keys.map((key, index) => ({ key, label: `key ${index + 1}` }));
-  return authenticatorFor({ configured, stored: NO_KEYS, workspace, isLoopback: true });
+  return authenticatorFor({ configured, stored: NO_KEYS, workspace, mayBeOpen: true });
 }

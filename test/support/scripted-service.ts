@@ -9,6 +9,7 @@ import { completionsProtocol } from "../../src/protocols/openai-completions.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { openToAll } from "./authenticators.ts";
+import { UNMETERED } from "./meters.ts";
 import { type ScriptedEngine, scriptedCard, scriptedDirectory } from "./scripted-engine.ts";
 
 export const ROUTES: readonly ProtocolRoute[] = [
@@ -54,6 +55,7 @@ export async function serve(engine: ScriptedEngine, options: ServingOptions = {}
     routes: ROUTES,
     engines,
     authenticator: openToAll("default"),
+    meter: UNMETERED,
     log: createLog({ level: "debug", destination }),
     metrics,
     corsOrigins: [],

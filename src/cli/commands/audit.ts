@@ -9,7 +9,7 @@ interface AuditFlags extends AdministrationFlags {
 }
 
 const EXAMPLES = `
-Every change of keys, workspaces and grants leaves a record; none of them has a key in it.
+Every change of keys, workspaces, grants and limits leaves a record; none of them has a key in it.
 
 Examples:
   $ continuo audit
@@ -19,8 +19,8 @@ Examples:
 export function addAuditCommand(program: Command): void {
   const audit = program
     .command("audit")
-    .summary("list who changed keys, workspaces and grants")
-    .description("Lists the changes of keys, workspaces and grants, the newest first.");
+    .summary("list who changed keys, workspaces, grants and limits")
+    .description("Lists the changes of keys, workspaces, grants and limits, the newest first.");
   withAdministrationOptions(audit)
     .option("--last <n>", "how many", wholeNumber(1), 50)
     .addHelpText("after", EXAMPLES)

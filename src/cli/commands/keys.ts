@@ -1,10 +1,20 @@
 import type { Command } from "commander";
-import { createKey, deleteKey, disableKey, enableKey, listKeys, type NewKey, rotateKey } from "../../accounts/keys.ts";
+import {
+  createKey,
+  DEFAULT_OVERLAP_MS,
+  deleteKey,
+  disableKey,
+  enableKey,
+  listKeys,
+  type NewKey,
+  rotateKey,
+} from "../../accounts/keys.ts";
 import {
   type AdministrationFlags,
   asAdministrator,
   print,
   SAFE_BESIDE_A_SERVER,
+  tell,
   withAdministrationOptions,
 } from "../administration.ts";
 import { instantText } from "../listing.ts";
@@ -21,12 +31,9 @@ interface RotateFlags extends AdministrationFlags {
   readonly overlap: number;
 }
 
-/** Milliseconds for which a rotated key stays valid unless told otherwise. */
-const DEFAULT_OVERLAP_MS = 86_400_000;
-
 const EXAMPLES = `
 A key is shown once, when it is created; only a hash of it is kept. Until the first key exists a server on a loopback
-address answers without any. A workspace has at most 20 keys.
+address answers without any; deleting the last one does not open it again. A workspace has at most 20 keys.
 ${SAFE_BESIDE_A_SERVER}
 
 Examples:
@@ -58,17 +65,17 @@ export function addKeysCommand(program: Command): void {
     .option("--overlap <time>", "time for which the old one stays valid", duration, DEFAULT_OVERLAP_MS)
     .action(rotate);
   const changes = [
-    ["disable", "Refuses a key until it is enabled again.", disableKey],
-    ["enable", "Accepts a key that was disabled.", enableKey],
-    ["delete", "Removes a key for good.", deleteKey],
+    ["disable", "Disabled", "Refuses a key until it is enabled again.", disableKey],
+    ["enable", "Enabled", "Accepts a key that was disabled.", enableKey],
+    ["delete", "Deleted", "Removes a key for good.", deleteKey],
   ] as const;
-  for (const [name, description, change] of changes) {
+  for (const [name, done, description, change] of changes) {
     withAdministrationOptions(keys.command(name).description(description))
       .argument("<id>", "as `continuo keys list` shows it")
       .action((id: string, flags: AdministrationFlags) =>
         asAdministrator(flags, async (administrator) => {
           await change(administrator, id);
-          await tell(flags, `${name}d ${id}`, { id, change: name });
+          await tell(flags, `${done} ${id}`, { id, change: name });
         }),
       );
   }
@@ -115,10 +122,4 @@ async function list({ workspace, ...flags }: AdministrationFlags & { readonly wo
       keys,
     });
   });
-}
-
-/** What was done: a line for people, JSON for programs. */
-async function tell(flags: AdministrationFlags, text: string, json: unknown): Promise<void> {
-  if (flags.json === true) await print(flags, [], json);
-  else say(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
 }

@@ -12,7 +12,8 @@ const EXAMPLES = `
 Flags come before environment variables, these before the configuration file:
   CONTINUO_PORT, CONTINUO_HOST, CONTINUO_CONFIG, CONTINUO_DATA_DIR,
   CONTINUO_MODEL (several separated as in PATH), CONTINUO_MEMORY_BUDGET,
-  CONTINUO_KEEP_ALIVE, CONTINUO_ENGINE, CONTINUO_DATABASE, and CONTINUO_API_KEY.
+  CONTINUO_KEEP_ALIVE, CONTINUO_ENGINE, CONTINUO_DATABASE, CONTINUO_API_KEY, and
+  CONTINUO_ADMIN_KEY.
 A key has no flag, because every user of the machine can read the flags of a process. "continuo keys" creates more.
 When no model is named anywhere, all pulled models are served.
 

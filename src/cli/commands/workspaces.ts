@@ -1,14 +1,19 @@
 import type { Command } from "commander";
-import { createWorkspace, listWorkspaces } from "../../accounts/workspaces.ts";
+import { createWorkspace, deleteWorkspace, listWorkspaces, renameWorkspace } from "../../accounts/workspaces.ts";
 import {
   type AdministrationFlags,
   asAdministrator,
   print,
   SAFE_BESIDE_A_SERVER,
+  tell,
   withAdministrationOptions,
 } from "../administration.ts";
 import { instantText } from "../listing.ts";
 import { say } from "../terminal.ts";
+
+interface DeleteFlags extends AdministrationFlags {
+  readonly withKeys?: boolean;
+}
 
 const EXAMPLES = `
 A workspace owns keys. The default one may call every model, every other one what it was granted (continuo grants).
@@ -17,19 +22,29 @@ ${SAFE_BESIDE_A_SERVER}
 Examples:
   $ continuo workspaces create team
   $ continuo grants add team 'qwen2.5-coder-*'
-  $ continuo keys create --workspace team`;
+  $ continuo keys create --workspace team
+  $ continuo workspaces rename team crew
+  $ continuo workspaces delete crew --with-keys`;
 
 /** Adds `continuo workspaces` to the program. */
 export function addWorkspacesCommand(program: Command): void {
   const workspaces = program
     .command("workspaces")
-    .summary("create and list workspaces")
-    .description("Creates and lists workspaces, the owners of keys.")
+    .summary("create, list, rename and delete workspaces")
+    .description("Creates, lists, renames and deletes workspaces, the owners of keys.")
     .addHelpText("after", EXAMPLES);
   withAdministrationOptions(workspaces.command("create").description("Creates a workspace that may call nothing yet."))
     .argument("<name>", "1 to 30 characters")
     .action(create);
   withAdministrationOptions(workspaces.command("list").description("Lists all workspaces.")).action(list);
+  withAdministrationOptions(workspaces.command("rename").description("Gives a workspace another name."))
+    .argument("<workspace>", "its name or id")
+    .argument("<name>", "1 to 30 characters")
+    .action(rename);
+  withAdministrationOptions(workspaces.command("delete").description("Removes a workspace and its grants for good."))
+    .argument("<workspace>", "its name or id")
+    .option("--with-keys", "its keys too; without this a workspace that has keys stays")
+    .action(remove);
 }
 
 async function create(name: string, flags: AdministrationFlags): Promise<void> {
@@ -37,6 +52,20 @@ async function create(name: string, flags: AdministrationFlags): Promise<void> {
     const workspace = await createWorkspace(administrator, name);
     say(`Created the workspace ${name} in ${place}; its id, for the header X-DashScope-WorkSpace:`);
     await print(flags, [[workspace.id]], workspace);
+  });
+}
+
+async function rename(named: string, name: string, flags: AdministrationFlags): Promise<void> {
+  await asAdministrator(flags, async (administrator) => {
+    const workspace = await renameWorkspace(administrator, named, name);
+    await tell(flags, `Renamed ${workspace.id} to ${name}`, workspace);
+  });
+}
+
+async function remove(named: string, { withKeys, ...flags }: DeleteFlags): Promise<void> {
+  await asAdministrator(flags, async (administrator) => {
+    const deleted = await deleteWorkspace(administrator, named, { withKeys: withKeys === true });
+    await tell(flags, `Deleted ${deleted.id} and ${deleted.deletedKeys} key(s)`, deleted);
   });
 }
 
