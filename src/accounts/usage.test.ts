@@ -124,7 +124,7 @@ describe.each(STORES)("usage on %s", (_name, stores) => {
       }),
       { numRuns: 25 },
     );
-  });
+  }, 120_000);
 });
 
 interface Node {
