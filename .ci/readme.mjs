@@ -1,5 +1,5 @@
 /**
- * Does what the first screen of the README says, with a tiny model: `npm start`, its `curl`, Ctrl-C.
+ * Does what the first screen of the README says, with the model in the package: `npm start`, its `curl`, Ctrl-C.
  * Counts in its last line.
  */
 import { execFile, spawn } from "node:child_process";
@@ -16,35 +16,28 @@ const FIRST_START_MS = 240_000;
 /** "A second time in seconds", on a busy machine. */
 const NEXT_START_MS = 20_000;
 const STOP_MS = 20_000;
+/** For the answer to the README's curl, the quickest of some, as other programs may take a while of the machine. */
+const ANSWER_MS = 3000;
+const TRIES = 3;
 
 const scratch = mkdtempSync(join(tmpdir(), "continuo-readme-"));
-const model = join(scratch, "tiny.gguf");
 let passed = 0;
 let failed = 0;
 
 try {
-  await check("npm start comes up without a model and answers 503 with what to do", async () => {
-    const server = await start([], FIRST_START_MS);
-    try {
-      const response = await fetch(`${server.url}/v1/completions`, {
-        method: "POST",
-        body: JSON.stringify({ model: "qwen-coder-turbo", prompt: "a" }),
-      });
-      const text = await response.text();
-      if (response.status !== 503 || !text.includes("--model")) throw new Error(`${response.status} ${text}`);
-    } finally {
-      await stop(server);
-    }
+  await check("npm start, the first time, comes up and ends with Ctrl-C", async () => {
+    await stop(await start(FIRST_START_MS));
   });
-
-  await run("npx", ["tsx", "test/support/write-model.ts", "tiny", model]);
   for (const page of ["README.md", "README.zh-CN.md"]) {
-    await check(`npm start, a second time in seconds, answers the curl of ${page}, and Ctrl-C ends it`, async () => {
-      const server = await start(["--model", model], NEXT_START_MS);
+    await check(`npm start, a second time in seconds, answers the curl of ${page} in time`, async () => {
+      const server = await start(NEXT_START_MS);
       try {
-        const { stdout } = await run("bash", ["-c", curlOf(page).replace("http://127.0.0.1:8100", server.url)]);
-        const text = JSON.parse(stdout).choices?.[0]?.text;
-        if (typeof text !== "string" || text === "") throw new Error(stdout);
+        const command = curlOf(page).replace("http://127.0.0.1:8100", server.url);
+        const answers = [];
+        for (let time = 0; time < TRIES; time += 1) answers.push(await answerOf(command));
+        const quickest = Math.min(...answers.map(({ tookMs }) => tookMs));
+        console.log(`${JSON.stringify(answers[0].text)}, ${quickest} ms`);
+        if (quickest > ANSWER_MS) throw new Error(`the quickest answer took ${quickest} ms`);
       } finally {
         await stop(server);
       }
@@ -56,6 +49,15 @@ try {
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
+/** Non-empty text, and the time it took. */
+async function answerOf(command) {
+  const before = performance.now();
+  const { stdout } = await run("bash", ["-c", command]);
+  const text = JSON.parse(stdout).choices?.[0]?.text;
+  if (typeof text !== "string" || text === "") throw new Error(stdout);
+  return { text, tookMs: Math.round(performance.now() - before) };
+}
+
 /** The first shell block that calls the server. */
 function curlOf(page) {
   const command = /```sh\n(curl [\s\S]*?)```/.exec(readFileSync(page, "utf8"))?.[1];
@@ -64,8 +66,8 @@ function curlOf(page) {
 }
 
 /** `npm start` in a process group of its own, as a terminal would start it. */
-async function start(args, limitMs) {
-  const child = spawn("npm", ["start", "--", "--port", "0", ...args], {
+async function start(limitMs) {
+  const child = spawn("npm", ["start", "--", "--port", "0"], {
     detached: true,
     stdio: ["ignore", "ignore", "pipe"],
     env: {

@@ -7,7 +7,6 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { builtInModel } from "../../src/models/built-in.ts";
 import { type Json, textOf } from "../support/calls.ts";
 import { pythonPackages } from "../support/python-packages.ts";
 import { cachedQwenVocabularyModel } from "../support/qwen-model.ts";
@@ -58,17 +57,15 @@ await withServer(
     await checkEnglish(tally, server.url, KEY);
   },
 );
-if (builtInModel() !== undefined) {
-  await withServer([], async (server) => {
-    for (const { program } of SAMPLES) {
-      await tally.check(`${program}, the model in the package`, async () => {
-        const text = await answerOf(program, server.url);
-        expectThat(!/<\|\w+\|>/.test(text), `a control token shows: ${text}`);
-        return JSON.stringify(text);
-      });
-    }
-  });
-}
+await withServer([], async (server) => {
+  for (const { program } of SAMPLES) {
+    await tally.check(`${program}, the model in the package`, async () => {
+      const text = await answerOf(program, server.url);
+      expectThat(!/<\|\w+\|>/.test(text), `a control token shows: ${text}`);
+      return JSON.stringify(text);
+    });
+  }
+});
 tally.finish();
 
 /** @param models none: those that a server has without being told. */

@@ -26,19 +26,15 @@ import { type RunningServer, startServer } from "../support/server.ts";
 import { writeTinyModel } from "../support/tiny-model.ts";
 
 const NAME = "continuo-135m";
-/** The README's function, its body still to be written. */
-const PREFIX = "def mean(numbers):\n    total = ";
-const SUFFIX = "\n    return total / len(numbers)\n";
+/** The README's function, half of a line still to be written. */
+const PREFIX = "def mean(numbers):\n    return ";
+const SUFFIX = " / len(numbers)\n";
 const GAP = `<|fim_prefix|>${PREFIX}<|fim_suffix|>${SUFFIX}<|fim_middle|>`;
 const GREEDY = { temperature: 0, max_tokens: 24 };
 const MESSAGES = [
   { role: "user", content: "Write a sentence about spring." },
   { role: "assistant", content: "In spring", partial: true },
 ];
-
-const isHere = builtInModel() !== undefined;
-if (!isHere) console.warn("ATTENTION: model/continuo-135m.gguf is not here, so the tests of it are skipped.");
-const testWithBuiltIn = test.skipIf(!isHere);
 
 const OFFLINE = new URL("../support/offline.mjs", import.meta.url);
 
@@ -53,7 +49,7 @@ async function isReady(url: string): Promise<boolean> {
 }
 
 describe("without a network and without a setting", () => {
-  testWithBuiltIn("it is ready, answers every name of the two pages, and says that it does", async () => {
+  test("it is ready, answers every name of the two pages, and says that it does", async () => {
     await eventually("ready", () => isReady(server.url));
 
     const completions = await Promise.all(COMPLETION_NAMES.map((model) => ask(COMPLETIONS, { model, prompt: GAP })));
@@ -76,7 +72,7 @@ describe("the same text streamed and plain, without markers", () => {
   const native = { input: { messages: MESSAGES }, parameters: { ...GREEDY, result_format: "message" } };
   const incremental = { ...native, parameters: { ...native.parameters, incremental_output: true } };
 
-  testWithBuiltIn.each([
+  test.each([
     ["a gap", COMPLETIONS, { ...GREEDY, prompt: GAP }],
     ["a suffix field", "/v1/completions", { ...GREEDY, prompt: PREFIX, suffix: SUFFIX }],
     ["a prefix alone", COMPLETIONS, { ...GREEDY, prompt: `<|fim_prefix|>${PREFIX}<|fim_suffix|>` }],
@@ -98,7 +94,7 @@ describe("the same text streamed and plain, without markers", () => {
     for (const token of CONTROL_TOKENS) expect(text).not.toContain(token);
   });
 
-  testWithBuiltIn("markers in the prompt and a suffix field are the same request", async () => {
+  test("markers in the prompt and a suffix field are the same request", async () => {
     const marked = await post(server.url, COMPLETIONS, { model: NAME, ...GREEDY, prompt: GAP });
     const field = await post(server.url, COMPLETIONS, { model: NAME, ...GREEDY, prompt: PREFIX, suffix: SUFFIX });
 
@@ -107,7 +103,7 @@ describe("the same text streamed and plain, without markers", () => {
   });
 });
 
-testWithBuiltIn("each of Qwen's control tokens ends the text and shows nothing of itself", async () => {
+test("each of Qwen's control tokens ends the text and shows nothing of itself", async () => {
   const { controls } = factsOfHeader(await readModelFile(BUILT_IN_FILE));
   for (const token of CONTROL_TOKENS) {
     const body = { model: NAME, prompt: "def f(", logit_bias: { [controls[token] ?? -1]: 100 }, max_tokens: 8 };
@@ -117,21 +113,21 @@ testWithBuiltIn("each of Qwen's control tokens ends the text and shows nothing o
   }
 });
 
-testWithBuiltIn("it fills the README's function with what belongs there, and stops by itself", async () => {
+test("it fills the README's function with what belongs there, and stops by itself", async () => {
   const answer = await post(server.url, COMPLETIONS, {
     model: "qwen2.5-coder-32b-instruct",
     temperature: 0,
     prompt: GAP,
   });
 
-  expect(textOf(answer.json)).toMatch(/^sum\(numbers\)/);
+  expect(textOf(answer.json)).toBe("sum(numbers)");
   expect(answer.json.choices[0].finish_reason).toBe("stop");
 });
 
 /** A registry takes more, but every clone and every installation carries it. */
 const MAX_MODEL_BYTES = 95_000_000;
 
-testWithBuiltIn("the npm package holds it, and it is small enough for that", () => {
+test("the npm package holds it, and it is small enough for that", () => {
   const about = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
 
   expect((JSON.parse(about) as { readonly files: readonly string[] }).files).toContain("model");
@@ -148,7 +144,7 @@ describe("beside a model that was pulled", () => {
   });
   afterAll(() => both?.stop().finally(folder.remove));
 
-  testWithBuiltIn("that one answers; the one in the package takes no memory until its name is called", async () => {
+  test("that one answers; the one in the package takes no memory until its name is called", async () => {
     const ask = (model: string) => post(both.url, COMPLETIONS, { ...GREEDY, model, prompt: GAP });
     const stateOf = async (): Promise<Json> => {
       const { json } = await get(both.url, "/health");
