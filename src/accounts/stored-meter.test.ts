@@ -81,6 +81,14 @@ describe.each(STORES)("the account on %s", (_name, stores) => {
       ]);
     });
 
+    test("of forty at once waits for no other", async () => {
+      const { store, run } = await setUp();
+
+      await Promise.all(Array.from({ length: 40 }, () => run(12, 3)));
+
+      expect(await ledger(store)).toHaveLength(40);
+    });
+
     test("that is cut is charged what was seen of it, as an estimate", async () => {
       const { meter, admission, store } = await setUp();
       const request = await meter.reserve(admission());

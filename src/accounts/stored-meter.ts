@@ -17,8 +17,8 @@ const SEEN_EVERY_MS = 5_000;
 const KEEP_COUNTS_MS = 60_000;
 
 /**
- * Transactions at a time, besides the checkpoint, which waits for nobody. Those on one limit wait for each other anyway: waiting here they take no connection from
- * others, and no time limit of a connection runs.
+ * Transactions at a time, besides the checkpoint, which waits for nobody. Those on one limit wait for each other anyway:
+ * waiting here they take no connection from others, and no time limit of a connection runs.
  */
 const TURNS = 4;
 
@@ -123,19 +123,18 @@ export class StoredMeter implements Meter {
     };
   }
 
+  /** Takes no turn: whoever calls it may hold one, and all turns could be held by such. */
   async #write(due: readonly RunningRequest[]): Promise<void> {
     if (due.length === 0) return;
     const { store, now } = this.#options;
     const progress = due.map((request) => request.progress());
-    const writing = this.#turns
-      .run(() => checkpoint(store, progress, now()))
-      .then(
-        () => true,
-        (error: unknown) => {
-          this.#options.report("what the running requests use could not be written", error);
-          return false;
-        },
-      );
+    const writing = checkpoint(store, progress, now()).then(
+      () => true,
+      (error: unknown) => {
+        this.#options.report("what the running requests use could not be written", error);
+        return false;
+      },
+    );
     for (const [index, request] of due.entries()) {
       request.startWriting(writing.then((isWritten) => (isWritten ? progress[index]?.now : undefined)));
     }
