@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { modelPermissions, nativeModels, permissionChange, permissionsChanged } from "../wire/dashscope/models.ts";
+import { modelLimits, modelPermissions, nativeModels, permissionChange, permissionsChanged } from "../wire/dashscope/models.ts";
 import { ADMIN_OPERATIONS, type AdminOperation } from "./admin-operations.ts";
-import { NATIVE_MODELS_PATH, PERMISSIONS_PATH } from "./native-model-routes.ts";
+import { LIMITS_PATH, NATIVE_MODELS_PATH, PERMISSIONS_PATH } from "./native-model-routes.ts";
 import { type Json, json, operationId, type Schemas } from "./openapi-schemas.ts";
 
 /** The administration API and DashScope's calls about models. */
@@ -106,6 +106,9 @@ function nativePaths(schemas: Schemas): Json {
         ...{ ...ADMIN_KEY, parameters: [workspace], requestBody: body },
       }),
     },
+    [LIMITS_PATH]: entry("get", LIMITS_PATH, "How much a workspace may use in a minute", modelLimits, {
+      parameters: [...shared, workspace],
+    }),
   };
 }
 
