@@ -41,7 +41,7 @@ function adminEntry({ method, path, summary, input, answer, status }: AdminOpera
         headers: { "x-request-id": { $ref: "#/components/headers/RequestId" } },
         content: json(schemas.ref(answer)),
       },
-      ...errors("OpenAi", ["400", "401", "403", "404", "409", "413", "500"]),
+      ...errors("OpenAi", ["400", "401", "403", "404", "409", "413", "500", "503"]),
     },
   };
 }
@@ -89,7 +89,7 @@ function nativePaths(schemas: Schemas): Json {
           headers: { "x-request-id": { $ref: "#/components/headers/RequestId" } },
           content: json(schemas.ref(answer)),
         },
-        ...errors("DashScope", ["400", "401", "403", "500"]),
+        ...errors("DashScope", ["400", "401", "403", "500", "503"]),
       },
     },
   });
