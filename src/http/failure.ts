@@ -1,5 +1,5 @@
 import type { FastifyReply } from "fastify";
-import { StoreFailure } from "../db/failure.ts";
+import { isStoreAway } from "../accounts/failure.ts";
 import { ServiceError } from "../errors.ts";
 import { openAiFailure } from "../protocols/errors.ts";
 import type { Protocol } from "../protocols/protocol.ts";
@@ -30,7 +30,7 @@ const ADMIN_SHAPE: ErrorShape = {
 export function toServiceError(error: unknown): ServiceError | undefined {
   if (error instanceof ServiceError) return error;
   if (error instanceof Cut) return error.toServiceError();
-  if (error instanceof StoreFailure && (error.kind === "busy" || error.kind === "unavailable")) {
+  if (isStoreAway(error)) {
     const message = "The database of this server is busy or cannot be reached, please try again later.";
     return new ServiceError("store_unavailable", message, { cause: error, retryAfterMs: STORE_RETRY_MS });
   }
