@@ -41,6 +41,8 @@ export const ERRORS = {
   // what keeps us from answering
   model_unavailable: { status: 503 },
   queue_full: { status: 503 },
+  /** The database of this server is busy or cannot be reached. */
+  store_unavailable: { status: 503 },
   shutting_down: { status: 503 },
   request_timeout: { status: 500 },
   internal: { status: 500 },

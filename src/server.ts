@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { thisNode } from "./accounts/nodes.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
+import { listLimits } from "./accounts/limits.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";
@@ -99,6 +100,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     metrics,
     workspace: config.workspace,
     administration: { store, now: Date.now, keys: config.adminKeys },
+    limitsOf: (workspaceId) => listLimits({ store, now: Date.now }, workspaceId),
     corsOrigins: config.corsOrigins,
     limits: config.limits,
     version: VERSION,

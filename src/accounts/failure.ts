@@ -1,3 +1,4 @@
+import { StoreFailure } from "../db/failure.ts";
 import { withoutSecrets } from "./secret.ts";
 
 /** What a script can tell apart: a wrong call, one about something that is not there, and one that what is there forbids. */
@@ -16,4 +17,9 @@ export class AccountFailure extends Error {
     this.kind = kind;
     if (field !== undefined) this.field = field;
   }
+}
+
+/** The store is busy or cannot be reached: nothing is wrong with what was asked, and later it may be answered. */
+export function isStoreAway(error: unknown): error is Error {
+  return error instanceof StoreFailure && (error.kind === "busy" || error.kind === "unavailable");
 }

@@ -3,7 +3,7 @@ import { STORES } from "../../test/support/stores.ts";
 import type { Administrator } from "./administration.ts";
 import { listAuditRecords } from "./audit.ts";
 import { changeLimits, type LimitChange, listLimits } from "./limits.ts";
-import { createWorkspace } from "./workspaces.ts";
+import { createWorkspace, deleteWorkspace } from "./workspaces.ts";
 
 /** 2026-09-21, the middle of a minute. */
 const START_MS = 1_790_000_030_000;
@@ -58,22 +58,38 @@ describe.each(STORES)("limits on %s", (_name, stores) => {
     ]);
   });
 
-  test.each<[string, LimitChange]>([
+  test.each<[string, LimitChange, kind?: string]>([
     ["a figure of nought", { pattern: "b", set: { requestsPerMinute: 0 } }],
     ["a fraction", { pattern: "b", set: { tokensPerMinute: 1.5 } }],
     ["no number", { pattern: "b", set: { concurrentRequests: Number.NaN } }],
     ["too much", { pattern: "b", set: { monthlyTokens: 1_000_000_000_001 } }],
     ["a blank in the pattern", { pattern: "b c", set: { requestsPerMinute: 1 } }],
     ["a limit of nothing", { pattern: "b", set: { smoothed: true } }],
-    ["the removal of what is not there", { pattern: "b", remove: true }],
-  ])("%s is refused, and with it every other change of the call", async (_what, wrong) => {
+    ["the removal of what is not there", { pattern: "b", remove: true }, "missing"],
+  ])("%s is refused, and with it every other change of the call", async (_what, wrong, kind = "usage") => {
     const ada = await administration();
 
     const changing = changeLimits(ada, "default", [{ pattern: "a", set: { requestsPerMinute: 1 } }, wrong]);
 
-    await expect(changing).rejects.toMatchObject({ name: "AccountFailure", kind: "usage" });
+    await expect(changing).rejects.toMatchObject({ name: "AccountFailure", kind });
     expect(await listLimits(ada)).toEqual([]);
     expect(await listAuditRecords(ada.store, 100)).toEqual([]);
+  });
+
+  test("go with their workspace, and all that was counted for them", async () => {
+    const ada = await administration();
+    await createWorkspace(ada, "team");
+    await changeLimits(ada, "team", [{ pattern: "*", set: { requestsPerMinute: 1 } }]);
+    await changeLimits(ada, "default", [{ pattern: "*", set: { requestsPerMinute: 1 } }]);
+    const ids = (await listLimits(ada)).map(({ id, workspace }) => ({ id, workspace }));
+    const counts = ids.map(({ id }) => ({ limit_id: id, second: START_MS / 1000, requests: 1, tokens: 1 }));
+    await ada.store.insertInto("limit_seconds").values(counts).execute();
+
+    await deleteWorkspace(ada, "team", { withKeys: false });
+
+    const kept = ids.filter(({ workspace }) => workspace === "default").map(({ id }) => ({ id }));
+    expect(await ada.store.selectFrom("model_limits").select("id").execute()).toEqual(kept);
+    expect(await ada.store.selectFrom("limit_seconds").select("limit_id as id").execute()).toEqual(kept);
   });
 
   test("of a workspace that is not there are refused", async () => {

@@ -44,8 +44,8 @@ export const MAX_FIGURE = 1_000_000_000_000;
 /**
  * Makes all of the changes or none, in their order.
  *
- * Throws `AccountFailure` of the kind `usage` when a pattern or a figure is out of bounds, a limit would bound nothing,
- * or one that is to be removed is not there.
+ * Throws `AccountFailure` of the kind `usage` when a pattern or a figure is out of bounds or a limit would bound nothing,
+ * of the kind `missing` when one that is to be removed is not there.
  *
  * @param workspace its name or id.
  */
@@ -206,7 +206,11 @@ async function remove(
     .executeTakeFirst();
   if (removed === undefined) {
     const advice = "`continuo limits list` shows what is";
-    throw new AccountFailure(`${workspace} has no limit for "${pattern}"; nothing was changed; ${advice}`, "usage");
+    throw new AccountFailure(
+      `${workspace} has no limit for "${pattern}"; nothing was changed; ${advice}`,
+      "missing",
+      "models",
+    );
   }
   await transaction.deleteFrom("limit_seconds").where("limit_id", "=", removed.id).execute();
   await record("limits.remove", pattern);

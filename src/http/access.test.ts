@@ -246,6 +246,19 @@ describe.each(STORES)("with keys in %s", (_name, stores) => {
     }
   });
 
+  test.each(Object.entries(CASES))("%s sees the limits of its own workspace", async (_case, { headers, ...each }) => {
+    const { url, keys } = await serving();
+    const path = "/api/v1/models/limits";
+    // An administrator sees those of the default workspace.
+    const { models, refusal } = _case === "an admin key" ? { models: ["m", "n"] } : { ...each, refusal: refusalOfLists(each) };
+
+    for (const asked of PLAIN_AND_STREAMED) {
+      const list = await get(url, path, { ...headers(keys), ...asked });
+      if (refusal !== undefined) expectRefusal(list, refusal, path);
+      else expect(list.json.output.quotas.map(({ model }: { readonly model: string }) => model)).toEqual(models);
+    }
+  });
+
   test.each(NO_ADMINISTRATORS)("%s administers nothing", async (_case, each) => {
     const { url, keys, engine, store } = await serving();
     const before = await stateOf(store);

@@ -69,7 +69,7 @@ function requests(known: readonly string[]): fc.Arbitrary<Sent> {
     fc.uint8Array({ maxLength: 30 }).map((array) => new Uint8Array(array)),
     fc.jsonValue().map(bytes),
   );
-  return fc.constantFrom(...OPERATIONS, ...PERMISSION_CALLS).chain(({ method, path, fields }) => {
+  return fc.constantFrom(...OPERATIONS, ...NATIVE_CALLS).chain(({ method, path, fields }) => {
     const segments = fc.array(texts(known), { minLength: 2, maxLength: 2 });
     const given = objects(fields, values(known));
     const body = fc.oneof({ weight: 6, arbitrary: given.map(bytes) }, { weight: 1, arbitrary: broken });
@@ -97,9 +97,13 @@ const OPERATIONS = ADMIN_OPERATIONS.map(({ method, path, input }) => ({
 }));
 
 /** DashScope's spelling of the same. */
-const PERMISSION_CALLS = ["GET", "POST"].map((method) => ({
+const NATIVE_CALLS = [
+  ["GET", "/api/v1/models/permissions"],
+  ["POST", "/api/v1/models/permissions"],
+  ["GET", "/api/v1/models/limits"],
+].map(([method = "", path = ""]) => ({
   method,
-  path: "/api/v1/models/permissions",
+  path,
   fields: ["models", "access_all_entities", "page_no", "page_size", "authorization_scope"],
 }));
 

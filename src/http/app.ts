@@ -20,7 +20,7 @@ import { healthRoutes } from "./health-routes.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "./limits.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { modelRoutes } from "./model-routes.ts";
-import { nativeModelRoutes } from "./native-model-routes.ts";
+import { type NativeModelParts, nativeModelRoutes } from "./native-model-routes.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { isAllowedOrigin, isLoopbackHost } from "./origin.ts";
 
@@ -39,6 +39,8 @@ export interface AppParts {
   readonly workspace?: string;
   /** Absent: nobody administers this server over HTTP. */
   readonly administration?: Administration;
+  /** The limits of a workspace, by its id. Absent: there are none. */
+  readonly limitsOf?: NativeModelParts["limitsOf"];
   /** Browser origins besides localhost; `"*"` allows all. */
   readonly corsOrigins: readonly string[];
   /** Laid over `DEFAULT_LIMITS`. */
@@ -91,7 +93,8 @@ export async function createApp(parts: AppParts): Promise<Service> {
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const told = toServiceError(error) ?? new ServiceError("internal", "Internal server error!", { cause: error });
     request.record.outcome = told.code;
-    if (told.code === "internal") parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
+    if (told.code === "internal" || told.code === "store_unavailable")
+      parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
     sendFailure(reply, errorShapeOf(parts.routes, request.routeOptions.url ?? pathOf(request)), told, request.id);
   };
   app.setErrorHandler(fail);
@@ -215,7 +218,8 @@ function registerRoutes(
   }
   modelRoutes(app, { directory, engines, guard, createdSeconds: Math.floor(now() / 1000) });
   const administrators = adminAuthenticator(parts.administration);
-  nativeModelRoutes(app, { directory, guard, administrators, workspace, bodyBytes: limits.bodyBytes });
+  const { limitsOf = async () => [] } = parts;
+  nativeModelRoutes(app, { directory, guard, administrators, limitsOf, workspace, bodyBytes: limits.bodyBytes });
   adminRoutes(app, { authenticator: administrators, bodyBytes: limits.bodyBytes });
   healthRoutes(app, { engines, calls, metrics, guard, version });
   docsRoutes(app, { routes: parts.routes, version }, () => parts.authenticator.isOpen());

@@ -1,4 +1,5 @@
 import type { FastifyReply } from "fastify";
+import { isStoreAway } from "../accounts/failure.ts";
 import { ServiceError } from "../errors.ts";
 import { openAiFailure } from "../protocols/errors.ts";
 import type { Protocol } from "../protocols/protocol.ts";
@@ -14,6 +15,9 @@ export interface ProtocolRoute {
 /** How errors look on a path. */
 export type ErrorShape = Pick<Protocol, "failure">;
 
+/** Nobody knows when it will be back. */
+const STORE_RETRY_MS = 1_000;
+
 /** Of the administration API: OpenAI's, with the field at fault. */
 const ADMIN_SHAPE: ErrorShape = {
   failure: (error, requestId) => openAiFailure(error, { dialect: "openai", requestId }),
@@ -26,6 +30,10 @@ const ADMIN_SHAPE: ErrorShape = {
 export function toServiceError(error: unknown): ServiceError | undefined {
   if (error instanceof ServiceError) return error;
   if (error instanceof Cut) return error.toServiceError();
+  if (isStoreAway(error)) {
+    const message = "The database of this server is busy or cannot be reached, please try again later.";
+    return new ServiceError("store_unavailable", message, { cause: error, retryAfterMs: STORE_RETRY_MS });
+  }
   const status = frameworkStatus(error);
   if (status === 404) return new ServiceError("not_found", "Not found!", { cause: error });
   if (status === 413) return new ServiceError("body_too_large", "The body is too large.", { cause: error });

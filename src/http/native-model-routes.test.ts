@@ -3,10 +3,11 @@ import { describe, expect, test } from "vitest";
 import { get, post } from "../../test/support/calls.ts";
 import { ScriptedEngine, scriptedCard } from "../../test/support/scripted-engine.ts";
 import { serve } from "../../test/support/scripted-service.ts";
-import { freshLibsql } from "../../test/support/stores.ts";
+import { freshLibsql, STORES } from "../../test/support/stores.ts";
 import type { Administrator } from "../accounts/administration.ts";
 import { addGrants, listGrants } from "../accounts/grants.ts";
 import { createKey } from "../accounts/keys.ts";
+import { changeLimits, listLimits } from "../accounts/limits.ts";
 import { StoredKeys } from "../accounts/stored-keys.ts";
 import { createWorkspace } from "../accounts/workspaces.ts";
 import { authenticatorFor } from "./auth.ts";
@@ -15,8 +16,8 @@ const PERMISSIONS = "/api/v1/models/permissions";
 const ADMIN = { authorization: "Bearer the-key-of-ops" };
 const NAMES = ["Qwen-Max", "qwen-plus", "qwen-turbo", "other"];
 
-async function serving() {
-  const ada: Administrator = { store: await freshLibsql(), actor: "ada", now: () => 1_790_000_000_000 };
+async function serving(freshStore = freshLibsql) {
+  const ada: Administrator = { store: await freshStore(), actor: "ada", now: () => 1_790_000_000_000 };
   const { id: team } = await createWorkspace(ada, "team");
   await addGrants(ada, "team", ["qwen-plus"]);
   const { secret } = await createKey(ada, { workspace: "team" });
@@ -26,11 +27,12 @@ async function serving() {
   const cards = NAMES.map((name) => scriptedCard(name));
   const { url } = await serve(new ScriptedEngine(() => []), {
     ...{ authenticator, administration, cards, workspace: "llm-main" },
+    limitsOf: (workspaceId) => listLimits(ada, workspaceId),
   });
   const patterns = async () => (await listGrants(ada.store, "team")).map(({ pattern }) => pattern);
   const change = (body: unknown, workspace = team) =>
     post(url, PERMISSIONS, body, { ...ADMIN, "x-dashscope-workspace": workspace });
-  return { url, team, caller: { authorization: `Bearer ${secret}` }, patterns, change };
+  return { ada, url, team, caller: { authorization: `Bearer ${secret}` }, patterns, change };
 }
 
 test("the list of models has the caller's, in DashScope's envelope", async () => {
@@ -176,5 +178,61 @@ describe("permissions", () => {
     const { headers } = await get(url, "/api/v1/models?capabilities=TG", caller);
 
     expect(headers.get("x-continuo-ignored")).toBe("capabilities");
+  });
+});
+
+describe.each(STORES)("limits in %s", (_name, stores) => {
+  const freshStore = stores();
+  const LIMITS = "/api/v1/models/limits";
+  const minute = (request_limit: number | null, usage_limit: number | null) => ({
+    ...{ request_limit, request_limit_period: 60 },
+    ...{ usage_limit, usage_limit_field: "total_tokens", usage_limit_period: 60 },
+  });
+
+  test("are the smallest that fit each model that the workspace may call", async () => {
+    const { ada, url, team, caller } = await serving(freshStore);
+    await addGrants(ada, "team", ["other"]);
+    await changeLimits(ada, "team", [
+      { pattern: "*", set: { monthlyTokens: 9 } },
+      { pattern: "qwen-*", set: { requestsPerMinute: 60, tokensPerMinute: 10_000 } },
+      { pattern: "qwen-plus", set: { requestsPerMinute: 90, tokensPerMinute: 4_000 } },
+    ]);
+    await changeLimits(ada, "default", [{ pattern: "*", set: { requestsPerMinute: 1 } }]);
+
+    const { json, headers } = await get(url, LIMITS, caller);
+
+    const account = { workspace_id: team, model_limit: minute(null, null) };
+    expect(json).toEqual({
+      request_id: headers.get("x-request-id"),
+      ...{ code: null, message: null, success: true },
+      output: {
+        ...{ total: 2, page_no: 1, page_size: 20 },
+        quotas: [
+          { model: "qwen-plus", ...account, workspace_limit: minute(60, 4_000) },
+          { model: "other", ...account, workspace_limit: null },
+        ],
+      },
+    });
+  });
+
+  test("of any workspace are shown to an admin key, searched and in pages", async () => {
+    const { ada, url, team } = await serving(freshStore);
+    await changeLimits(ada, "team", [{ pattern: "qwen-plus", set: { tokensPerMinute: 5 } }]);
+    const shown = async (query: string, workspace: string) =>
+      (await get(url, `${LIMITS}${query}`, { ...ADMIN, "x-dashscope-workspace": workspace })).json;
+
+    const quota = { model: "qwen-plus", workspace_id: team, model_limit: minute(null, null) };
+    for (const named of [team, "team"]) {
+      expect((await shown("", named)).output.quotas).toEqual([{ ...quota, workspace_limit: minute(null, 5) }]);
+    }
+    const second = await shown("?name=QWEN&page_no=2&page_size=2", "");
+    expect(second.output).toMatchObject({ total: 3, page_no: 2, page_size: 2 });
+    expect(second.output.quotas).toMatchObject([
+      { model: "qwen-turbo", workspace_id: "llm-main", workspace_limit: null },
+    ]);
+    expect((await shown("", "ws_none")).code).toBe("Workspace.AccessDenied");
+    expect(await shown("?page_size=201", team)).toMatchObject({
+      ...{ code: "InvalidParameter", message: "Range of page_size should be [1, 200]" },
+    });
   });
 });

@@ -1,11 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Administrator } from "../accounts/administration.ts";
 import { changeGrants, grantedTo } from "../accounts/grants.ts";
-import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
+import type { ModelLimit } from "../accounts/limits.ts";
+import { fits } from "../accounts/pattern.ts";
+import { DEFAULT_WORKSPACE, findWorkspace } from "../accounts/workspaces.ts";
 import type { ModelCard } from "../continuation/card.ts";
 import { ServiceError } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
 import {
+  type ModelLimits,
   type ModelPermissions,
   type NativeModels,
   type PermissionChange,
@@ -18,10 +21,15 @@ import { readJsonObject } from "./body.ts";
 import { ignoredHeader } from "./headers.ts";
 import { refuseOtherMethods } from "./methods.ts";
 
+/** What one limit bounds in a minute. */
+export type PatternLimit = Pick<ModelLimit, "pattern" | "requestsPerMinute" | "tokensPerMinute">;
+
 export interface NativeModelParts {
   readonly directory: Directory;
   readonly guard: (request: FastifyRequest) => Promise<void>;
   readonly administrators: AdminAuthenticator;
+  /** The limits of a workspace, by its id. */
+  readonly limitsOf: (workspaceId: string) => Promise<readonly PatternLimit[]>;
   /** What the workspace header calls the default workspace. */
   readonly workspace: string;
   /** Of a request body. */
@@ -30,6 +38,7 @@ export interface NativeModelParts {
 
 export const NATIVE_MODELS_PATH = "/api/v1/models";
 export const PERMISSIONS_PATH = "/api/v1/models/permissions";
+export const LIMITS_PATH = "/api/v1/models/limits";
 
 /**
  * DashScope's calls about models (contract 7.4). Whoever may call sees what its workspace may; an admin key sees and
@@ -65,6 +74,16 @@ export function nativeModelRoutes(app: FastifyInstance, parts: NativeModelParts)
     answer(request, reply, null satisfies PermissionsChanged["output"]);
   });
   refuseOtherMethods(app, PERMISSIONS_PATH, ["GET", "POST"]);
+
+  app.get(LIMITS_PATH, { onRequest: callerOrAdministrator(parts) }, async (request, reply) => {
+    const asked = readPage(request, reply, []);
+    const { workspace, workspaceId, mayCall } = request.caller;
+    const limits = await parts.limitsOf(workspaceId).catch(hideWorkspace);
+    const cards = directory.list().filter(({ name }) => mayCall(name) && asked.fits(name));
+    const quotas = asked.cut(cards).map(({ name }) => quotaOf(name, workspace, limits));
+    answer(request, reply, { ...asked.of(cards), quotas } satisfies ModelLimits["output"]);
+  });
+  refuseOtherMethods(app, LIMITS_PATH, ["GET"]);
 }
 
 /** A caller is its own workspace; an administrator is whichever one it names. */
@@ -73,8 +92,10 @@ function callerOrAdministrator(parts: NativeModelParts) {
     const administrator = parts.administrators.find(request.headers);
     if (administrator === undefined) return parts.guard(request);
     const named = namedWorkspace(request, parts);
-    const mayCall = await grantedTo(administrator.store, named).catch(hideWorkspace);
-    request.caller = { workspace: named, workspaceId: named, key: administrator.actor, mayCall };
+    const { id } = await findWorkspace(administrator.store, named).catch(hideWorkspace);
+    const mayCall = await grantedTo(administrator.store, id).catch(hideWorkspace);
+    const workspace = id === DEFAULT_WORKSPACE ? parts.workspace : id;
+    request.caller = { workspace, workspaceId: id, key: administrator.actor, mayCall };
     request.record.key = administrator.actor;
   };
 }
@@ -197,6 +218,29 @@ function modelOf({ name, contextTokens, maxInputTokens, maxOutputTokens }: Model
 /** Only inference can be granted here. */
 function permissionOf(name: string, inference: boolean) {
   return { model: name, name, permissions: { inference, fine_tune: false as const, deploy: false as const } };
+}
+
+/** Where several limits fit, all of them hold, so the smallest figure is the bound. */
+function quotaOf(model: string, workspace_id: string, limits: readonly PatternLimit[]) {
+  const fitting = limits.filter(({ pattern }) => fits(pattern, model));
+  const requests = smallest(fitting.map(({ requestsPerMinute }) => requestsPerMinute));
+  const tokens = smallest(fitting.map(({ tokensPerMinute }) => tokensPerMinute));
+  const isBounded = requests !== null || tokens !== null;
+  const model_limit = rateLimitOf(null, null);
+  return { model, workspace_id, model_limit, workspace_limit: isBounded ? rateLimitOf(requests, tokens) : null };
+}
+
+function smallest(figures: readonly (number | null)[]): number | null {
+  const bounds = figures.filter((figure) => figure !== null);
+  return bounds.length === 0 ? null : Math.min(...bounds);
+}
+
+function rateLimitOf(request_limit: number | null, usage_limit: number | null) {
+  const period = 60 as const;
+  return {
+    ...{ request_limit, request_limit_period: period },
+    ...{ usage_limit, usage_limit_field: "total_tokens" as const, usage_limit_period: period },
+  };
 }
 
 /** A bound that only the weights know is infinite until they are loaded. */

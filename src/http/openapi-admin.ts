@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { modelPermissions, nativeModels, permissionChange, permissionsChanged } from "../wire/dashscope/models.ts";
+import { modelLimits, modelPermissions, nativeModels, permissionChange, permissionsChanged } from "../wire/dashscope/models.ts";
 import { ADMIN_OPERATIONS, type AdminOperation } from "./admin-operations.ts";
-import { NATIVE_MODELS_PATH, PERMISSIONS_PATH } from "./native-model-routes.ts";
+import { LIMITS_PATH, NATIVE_MODELS_PATH, PERMISSIONS_PATH } from "./native-model-routes.ts";
 import { type Json, json, operationId, type Schemas } from "./openapi-schemas.ts";
 
 /** The administration API and DashScope's calls about models. */
@@ -41,7 +41,7 @@ function adminEntry({ method, path, summary, input, answer, status }: AdminOpera
         headers: { "x-request-id": { $ref: "#/components/headers/RequestId" } },
         content: json(schemas.ref(answer)),
       },
-      ...errors("OpenAi", ["400", "401", "403", "404", "409", "413", "500"]),
+      ...errors("OpenAi", ["400", "401", "403", "404", "409", "413", "500", "503"]),
     },
   };
 }
@@ -89,7 +89,7 @@ function nativePaths(schemas: Schemas): Json {
           headers: { "x-request-id": { $ref: "#/components/headers/RequestId" } },
           content: json(schemas.ref(answer)),
         },
-        ...errors("DashScope", ["400", "401", "403", "500"]),
+        ...errors("DashScope", ["400", "401", "403", "500", "503"]),
       },
     },
   });
@@ -106,6 +106,9 @@ function nativePaths(schemas: Schemas): Json {
         ...{ ...ADMIN_KEY, parameters: [workspace], requestBody: body },
       }),
     },
+    [LIMITS_PATH]: entry("get", LIMITS_PATH, "How much a workspace may use in a minute", modelLimits, {
+      parameters: [...shared, workspace],
+    }),
   };
 }
 

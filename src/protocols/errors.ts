@@ -207,6 +207,7 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
   budget_exceeded: QUOTA_EXCEEDED,
   model_unavailable: bothWires("ModelUnavailable", unavailable),
   queue_full: bothWires("ModelServingError", OVERLOADED),
+  store_unavailable: bothWires("ModelServingError", (error) => error.message),
   shutting_down: {
     native: { code: "ModelServingError" },
     openAi: { code: "ModelServingError", type: "ModelServingError", hasId: true },

@@ -1,4 +1,4 @@
-/** DashScope's calls about models: which there are, and which a workspace may call (contract 7.4). */
+/** DashScope's calls about models: which there are, which a workspace may call and how much (contract 7.4). */
 import { z } from "zod";
 
 /** Around every answer that is no error. */
@@ -56,6 +56,31 @@ export const modelPermissions = envelope(
   "DashScopeModelPermissions",
 );
 
+const rateLimit = z
+  .object({
+    request_limit: z.int().nullable().describe("null: no bound"),
+    request_limit_period: z.literal(60).describe("Seconds"),
+    usage_limit: z.int().nullable().describe("Tokens of prompt and answer; null: no bound"),
+    usage_limit_field: z.literal("total_tokens"),
+    usage_limit_period: z.literal(60).describe("Seconds"),
+  })
+  .meta({ id: "DashScopeRateLimit" });
+
+export const modelLimits = envelope(
+  z.object({
+    ...page,
+    quotas: z.array(
+      z.object({
+        model: z.string(),
+        workspace_id: z.string(),
+        model_limit: rateLimit.describe("Of the account, which has no limits here: every bound is null"),
+        workspace_limit: rateLimit.nullable().describe("null: the workspace has no limit per minute for this model"),
+      }),
+    ),
+  }),
+  "DashScopeModelLimits",
+);
+
 export const permissionsChanged = envelope(z.null(), "DashScopePermissionsChanged");
 
 /** Most models of one change. */
@@ -95,5 +120,6 @@ export const permissionChange = z
 
 export type NativeModels = z.infer<typeof nativeModels>;
 export type ModelPermissions = z.infer<typeof modelPermissions>;
+export type ModelLimits = z.infer<typeof modelLimits>;
 export type PermissionsChanged = z.infer<typeof permissionsChanged>;
 export type PermissionChange = z.infer<typeof permissionChange>;
