@@ -1,8 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { listLimits } from "./accounts/limits.ts";
 import { thisNode } from "./accounts/nodes.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
-import { listLimits } from "./accounts/limits.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";

@@ -250,7 +250,8 @@ describe.each(STORES)("with keys in %s", (_name, stores) => {
     const { url, keys } = await serving();
     const path = "/api/v1/models/limits";
     // An administrator sees those of the default workspace.
-    const { models, refusal } = _case === "an admin key" ? { models: ["m", "n"] } : { ...each, refusal: refusalOfLists(each) };
+    const { models, refusal } =
+      _case === "an admin key" ? { models: ["m", "n"] } : { ...each, refusal: refusalOfLists(each) };
 
     for (const asked of PLAIN_AND_STREAMED) {
       const list = await get(url, path, { ...headers(keys), ...asked });

@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { modelLimits, modelPermissions, nativeModels, permissionChange, permissionsChanged } from "../wire/dashscope/models.ts";
+import {
+  modelLimits,
+  modelPermissions,
+  nativeModels,
+  permissionChange,
+  permissionsChanged,
+} from "../wire/dashscope/models.ts";
 import { ADMIN_OPERATIONS, type AdminOperation } from "./admin-operations.ts";
 import { LIMITS_PATH, NATIVE_MODELS_PATH, PERMISSIONS_PATH } from "./native-model-routes.ts";
 import { type Json, json, operationId, type Schemas } from "./openapi-schemas.ts";
