@@ -21,12 +21,20 @@ beforeAll(() => {
 afterAll(() => folder.remove());
 
 test("without a model everything is looked at, and the missing model is a warning", async () => {
-  const findings = await examine({ port: "0" }, { probe, surroundings });
+  const withoutAny = { ...surroundings, builtInFile: () => undefined };
+
+  const findings = await examine({ port: "0" }, { probe, surroundings: withoutAny });
 
   expect(findings.map(({ what }) => what)).toEqual(
     expect.arrayContaining(["platform", "memory", "koffi", "libraries", "configuration", "data folder", "port"]),
   );
   expect(findings.find(({ what }) => what === "models")).toMatchObject({ state: "warning" });
+});
+
+test("the model in the package is looked at like any other", async () => {
+  const findings = await examine({ port: "0" }, { probe, surroundings });
+
+  expect(findings.some(({ what, state }) => what.includes("continuo-135m") && state === "ok")).toBe(true);
 });
 
 test("what is wrong with the configuration is a problem each, and the rest is looked at nevertheless", async () => {

@@ -117,7 +117,7 @@ test("limits are set, listed and removed, and usage is summed up", async () => {
 test.each([
   ["POST", "/admin/limits", { workspace: "default", models: ["m"] }, 400, null, "would bound nothing"],
   ["POST", "/admin/limits", { workspace: "default", models: ["m"], monthlyTokens: 0 }, 400, "monthlyTokens", "from 1"],
-  ["DELETE", "/admin/limits?workspace=default&models=m", undefined, 400, null, "has no limit"],
+  ["DELETE", "/admin/limits?workspace=default&models=m", undefined, 404, "models", "has no limit"],
   ["GET", "/admin/usage?by=hour", undefined, 400, "by", "expected model, key, day or workspace"],
   ["GET", "/admin/usage?sinceMs=-1", undefined, 400, "sinceMs", "expected epoch milliseconds"],
   ["POST", "/admin/keys", { label: 5 }, 400, "label", "label: expected a label"],
