@@ -4,6 +4,7 @@ import { StoreFailure } from "../db/failure.ts";
 import type { ApiKeyRow, Store } from "../db/schema.ts";
 import { ServiceError } from "../errors.ts";
 import { fits } from "./pattern.ts";
+import { Remembered } from "./remembered.ts";
 import { digestOf, looksLikeSecret } from "./secret.ts";
 import { DEFAULT_WORKSPACE } from "./workspaces.ts";
 
@@ -22,19 +23,11 @@ export interface KeyLookup {
   find(secret: string): Promise<StoredKey | undefined>;
 }
 
-/** Milliseconds for which an answer of the store is believed; a change takes effect everywhere within this time. */
-const BELIEVED_MS = 2_000;
-
 /** Keys remembered at the same time, about 1 KiB each. */
 const MAX_REMEMBERED = 20_000;
 
 /** Milliseconds between two notes that a key is in use. */
 const NOTE_USE_EVERY_MS = 60_000;
-
-interface Believed<T> {
-  readonly sinceMs: number;
-  readonly answer: Promise<T>;
-}
 
 type Verified = Pick<StoredKey, "id" | "workspaceId" | "mayCall"> & { readonly expiresAtMs: number | null };
 
@@ -46,56 +39,33 @@ export class StoredKeys implements KeyLookup {
   readonly #store: Store;
   readonly #lookUp: CompiledQuery<LookedUp>;
   readonly #now: () => number;
-  /** By digest, in hex; the oldest first. Unknown keys are not among them. */
-  readonly #remembered = new Map<string, Believed<Verified | undefined>>();
-  #any: Believed<boolean> | undefined;
+  /** By digest, in hex. Unknown keys are not among them. */
+  readonly #keys: Remembered<Verified | undefined>;
+  readonly #any: Remembered<boolean>;
 
   /** @param now epoch milliseconds. */
   constructor(store: Store, now: () => number) {
     this.#store = store;
     this.#lookUp = lookUpIn(store);
     this.#now = now;
+    this.#keys = new Remembered(now, MAX_REMEMBERED);
+    this.#any = new Remembered(now, 1);
   }
 
   async hasAny(): Promise<boolean> {
-    if (this.#any === undefined || !this.#isFresh(this.#any)) {
-      this.#any = { sinceMs: this.#now(), answer: this.#queryAny() };
-      this.#any.answer.catch(() => {
-        this.#any = undefined;
-      });
-    }
-    return this.#any.answer;
+    return this.#any.get("any", () => this.#queryAny());
   }
 
   async find(secret: string): Promise<StoredKey | undefined> {
     if (!looksLikeSecret(secret)) return undefined;
     const digest = digestOf(secret);
     const name = digest.toString("hex");
-    const key = await this.#verified(name, digest);
-    if (key === undefined) this.#remembered.delete(name);
+    const key = await this.#keys.get(name, () => this.#query(digest));
+    if (key === undefined) this.#keys.forget(name);
     else if (key.expiresAtMs !== null && key.expiresAtMs <= this.#now()) {
       throw new ServiceError("expired_api_key", "The API key has expired.");
     }
     return key;
-  }
-
-  #verified(name: string, digest: Buffer): Promise<Verified | undefined> {
-    const known = this.#remembered.get(name);
-    if (known !== undefined && this.#isFresh(known)) return known.answer;
-    const answer = this.#query(digest);
-    answer.catch(() => this.#remembered.delete(name));
-    this.#remembered.delete(name); // to the end of the row
-    this.#remembered.set(name, { sinceMs: this.#now(), answer });
-    if (this.#remembered.size > MAX_REMEMBERED) {
-      const [oldest] = this.#remembered.keys();
-      if (oldest !== undefined) this.#remembered.delete(oldest);
-    }
-    return answer;
-  }
-
-  /** A clock that was set back must not make an answer last. */
-  #isFresh({ sinceMs }: Believed<unknown>): boolean {
-    return Math.abs(this.#now() - sinceMs) < BELIEVED_MS;
   }
 
   async #queryAny(): Promise<boolean> {

@@ -52,8 +52,8 @@ export async function renameWorkspace(administrator: Administrator, named: strin
 }
 
 /**
- * For good, with its grants and limits; what it used stays on record. Throws `AccountFailure` when it has keys, disabled and expired ones included, unless they
- * are to go with it.
+ * For good, with its grants and limits; what it used stays on record. Throws `AccountFailure` when it has keys, disabled
+ * and expired ones included, unless they are to go with it.
  *
  * @param named its name or its id.
  */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Administrator } from "../accounts/administration.ts";
 import { ServiceError } from "../errors.ts";
-import { bearerToken, keyring, type NamedKey, wrongKey } from "./keyring.ts";
+import { bearerToken, bearerTokenIn, keyring, type NamedKey, wrongKey } from "./keyring.ts";
 
 /** Who may change keys, workspaces and grants over HTTP, and where. */
 export interface Administration extends Omit<Administrator, "actor"> {
@@ -32,7 +32,7 @@ export function adminAuthenticator(administration: Administration | undefined): 
       return administrator;
     },
     find: ({ authorization }) => {
-      const presented = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+      const presented = bearerTokenIn(authorization);
       return presented === undefined ? undefined : named(presented);
     },
   };

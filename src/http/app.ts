@@ -93,8 +93,8 @@ export async function createApp(parts: AppParts): Promise<Service> {
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const told = toServiceError(error) ?? new ServiceError("internal", "Internal server error!", { cause: error });
     request.record.outcome = told.code;
-    if (told.code === "internal" || told.code === "store_unavailable")
-      parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
+    const isOurs = told.code === "internal" || told.code === "store_unavailable";
+    if (isOurs) parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
     sendFailure(reply, errorShapeOf(parts.routes, request.routeOptions.url ?? pathOf(request)), told, request.id);
   };
   app.setErrorHandler(fail);

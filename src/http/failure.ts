@@ -55,8 +55,8 @@ export function sendFailure(reply: FastifyReply, shape: ErrorShape, error: Servi
 }
 
 /**
- * Who shapes the errors of a path: the administration API, or the protocol there, else the first one under the same first path segment
- * (`/api`, `/v1`, `/compatible-mode`), else the first of all.
+ * Who shapes the errors of a path: the administration API, or the protocol there, else the first one under the same
+ * first path segment (`/api`, `/v1`, `/compatible-mode`), else the first of all.
  */
 export function errorShapeOf(routes: readonly ProtocolRoute[], path: string): ErrorShape {
   if (root(path) === "/admin") return ADMIN_SHAPE;

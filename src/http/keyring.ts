@@ -1,4 +1,5 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import { digestOf } from "../accounts/secret.ts";
 import { ServiceError } from "../errors.ts";
 
 /** A key of the configuration. */
@@ -20,7 +21,12 @@ export function keyring(keys: readonly NamedKey[]): (presented: string) => strin
   };
 }
 
-/** What stands behind `Bearer`. Throws `missing_api_key` or, for anything else in its place, `invalid_api_key`. */
+/** What stands behind `Bearer`; undefined: something else, or nothing. */
+export function bearerTokenIn(authorization: string | undefined): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+}
+
+/** The same. Throws `missing_api_key` or, for anything else in its place, `invalid_api_key`. */
 export function bearerToken(authorization: string | undefined): string {
   if (authorization === undefined || authorization.trim() === "") {
     throw new ServiceError(
@@ -28,15 +34,11 @@ export function bearerToken(authorization: string | undefined): string {
       "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
     );
   }
-  const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+  const token = bearerTokenIn(authorization);
   if (token === undefined) throw wrongKey();
   return token;
 }
 
 export function wrongKey(): ServiceError {
   return new ServiceError("invalid_api_key", "Incorrect API key provided.");
-}
-
-function digestOf(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
 }
