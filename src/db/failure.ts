@@ -29,13 +29,24 @@ const KINDS: readonly (readonly [pattern: RegExp, kind: StoreFailureKind, messag
   ],
 ];
 
+/** What node-postgres says without a code (pg 8, `client.js`; pg-pool 3, `index.js`), and the system's code for that. */
+const WITHOUT_CODE: readonly (readonly [pattern: RegExp, code: string])[] = [
+  [/^(timeout exceeded when trying to connect|timeout expired|Connection terminated due to)/, "ETIMEDOUT"],
+  [/^(Connection terminated|Client (has encountered a connection error|was closed))/, "ECONNRESET"],
+];
+
 /** The same error where it is a bug of ours, such as wrong SQL. */
 export function storeFailure(error: unknown): unknown {
   if (error instanceof StoreFailure || !(error instanceof Error)) return error;
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  const code = codeOf(error);
   const found = KINDS.find(([pattern]) => pattern.test(code));
   if (found === undefined) return error;
   const [, kind, message] = found;
   // Neither store's messages carry passwords or parameters; PostgreSQL keeps the latter in fields of their own.
   return new StoreFailure(kind, `${message}: ${error.message || code}`, error);
+}
+
+function codeOf(error: Error): string {
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return WITHOUT_CODE.find(([pattern]) => pattern.test(error.message))?.[1] ?? "";
 }

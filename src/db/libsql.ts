@@ -6,14 +6,19 @@ import {
   type Dialect,
   type Driver,
   SqliteAdapter,
+  type SqliteDatabase,
   SqliteDialect,
   SqliteDriver,
+  type SqliteStatement,
 } from "kysely";
 import Database from "libsql";
 import { StoreFailure } from "./failure.ts";
 
 /** A database that is gone when it is closed. */
 export const IN_MEMORY = ":memory:";
+
+/** Statements that are kept prepared; the queries of a server are fewer. */
+const MAX_STATEMENTS = 200;
 
 /** Milliseconds to wait for another process that writes; ours write for a few. The whole process waits. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -27,7 +32,7 @@ export function libsqlDialect(path: string): Dialect {
   const sqlite = new SqliteDialect({ database: async () => openDatabase(path) });
   return {
     createAdapter: () => new LibsqlAdapter(),
-    createDriver: () => new LibsqlDriver({ database: async () => openDatabase(path) }),
+    createDriver: () => new LibsqlDriver({ database: async () => keepingStatements(openDatabase(path)) }),
     createIntrospector: (db) => sqlite.createIntrospector(db),
     createQueryCompiler: () => sqlite.createQueryCompiler(),
   };
@@ -46,6 +51,29 @@ function openDatabase(path: string): InstanceType<typeof Database> {
     database.pragma(setting);
   }
   return database;
+}
+
+/** Prepares no text twice: it takes longer than to find a key with the statement. */
+function keepingStatements(database: InstanceType<typeof Database>): SqliteDatabase {
+  const statements = new Map<string, SqliteStatement>();
+  const prepare = (text: string): SqliteStatement => {
+    const kept = statements.get(text);
+    if (kept !== undefined) return kept;
+    const statement: SqliteStatement = database.prepare(text);
+    // Whether it gives rows never changes, and to ask the database takes as long as a small query.
+    const { reader } = statement;
+    const fresh: SqliteStatement = {
+      reader,
+      all: (parameters) => statement.all(parameters),
+      run: (parameters) => statement.run(parameters),
+      iterate: (parameters) => statement.iterate(parameters),
+    };
+    const [oldest] = statements.keys();
+    if (statements.size >= MAX_STATEMENTS && oldest !== undefined) statements.delete(oldest);
+    statements.set(text, fresh);
+    return fresh;
+  };
+  return { prepare, close: () => void database.close() };
 }
 
 function makeFile(path: string): void {

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { statSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -7,6 +8,7 @@ import { sql } from "kysely";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../../test/support/files.ts";
 import { freshLibsql, POSTGRES_SERVER, postgresDatabases, STORES } from "../../test/support/stores.ts";
+import { storeFailure } from "./failure.ts";
 import { openStore } from "./open.ts";
 import type { Store } from "./schema.ts";
 
@@ -118,6 +120,26 @@ describe("a store in a file", () => {
     expect(await names(store)).toEqual(["default", "one", "three", "two"]);
   });
 
+  test("answers the same query anew, also after it has failed, and after another process has changed its table", async () => {
+    const dataDir = folder();
+    const [store, other] = [await openStore({ dataDir }), await openStore({ dataDir })];
+    onTestFinished(async () => void (await Promise.all([store.destroy(), other.destroy()])));
+    const insert = (id: string) => store.insertInto("workspaces").values(workspace(id)).execute();
+    const columns = async () =>
+      Object.keys(await store.selectFrom("workspaces").selectAll().executeTakeFirstOrThrow()).length;
+
+    await insert("ws_a");
+    await expect(insert("ws_a")).rejects.toMatchObject({ kind: "unique" });
+    await insert("ws_b");
+    const before = await columns();
+    await sql`alter table workspaces add column more text`.execute(other);
+
+    expect(await names(store)).toEqual(["default", "ws_a", "ws_b"]);
+    expect(await columns()).toBe(before + 1);
+    await other.deleteFrom("workspaces").where("id", "=", "ws_b").execute();
+    expect(await names(store)).toEqual(["default", "ws_a"]);
+  });
+
   test("that is no database is refused", async () => {
     const dataDir = folder();
     writeFileSync(join(dataDir, "continuo.db"), "some text ".repeat(1000));
@@ -151,6 +173,26 @@ test("a database server that cannot be reached is named as such, without its pas
 
   await expect(opening).rejects.toMatchObject({ kind: "unavailable" });
   await expect(opening).rejects.not.toThrow("pass-word");
+});
+
+test("a database server that hangs up is unavailable", async () => {
+  const server = createServer((socket) => socket.once("data", () => socket.destroy()));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+
+  const opening = openStore({ dataDir: "", database: `postgres://me:pass-word@127.0.0.1:${port}/continuo` });
+
+  await expect(opening).rejects.toMatchObject({ name: "StoreFailure", kind: "unavailable" });
+});
+
+test.each([
+  "timeout exceeded when trying to connect",
+  "Connection terminated due to connection timeout",
+  "Connection terminated unexpectedly",
+  "Client has encountered a connection error and is not queryable",
+])("what the PostgreSQL client says without a code is a store that is away: %s", (message) => {
+  expect(storeFailure(new Error(message))).toMatchObject({ kind: "unavailable" });
 });
 
 test("a store in memory is another one each time", async () => {
