@@ -13,12 +13,12 @@ const run = promisify(execFile);
 
 /** The first start may have to install and compile. */
 const FIRST_START_MS = 240_000;
-/** "A second time in seconds", on a busy machine. */
-const NEXT_START_MS = 20_000;
+/** It takes two seconds; a machine whose host is busy has been seen to take ten times as long. */
+const NEXT_START_MS = 60_000;
 const STOP_MS = 20_000;
 /** For the answer to the README's curl, the quickest of some, as other programs may take a while of the machine. */
 const ANSWER_MS = 3000;
-const TRIES = 3;
+const TRIES = 5;
 
 const scratch = mkdtempSync(join(tmpdir(), "continuo-readme-"));
 let passed = 0;
@@ -29,14 +29,14 @@ try {
     await stop(await start(FIRST_START_MS));
   });
   for (const page of ["README.md", "README.zh-CN.md"]) {
-    await check(`npm start, a second time in seconds, answers the curl of ${page} in time`, async () => {
+    await check(`npm start, a second time, answers the curl of ${page} in time`, async () => {
       const server = await start(NEXT_START_MS);
       try {
         const command = curlOf(page).replace("http://127.0.0.1:8100", server.url);
         const answers = [];
         for (let time = 0; time < TRIES; time += 1) answers.push(await answerOf(command));
         const quickest = Math.min(...answers.map(({ tookMs }) => tookMs));
-        console.log(`${JSON.stringify(answers[0].text)}, ${quickest} ms`);
+        console.log(`up in ${server.tookMs} ms; ${JSON.stringify(answers[0].text)}, ${quickest} ms`);
         if (quickest > ANSWER_MS) throw new Error(`the quickest answer took ${quickest} ms`);
       } finally {
         await stop(server);
@@ -67,6 +67,7 @@ function curlOf(page) {
 
 /** `npm start` in a process group of its own, as a terminal would start it. */
 async function start(limitMs) {
+  const before = performance.now();
   const child = spawn("npm", ["start", "--", "--port", "0"], {
     detached: true,
     stdio: ["ignore", "ignore", "pipe"],
@@ -97,7 +98,7 @@ async function start(limitMs) {
       reject(new Error(`ended with code ${code}; it said:\n${said}`));
     }, reject);
   });
-  return { url, child, exit };
+  return { url, child, exit, tookMs: Math.round(performance.now() - before) };
 }
 
 /** Ctrl-C reaches every process of the group, and npm passes it on once more. */
