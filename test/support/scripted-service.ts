@@ -84,3 +84,15 @@ export function post(url: string, body: unknown, init: RequestInit = {}): Promis
     headers: { "content-type": "application/json", ...init.headers },
   });
 }
+
+/** A plain call of a completions route that is answered. */
+export const hello = { model: "m", prompt: "say hello" };
+
+/** The same call as a stream. */
+export const streamed = { ...hello, stream: true };
+
+/** What the events of a stream say, without `[DONE]`. */
+export function eventData(text: string): unknown[] {
+  const lines = text.split("\n").filter((line) => line.startsWith("data: {"));
+  return lines.map((line) => JSON.parse(line.slice("data: ".length)));
+}

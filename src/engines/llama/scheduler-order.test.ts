@@ -1,26 +1,13 @@
 import { describe, expect, test } from "vitest";
-import {
-  loadNativeTiny,
-  type TinyRequest,
-  TinyScheduler,
-  type TinySchedulerOptions,
-} from "../../../test/support/tiny-scheduler.ts";
+import { scheduling } from "../../../test/support/scheduling.ts";
+import { loadNativeTiny, type TinyRequest, type TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
 
 const tiny = await loadNativeTiny();
+const { withScheduler } = scheduling(tiny);
 
 /** About 770 tokens. */
 const LONG = "def quick_sort(values):\n    if len(values) < 2:\n        return values\n".repeat(16);
 const LONG_TOKENS = tiny.model.encode({ text: LONG }).length;
-
-async function withScheduler(
-  options: TinySchedulerOptions,
-  act: (scheduler: TinyScheduler) => Promise<void>,
-): Promise<void> {
-  const scheduler = new TinyScheduler(tiny, options);
-  await act(scheduler);
-  await scheduler.idle();
-  scheduler.dispose();
-}
 
 /** Ids in the order in which their first tokens came. */
 function firstTokens(scheduler: TinyScheduler): number[] {
