@@ -127,6 +127,15 @@ describe("penalties", () => {
     expect(greedy({ repetitionPenalty: 2 }, [0], [], logits(-3, -5))).toBe(1);
   });
 
+  test("how the caller's own text is spelt is not repetition", () => {
+    const sampling = { temperature: 0, repetitionPenalty: 2, presencePenalty: 2, frequencyPenalty: 2 };
+    const sampler = new Sampler(sampling, 1n, [0]);
+    sampler.accept(0);
+
+    expect(sampler.pick(logits(3, 2, 9), { among: [0, 1] })?.id).toBe(0);
+    expect(sampler.pick(logits(3, 2, 1))?.id).toBe(1);
+  });
+
   test("a logit bias is added to its token", () => {
     expect(greedy({ logitBias: new Map([[1, 100]]) }, [], [], logits(3, 2))).toBe(1);
   });

@@ -18,7 +18,7 @@ export interface TokenFilter {
 export interface PickOptions {
   /** How many likeliest tokens to report; absent: no log probabilities at all. */
   readonly alternatives?: number | undefined;
-  /** Only these, at least one. */
+  /** Only these, at least one: they spell what the caller has written, so none is penalized for being there already. */
   readonly among?: readonly number[] | undefined;
   readonly grammar?: TokenFilter | undefined;
 }
@@ -57,8 +57,9 @@ export class Sampler {
    */
   pick(logits: Float32Array, { alternatives, among, grammar }: PickOptions = {}): Picked | undefined {
     const report = alternatives === undefined ? undefined : scored(logits, alternatives);
-    this.#penalize(logits);
-    if (among !== undefined) keepOnly(logits, among);
+    this.#bias(logits);
+    if (among === undefined) this.#penalize(logits);
+    else keepOnly(logits, among);
     const free = this.#choose(logits, 0);
     // Drawing again among the allowed after a refusal is the same as drawing among the allowed only, and seldom needed.
     const id = grammar === undefined || grammar.allows(free) ? free : this.#chooseAllowed(logits, grammar, among);
@@ -73,9 +74,14 @@ export class Sampler {
     if ((this.#sampling.repetitionPenalty ?? 1) !== 1) this.#seen.add(id);
   }
 
+  #bias(logits: Float32Array): void {
+    for (const [id, bias] of this.#sampling.logitBias ?? []) {
+      if (id < logits.length) logits[id] = at(logits, id) + bias;
+    }
+  }
+
   #penalize(logits: Float32Array): void {
-    const { logitBias, repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0 } = this.#sampling;
-    for (const [id, bias] of logitBias ?? []) if (id < logits.length) logits[id] = at(logits, id) + bias;
+    const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0 } = this.#sampling;
     if (repetitionPenalty !== 1) {
       for (const id of this.#seen) {
         const logit = at(logits, id);
