@@ -1,36 +1,18 @@
 /** Keys, workspaces and grants of a server that runs, changed by the command line beside it. */
-import { execFile } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AdministeredServer, startAdministeredServer } from "../support/administered-server.ts";
 import { COMPLETIONS, eventually, get, post } from "../support/calls.ts";
-import { temporaryFolder } from "../support/files.ts";
-import { startTinyServer, type TinyServer } from "../support/tiny-server.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-
-const folder = temporaryFolder();
-const env = { CONTINUO_DATA_DIR: folder.path, CONTINUO_DATABASE: "" };
-
-let server: TinyServer;
+let server: AdministeredServer;
 beforeAll(async () => {
-  server = await startTinyServer({ tiny: {} }, { env });
+  server = await startAdministeredServer();
 });
 afterAll(async () => {
   await server?.stop();
-  folder.remove();
 });
-
-/** Runs the program beside the server. Rejects when it fails; the error has `code` and `stderr`. */
-async function continuo(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, ...args], {
-    env: { ...process.env, ...env },
-  });
-  return stdout;
-}
 
 const complete = (key?: string, model = "tiny") =>
   post(
@@ -60,31 +42,33 @@ test("a server is open until the first key is created beside it, and a key is wo
   expect(await statusUnderName("somebody.example")).toBe(403);
   expect(server.log()).toContain("continuo keys create");
 
-  const main = (await continuo("keys", "create", "--label", "main")).trim();
+  const main = (await server.continuo("keys", "create", "--label", "main")).trim();
 
   expect(main).toMatch(/^sk-[0-9a-f]{32}$/);
   await eventually("the server needs a key", answers(401));
   expect((await complete(main)).status).toBe(200);
   expect(await statusUnderName("somebody.example", main)).toBe(200);
 
-  const { id: teamId } = JSON.parse(await continuo("workspaces", "create", "team", "--json")) as { id: string };
-  const created = JSON.parse(await continuo("keys", "create", "--workspace", "team", "--json"));
+  const { id: teamId } = JSON.parse(await server.continuo("workspaces", "create", "team", "--json")) as { id: string };
+  const created = JSON.parse(await server.continuo("keys", "create", "--workspace", "team", "--json"));
   const team = created as { readonly id: string; readonly key: string };
   expect((await complete(team.key)).json).toMatchObject({ error: { code: "Model.AccessDenied" } });
 
-  expect(await continuo("grants", "add", teamId, "ti*")).toMatch(/^WORKSPACE +MODELS +SINCE\nteam +ti\* +\d{4}-/);
+  expect(await server.continuo("grants", "add", teamId, "ti*")).toMatch(
+    /^WORKSPACE +MODELS +SINCE\nteam +ti\* +\d{4}-/,
+  );
   await eventually("the grant counts", answers(200, team.key));
   expect((await complete(team.key, "qwen-coder-turbo")).status).toBe(403);
   const visible = await get(server.url, "/v1/models", { authorization: `Bearer ${team.key}` });
   expect(visible.json.data.map(({ id }: { readonly id: string }) => id)).toEqual(["tiny"]);
 
-  await continuo("keys", "disable", team.id);
+  await server.continuo("keys", "disable", team.id);
   await eventually("the key is refused", answers(401, team.key));
 
-  const list = await continuo("keys", "list");
+  const list = await server.continuo("keys", "list");
   expect(list).toMatch(new RegExp(`^key_\\w+ +default +sk-…${main.slice(-4)} +active .* main$`, "m"));
   expect(list).toMatch(new RegExp(`^${team.id} +team +sk-…${team.key.slice(-4)} +disabled `, "m"));
-  const { records } = JSON.parse(await continuo("audit", "--json")) as { records: { action: string }[] };
+  const { records } = JSON.parse(await server.continuo("audit", "--json")) as { records: { action: string }[] };
   expect(records.map(({ action }) => action).sort()).toEqual([
     "grants.add",
     "keys.create",
@@ -93,14 +77,14 @@ test("a server is open until the first key is created beside it, and a key is wo
     "workspaces.create",
   ]);
 
-  const file = join(folder.path, "continuo.db");
+  const file = join(server.dataDir, "continuo.db");
   expect(statSync(file).mode & 0o777).toBe(0o600);
   const written = [readFileSync(file, "latin1"), readFileSync(`${file}-wal`, "latin1"), server.log(), list].join();
   for (const secret of [main, team.key]) expect(written).not.toContain(secret.slice(3));
 });
 
 test("what cannot be done is said on one line, with what to do instead", async () => {
-  const failure = (...args: string[]) => continuo(...args).catch((error: unknown) => error);
+  const failure = (...args: string[]) => server.continuo(...args).catch((error: unknown) => error);
 
   const [unknown, key, name] = await Promise.all([
     failure("keys", "delete", "key_none"),

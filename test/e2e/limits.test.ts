@@ -1,38 +1,21 @@
 /** Limits and usage of a server that runs, set and read by the command line beside it. */
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AdministeredServer, startAdministeredServer } from "../support/administered-server.ts";
 import { CHAT, COMPLETIONS, eventually, type Json, NATIVE, post, postStream } from "../support/calls.ts";
-import { temporaryFolder } from "../support/files.ts";
-import { startTinyServer, type TinyServer } from "../support/tiny-server.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-
-const folder = temporaryFolder();
-const env = { CONTINUO_DATA_DIR: folder.path, CONTINUO_DATABASE: "" };
-
-let server: TinyServer;
+let server: AdministeredServer;
 beforeAll(async () => {
-  server = await startTinyServer({ tiny: {} }, { env });
+  server = await startAdministeredServer();
 });
 afterAll(async () => {
   await server?.stop();
-  folder.remove();
 });
-
-async function continuo(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, ...args], {
-    env: { ...process.env, ...env },
-  });
-  return stdout;
-}
 
 /** Sums by model, once so many requests are in the account. */
 async function usageOf(requests: number): Promise<Json> {
   let usage: Json;
   await eventually(`${requests} requests are in the account`, async () => {
-    usage = JSON.parse(await continuo("usage", "--json")).usage;
+    usage = JSON.parse(await server.continuo("usage", "--json")).usage;
     return usage[0]?.requests === requests;
   });
   return usage;
@@ -56,13 +39,13 @@ test("what was used is in the account, and a limit set beside the server holds",
   const total = [...answers, last].reduce((tokens: number, usage: Json) => tokens + usage.total_tokens, 0);
   expect(sum.promptTokens + sum.completionTokens).toBe(total);
   expect(sum).toMatchObject({ of: "tiny", completionTokens: 17, estimates: 0 });
-  expect(await continuo("usage", "--by", "workspace")).toMatch(
+  expect(await server.continuo("usage", "--by", "workspace")).toMatch(
     new RegExp(`^WORKSPACE +REQUESTS +EST .*\\ndefault +4 +0 .* ${total}\\ntotal +4 +0 .* ${total}\\n$`),
   );
 
-  expect(await continuo("limits", "set", "default", "ti*", "--requests", "6", "--monthly-tokens", "100000")).toMatch(
-    new RegExp(`\\ndefault +ti\\* +6 +- +- +100000 +- +0 +${total}\\n$`),
-  );
+  expect(
+    await server.continuo("limits", "set", "default", "ti*", "--requests", "6", "--monthly-tokens", "100000"),
+  ).toMatch(new RegExp(`\\ndefault +ti\\* +6 +- +- +100000 +- +0 +${total}\\n$`));
   let answered = 0;
   let refused: Json;
   await eventually("the limit holds", async () => {
@@ -74,7 +57,7 @@ test("what was used is in the account, and a limit set beside the server holds",
   expect(refused.error).toMatchObject({ code: "limit_requests", type: "limit_requests" });
   await usageOf(4 + answered);
 
-  await continuo("limits", "remove", "default", "ti*");
+  await server.continuo("limits", "remove", "default", "ti*");
   await eventually("the limit is gone", async () => {
     const { status } = await post(server.url, COMPLETIONS, { model: "tiny", prompt: "a", max_tokens: 1 });
     return status === 200;
@@ -82,7 +65,7 @@ test("what was used is in the account, and a limit set beside the server holds",
 });
 
 test("what cannot be done is said, with what to do instead", async () => {
-  const failure = (...args: string[]) => continuo(...args).catch((error: unknown) => error);
+  const failure = (...args: string[]) => server.continuo(...args).catch((error: unknown) => error);
 
   const [nothing, unknown, month] = await Promise.all([
     failure("limits", "set", "default", "tiny"),
