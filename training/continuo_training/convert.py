@@ -1,12 +1,12 @@
 """Trained weights to a GGUF file in full precision, with the base's vocabulary and hyperparameters and our own metadata.
 
-    training/run convert [--weights WEIGHTS.pt] [--out FILE.gguf]
+    training/run convert [--weights WEIGHTS.pt …] [--out FILE.gguf]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -105,16 +105,22 @@ def load_weights(path: Path) -> dict[str, np.ndarray]:
     return {name: tensor.float().numpy() for name, tensor in checkpoint["weights"].items()}
 
 
+def mean(weights: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Of weights that were trained on from the same ones. Those that are alike everywhere stay the same to the bit, of two."""
+    first, *others = weights
+    return {name: sum((each[name] for each in others), matrix) / np.float32(len(weights)) for name, matrix in first.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="training/run convert", description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=Path(".cache/training/work"), help="folder of this run")
     parser.add_argument("--base", type=Path, default=default_base(), help="GGUF file that training started from")
-    parser.add_argument("--weights", type=Path, help="default: run/weights.pt in the work folder; `base`: the base's own")
+    parser.add_argument("--weights", type=Path, nargs="+", help="several: their mean; `base`: the base's own (default: run/weights.pt in the work folder)")
     parser.add_argument("--out", type=Path, help="default: model-f32.gguf in the work folder")
     options = parser.parse_args()
     base = read_base(options.base)
-    source = options.weights or options.work / "run" / "weights.pt"
-    weights = base.weights() if str(source) == "base" else load_weights(source)
+    sources = options.weights or [options.work / "run" / "weights.pt"]
+    weights = mean([base.weights() if str(source) == "base" else load_weights(source) for source in sources])
     out = options.out or options.work / "model-f32.gguf"
     out.parent.mkdir(parents=True, exist_ok=True)
     convert(base, weights, out)

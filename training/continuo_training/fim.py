@@ -23,7 +23,7 @@ MAX_MIDDLE = 700
 WINDOW_TOKENS = (60, 900)
 
 #: How often each way to choose a middle is tried, percent.
-SPANS = {"line": 50, "lines": 20, "span": 12, "word": 18}
+SPANS = {"line": 42, "lines": 32, "span": 12, "word": 14}
 
 #: Roughly, and only to size windows: ASCII characters per token, and tokens per other character (Chinese is spelt in bytes).
 ASCII_PER_TOKEN, TOKENS_PER_OTHER = 3.2, 1.6

@@ -14,7 +14,7 @@ from tiny_base import random_weights, shapes, tokens, write_tiny_base
 from continuo_training import engine
 from continuo_training.base import read_base
 from continuo_training.check import distance, framework_logits
-from continuo_training.convert import convert
+from continuo_training.convert import convert, mean
 from continuo_training.quantise import Recipe, quantise
 
 #: Sequences of ids, the control tokens of both orders among them; one is longer than a batch of the engine's script.
@@ -126,3 +126,12 @@ def test_weights_that_are_not_the_bases_are_refused(folder: Path) -> None:
     assert not (folder / "never.gguf").exists()
 
 
+def test_the_mean_of_two_keeps_what_neither_has_changed() -> None:
+    one, other = random_weights(2), random_weights(3) | {"output_norm.weight": random_weights(2)["output_norm.weight"]}
+
+    between = mean([one, other])
+
+    assert (between["output_norm.weight"] == one["output_norm.weight"]).all()
+    for name, matrix in between.items():
+        assert np.allclose(matrix - one[name], other[name] - matrix, atol=1e-6)
+    assert all((mean([one])[name] == matrix).all() for name, matrix in one.items())
