@@ -87,4 +87,16 @@ describe("spelling again what was taken back", () => {
     expect(texts(new Healing(ids("ab", "c"), pieces).candidates())).toEqual(["a", "ab", "abc", "abcd"]);
     expect(new Healing([], pieces).done).toBe(true);
   });
+
+  test("draws among whole tokens, unless a part is the likeliest of all", () => {
+    const healing = new Healing(ids("ab", "c"), pieces);
+    const logits = (likeliest: string, second: string): Float32Array =>
+      Float32Array.from(VOCABULARY, (piece) =>
+        piece === likeliest ? 3 : piece === second ? 2.9 : piece === "b" ? 9 : 0,
+      );
+
+    expect(texts(healing.likely(logits("abc", "ab")))).toEqual(["abc", "abcd"]);
+    expect(texts(healing.likely(logits("abcd", "a")))).toEqual(["abc", "abcd"]);
+    expect(texts(healing.likely(logits("ab", "abc")))).toEqual(["ab"]);
+  });
 });

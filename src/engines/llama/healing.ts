@@ -52,6 +52,19 @@ export class Healing {
     return this.#pieces.agreeing(this.#rest);
   }
 
+  /**
+   * Those of them to draw from. One that spells only a part comes when it is the likeliest of all, and never by chance: what
+   * is left would have to follow, however unlikely it is behind that part.
+   *
+   * @param logits by vocabulary id.
+   */
+  likely(logits: Float32Array): readonly number[] {
+    const candidates = this.candidates();
+    const best = candidates.reduce((one, other) => ((logits[other] ?? 0) > (logits[one] ?? 0) ? other : one));
+    const isWhole = (id: number): boolean => this.#pieces.piece(id).length >= this.#rest.length;
+    return isWhole(best) ? candidates.filter(isWhole) : [best];
+  }
+
   /** Takes the next token. @returns how many of its bytes the caller has written already. */
   accept(id: number): number {
     const covered = Math.min(this.#rest.length, this.#pieces.piece(id).length);

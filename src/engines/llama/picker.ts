@@ -18,6 +18,7 @@ export class Picker {
   readonly #healing: Healing;
   readonly #grammar: Grammar | undefined;
   readonly #alternatives: number | undefined;
+  readonly #isBiased: boolean;
 
   /** Throws `invalid_parameter` when the request's grammar is none, or contradicts the assistant prefix. */
   constructor(message: GenerateMessage, choice: number, { tokens, tail }: EncodedPrompt, model: NativeModel) {
@@ -26,15 +27,22 @@ export class Picker {
     this.#healing = new Healing(tail, model.pieces);
     this.#grammar = grammarOf(message, this.#healing.bytes, model);
     this.#alternatives = message.logprobs;
+    this.#isBiased = sampling.logitBias.size > 0;
   }
 
   /** The next token; undefined when the grammar leaves none. @param logits changed in place. */
   pick(logits: Float32Array): Picked | undefined {
     return this.#sampler.pick(logits, {
       alternatives: this.#alternatives,
-      among: this.#healing.done ? undefined : this.#healing.candidates(),
+      among: this.#healing.done ? undefined : this.#spelling(logits),
       grammar: this.#grammar,
     });
+  }
+
+  /** What a request forbids may leave only an unlikely way to spell its text. */
+  #spelling(logits: Float32Array): readonly number[] {
+    const isFree = this.#grammar === undefined && !this.#isBiased;
+    return isFree ? this.#healing.likely(logits) : this.#healing.candidates();
   }
 
   /** Another way of rounding might have picked another token. @param logits as `pick` left them. */
