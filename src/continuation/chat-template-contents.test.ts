@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CONTROLS, HI, joined, render, TEMPLATES, TOKENS, type Turn } from "../../test/support/chat-templates.ts";
+import { anyText } from "../../test/support/lowering.ts";
 import { ServiceError } from "../errors.ts";
 import { renderTemplate, type TemplateMessage } from "./chat-template.ts";
-import { CONTROL_TOKENS } from "./input.ts";
 import { lower, type Weights } from "./lower.ts";
 import { type LoweredPart, mergeTexts } from "./prompt.ts";
 
@@ -52,26 +52,7 @@ describe("contents", () => {
   });
 
   test("are in the prompt unchanged and in order, whatever they hold", () => {
-    const anyText = fc
-      .array(
-        fc.oneof(
-          fc.string({ unit: "binary", maxLength: 6 }),
-          fc.constantFrom(
-            ...CONTROL_TOKENS,
-            ...CONTROLS,
-            "\uE0F00\uE0F1",
-            "\uE0F0",
-            "\uE0F1",
-            "\uFEFF",
-            " ",
-            "\n",
-            "$&",
-            "{{ x }}",
-          ),
-        ),
-        { maxLength: 4 },
-      )
-      .map((pieces) => pieces.join(""));
+    const content = anyText(...CONTROLS);
     const said = (role: "user" | "assistant", content: string) => ({ role, content: [{ text: content }] });
     const partsOf = (source: string, contents: readonly [string, string, string], assistantPrefix: string) => {
       const weights: Weights = { id: "w", controls: CONTROLS, chatTemplate: source, templateTokens: TOKENS };
@@ -84,8 +65,8 @@ describe("contents", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...frames),
-        fc.tuple(anyText, anyText, anyText),
-        anyText,
+        fc.tuple(content, content, content),
+        content,
         ({ source, frame }, contents, prefix) => {
           const parts = partsOf(source, contents, prefix);
 

@@ -131,7 +131,7 @@ describe("infill", () => {
 
   test("prefix, suffix and middle are in the prompt unchanged, for every layout", () => {
     fc.assert(
-      fc.property(anyLayout, anyText, anyText, anyText, (fim, prefix, suffix, middle) => {
+      fc.property(anyLayout, anyText(), anyText(), anyText(), (fim, prefix, suffix, middle) => {
         const weights: Weights = { ...PLAIN, fim };
         const { sections } = lower(infill({ prefix, suffix, middle }), weights);
 

@@ -59,7 +59,7 @@ describe("raw text", () => {
 
   test("comes out as it went in", () => {
     const part = fc.oneof(
-      anyText.map((content): PromptPart => ({ text: content })),
+      anyText().map((content): PromptPart => ({ text: content })),
       fc.constantFrom(...CONTROL_TOKENS).map((spelling): PromptPart => ({ control: spelling })),
     );
     fc.assert(

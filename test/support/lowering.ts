@@ -78,27 +78,15 @@ export function infill(over: Partial<Infill>): Infill {
 export const control = (spelling: string) => ({ control: spelling });
 export const text = (content: string) => ({ text: content });
 
-/** Any text, with what servers have stumbled over mixed in. */
-export const anyText = fc
-  .array(
-    fc.oneof(
-      fc.string({ unit: "binary", maxLength: 6 }),
-      fc.constantFrom(
-        ...CONTROL_TOKENS,
-        "\uE0F00\uE0F1",
-        "\uE0F0",
-        "\uE0F1",
-        "\uFEFF",
-        " ",
-        "\n",
-        "$&",
-        "{{ x }}",
-        "</s>",
-      ),
-    ),
-    { maxLength: 4 },
-  )
-  .map((pieces) => pieces.join(""));
+/** Any text, with what servers have stumbled over mixed in, and `others`. */
+export function anyText(...others: readonly string[]): fc.Arbitrary<string> {
+  const stumbles = ["\uE0F00\uE0F1", "\uE0F0", "\uE0F1", "\uFEFF", " ", "\n", "$&", "{{ x }}", "</s>"];
+  const pieces = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 6 }),
+    fc.constantFrom(...CONTROL_TOKENS, ...stumbles, ...others),
+  );
+  return fc.array(pieces, { maxLength: 4 }).map((found) => found.join(""));
+}
 
 /** The error that `act` is refused with. */
 export function refusal(act: () => unknown): ServiceError {
