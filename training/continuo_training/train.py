@@ -159,21 +159,29 @@ def shares(trainer: Trainer, options: argparse.Namespace) -> Iterator[float]:
 
 
 class Journal:
-    """What is told of a run: a line for every few steps, on the terminal and in log.jsonl."""
+    """What is told of a run: a line for every few steps and for every validation, on the terminal and in log.jsonl."""
 
     def __init__(self, path: Path, state: State) -> None:
         self._log = path.open("a")
         self._started, self._tokens_before = time.time(), state.tokens
         self._losses: list[float] = []
+        self.validated_at: int | None = None
 
     def step(self, loss: float) -> None:
         self._losses.append(loss)
 
-    def report(self, state: State, share: float, valid: Mapping[str, float] | None) -> None:
+    def report(self, state: State, share: float) -> None:
         speed = (state.tokens - self._tokens_before) / (time.time() - self._started)
-        told = {"loss": round(float(np.mean(self._losses)), 4), "rate": share, "tokens_per_s": round(speed, 1)}
+        loss = round(float(np.mean(self._losses)), 4)
         self._losses.clear()
-        line = json.dumps({**asdict(state), **told, **({} if valid is None else {"valid": valid})})
+        self._tell({**asdict(state), "loss": loss, "rate": share, "tokens_per_s": round(speed, 1)})
+
+    def validated(self, state: State, valid: Mapping[str, float]) -> None:
+        self.validated_at = state.step
+        self._tell({"step": state.step, "tokens": state.tokens, "valid": valid})
+
+    def _tell(self, told: Mapping[str, object]) -> None:
+        line = json.dumps(told)
         print(line, flush=True)
         self._log.write(line + "\n")
         self._log.flush()
@@ -205,12 +213,20 @@ def run(trainer: Trainer, options: argparse.Namespace, trunk: Path) -> None:
         trainer.state.data, trainer.state.batch = name, 0
     source = batches(train, options.batch, seed=options.seed, first=trainer.state.batch)
     journal, saved = Journal(options.out / "log.jsonl", trainer.state), time.time()
+
+    def validate() -> None:
+        if journal.validated_at != trainer.state.step:
+            journal.validated(trainer.state, trainer.validate(valid, options.valid_tokens))
+
+    if trainer.state.step == 0:
+        validate()
     with Interruption() as interruption:
         for share in shares(trainer, options):
             journal.step(trainer.step(next(source), share))
             if trainer.state.step % options.report == 0:
-                is_validated = trainer.state.step % (options.report * options.validate_every) == 0
-                journal.report(trainer.state, share, trainer.validate(valid, options.valid_tokens) if is_validated else None)
+                journal.report(trainer.state, share)
+            if trainer.state.step % (options.report * options.validate_every) == 0:
+                validate()
             if not options.decline and time.time() - saved > options.save_minutes * 60:
                 trainer.save(trunk)
                 saved = time.time()
@@ -220,7 +236,7 @@ def run(trainer: Trainer, options: argparse.Namespace, trunk: Path) -> None:
         trainer.save(trunk)
     if interruption.asked:
         raise SystemExit("stopped; the same command goes on from here" if not options.decline else "stopped; a decline begins anew")
-    print(json.dumps({"valid": trainer.validate(valid, options.valid_tokens)}), flush=True)
+    validate()
     torch.save({"weights": trainer.model.export(), "step": trainer.state.step, "tokens": trainer.state.tokens}, options.out / "weights.pt")
 
 

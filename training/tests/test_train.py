@@ -36,21 +36,36 @@ def work(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(work: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> list[dict]:
+def run(work: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
     arguments = ["train", "--base", str(work / "base.gguf"), "--work", str(work), *SIZE, *options]
     monkeypatch.setattr(sys, "argv", arguments)
     train.main()
-    return [json.loads(line) for line in (work / "run" / "log.jsonl").read_text().splitlines()]
+
+
+def logged(work: Path, name: str) -> list:
+    """One entry of the log's lines, where they have it."""
+    lines = (work / "run" / "log.jsonl").read_text().splitlines()
+    return [line[name] for line in map(json.loads, lines) if name in line]
 
 
 def test_the_loss_falls_and_the_weights_have_the_names_of_a_gguf(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = run(work, monkeypatch, "--until", "6000")
+    run(work, monkeypatch, "--until", "6000")
 
-    assert log[-1]["loss"] < log[0]["loss"] / 2
+    losses = logged(work, "loss")
+    assert losses[-1] < losses[0] / 2
     weights = torch.load(work / "run" / "weights.pt")["weights"]
     assert {name: tuple(tensor.shape) for name, tensor in weights.items()} == {
         name: each.shape for name, each in random_weights(1).items()
     }
+
+
+def test_what_is_validated_is_logged_before_the_first_update_and_behind_the_last(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(work, monkeypatch, "--until", "1500")
+    before, after = logged(work, "valid")
+    run(work, monkeypatch, "--until", "2000")
+
+    assert after["line"] < before["line"]
+    assert logged(work, "valid")[:-1] == [before, after]
 
 
 def test_a_stopped_run_goes_on_where_it_was(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,12 +102,11 @@ def test_a_decline_leaves_the_trunk_as_it_is(work: Path, monkeypatch: pytest.Mon
     run(work, monkeypatch, "--until", "2000")
     trunk = (work / "run" / "trunk.pt").read_bytes()
 
-    log = run(work, monkeypatch, "--decline", "2000")
+    run(work, monkeypatch, "--decline", "2000")
 
     assert (work / "run" / "trunk.pt").read_bytes() == trunk
-    rates = [entry["rate"] for entry in log]
-    assert rates[-1] < 0.2
-    assert log[-1]["tokens"] >= 4000
+    assert logged(work, "rate")[-1] < 0.2
+    assert logged(work, "tokens")[-1] >= 4000
 
 
 def test_attention_learns_alone_and_markers_at_every_depth(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
