@@ -14,7 +14,7 @@ const FOLDERS = {
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
   config: { folders: ["models"], types: ["continuation", "http"], packages: ["zod", "yaml"] },
   db: { folders: [], packages: ["kysely", "libsql", "pg"] },
-  accounts: { folders: ["db"], types: ["continuation"], packages: ["kysely"] },
+  accounts: { folders: ["db"], types: ["continuation"], packages: ["kysely", "lru-cache"] },
   http: {
     folders: ["protocols", "wire", "continuation", "accounts", "telemetry"],
     types: ["pool"],
