@@ -80,8 +80,8 @@ async function start(limitMs) {
     },
   });
   const exit = once(child, "exit");
+  let said = "";
   const url = await new Promise((resolve, reject) => {
-    let said = "";
     const timer = setTimeout(() => {
       process.kill(-child.pid, "SIGKILL");
       reject(new Error(`not up within ${limitMs} ms; it said:\n${said}`));
@@ -98,16 +98,17 @@ async function start(limitMs) {
       reject(new Error(`ended with code ${code}; it said:\n${said}`));
     }, reject);
   });
-  return { url, child, exit, tookMs: Math.round(performance.now() - before) };
+  return { url, child, exit, said: () => said, tookMs: Math.round(performance.now() - before) };
 }
 
 /** Ctrl-C reaches every process of the group, and npm passes it on once more. */
-async function stop({ child, exit }) {
+async function stop({ child, exit, said }) {
   const timer = setTimeout(() => process.kill(-child.pid, "SIGKILL"), STOP_MS);
   process.kill(-child.pid, "SIGINT");
   const [code, signal] = await exit;
   clearTimeout(timer);
   if (signal === "SIGKILL") throw new Error(`still running ${STOP_MS} ms after Ctrl-C`);
+  if (/^\w*Error: /m.test(said())) throw new Error(`it said of its end:\n${said()}`);
   // npm ends the way its script ended, or by the signal itself.
   if (code !== 0 && signal !== "SIGINT" && code !== 130) throw new Error(`ended with ${signal ?? `code ${code}`}`);
 }

@@ -37,7 +37,7 @@ export interface RunningServer {
   readonly url: string;
   /** Resolves when every model that is loaded at start serves or has failed; `models()` and `/health` tell which. */
   ready(): Promise<void>;
-  /** Stops taking requests, lets running ones finish within `graceMs` (default: the configuration's), then cuts them. */
+  /** Stops taking requests, lets running ones finish within `graceMs` (default: the configuration's), then cuts them. May be called again. */
   drain(graceMs?: number): Promise<void>;
   /** Stops at once. */
   close(): Promise<void>;
@@ -117,11 +117,16 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     await meter.close();
     throw error;
   }
-  const drain = async (graceMs: number): Promise<void> => {
-    await service.drain(graceMs);
+  const release = async (): Promise<void> => {
     await disposeEngines();
     await meter.close();
     await store.destroy();
+  };
+  let released: Promise<void> | undefined;
+  const drain = async (graceMs: number): Promise<void> => {
+    await service.drain(graceMs);
+    released ??= release();
+    await released;
   };
   const loaded = loadAtStart(served, pool);
   return {

@@ -25,7 +25,7 @@ export interface ServerOptions {
   readonly models?: readonly string[];
   /** Further arguments of `continuo serve`. */
   readonly args?: readonly string[];
-  /** Added to the environment, from which every `CONTINUO_…` variable is removed first. */
+  /** Added to the environment, from which every `CONTINUO_…` and `npm_…` variable is removed first. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -81,7 +81,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
 }
 
 function environment(added: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("CONTINUO_"));
+  // As from a shell: under npm the server takes a second signal, when it comes right behind the first, for npm's copy of it.
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(CONTINUO_|npm_)/.test(name));
   // What this machine's user has pulled and installed is no part of a test.
   const nothing = { CONTINUO_DATA_DIR: join(tmpdir(), "continuo-test-no-data"), CONTINUO_DATABASE: "memory" };
   return { ...Object.fromEntries(inherited), ...nothing, ...added };
