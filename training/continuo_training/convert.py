@@ -106,16 +106,16 @@ def load_weights(path: Path) -> dict[str, np.ndarray]:
 
 
 def mean(weights: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Of weights that were trained on from the same ones. Those that are alike everywhere stay the same to the bit, of two."""
-    first, *others = weights
-    return {name: sum((each[name] for each in others), matrix) / np.float32(len(weights)) for name, matrix in first.items()}
+    """Of weights that were trained on from the same ones, each as often as it is named. What is alike everywhere stays so to the bit."""
+    # In double precision a sum of equal weights is exact.
+    return {name: (sum(each[name].astype(np.float64) for each in weights) / len(weights)).astype(np.float32) for name in weights[0]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="training/run convert", description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, default=Path(".cache/training/work"), help="folder of this run")
     parser.add_argument("--base", type=Path, default=default_base(), help="GGUF file that training started from")
-    parser.add_argument("--weights", type=Path, nargs="+", help="several: their mean; `base`: the base's own (default: run/weights.pt in the work folder)")
+    parser.add_argument("--weights", type=Path, nargs="+", help="several: their mean, in which one may be named more than once; `base`: the base's own (default: run/weights.pt in the work folder)")
     parser.add_argument("--out", type=Path, help="default: model-f32.gguf in the work folder")
     options = parser.parse_args()
     base = read_base(options.base)

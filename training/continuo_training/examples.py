@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,8 @@ from random import Random
 from .base import default_base, read_base
 from .chat.dialogues import Dialogue, answered_dialogues, code_dialogue, pieces_of
 from .dataset import Branch, ExampleWriter
-from .fim import Piece, arranged, characters_per_token, cut, cut_without_suffix, pieces, repository, tokens_of
+from .fim import Cut, Piece, arranged, characters_per_token, cut, cut_without_suffix, pieces, repository, tokens_of
+from .functions import cut_body
 from .sample import ASKED
 from .tokenizer import Tokenizer
 from .trees import grow, tree, tree_without_suffix
@@ -41,8 +43,8 @@ SINGLE_ARRANGEMENTS, TREE_ARRANGEMENTS = {"spm": 98, "psm": 2}, {"psm-line": 60,
 #: Of cuts and trees, so many are encoded as a server with token healing does; the others for servers without.
 HEALED = 0.85
 
-#: Of cuts and trees, so many have no suffix, or the repository form.
-NO_SUFFIX, REPOSITORY = 0.08, 0.08
+#: Of cuts and trees, so many have no suffix, or the repository form; of cuts, so many leave a function's body to be written.
+NO_SUFFIX, REPOSITORY, BODIES = 0.08, 0.08, 0.5
 
 #: Of dialogues, so many are answers of the base model, while each is used this often at most.
 ANSWERS, ANSWER_USES = 0.55, 8
@@ -93,6 +95,7 @@ class Library:
         for document in documents:
             self._documents.setdefault(document.language, []).append(document)
             self._sources.setdefault(document.source, []).append(document)
+        self.chinese = [line for document in self._documents.get("chinese", []) for line in chinese_comments(document.text)]
         self._languages = [language for language in LANGUAGES if language in self._documents]
         self._sums = {
             language: list(accumulate(min(len(each.text), WEIGHED_LENGTH) for each in chosen))
@@ -200,13 +203,20 @@ def document_pieces(library: Library, form: str, random: Random) -> tuple[list[P
     document = library.choose(random)
     if form == "plain":
         return plain_pieces(document.text, random), form, document.language
-    chosen = cut_without_suffix(document.text, random) if random.random() < NO_SUFFIX else cut(document.text, random)
+    chosen = chosen_cut(library, document.text, random)
     if chosen is None:
         return None
     arrangement = random_of(SINGLE_ARRANGEMENTS, random)
     head = random_head(library, document, random)
     own = pieces(arranged(chosen, arrangement), random.random() < HEALED)
     return [*head, *own], named(f"{chosen.kind}-{arrangement}", head), document.language
+
+
+def chosen_cut(library: Library, text: str, random: Random) -> Cut | None:
+    way = random.random()
+    if way < BODIES:
+        return cut_body(text, random, library.chinese)
+    return cut_without_suffix(text, random) if way < BODIES + NO_SUFFIX else cut(text, random)
 
 
 def tree_example(library: Library, tokenizer: Tokenizer, random: Random) -> Example | None:
@@ -221,6 +231,12 @@ def tree_example(library: Library, tokenizer: Tokenizer, random: Random) -> Exam
     ids, weights, branches = grow([arranged(each, arrangement) for each in cuts], head, tokenizer, random.random() < HEALED)
     kind = f"tree-end-{arrangement}" if is_open else f"tree-{arrangement}"
     return Example(ids, weights, named(kind, head), document.language, branches)
+
+
+def chinese_comments(text: str) -> list[str]:
+    """What the lines say that are comments or sentences in Chinese, without the marks of a comment."""
+    said = (line.strip().lstrip("/*#-> ").rstrip("*/ ") for line in text.splitlines())
+    return [line for line in said if len(line) <= 60 and len(re.findall(r"[\u4e00-\u9fff]", line)) >= max(4, len(line) // 2)]
 
 
 def random_of(shares: Mapping[str, float], random: Random) -> str:

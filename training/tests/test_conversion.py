@@ -126,6 +126,13 @@ def test_weights_that_are_not_the_bases_are_refused(folder: Path) -> None:
     assert not (folder / "never.gguf").exists()
 
 
+@pytest.mark.parametrize("others", [[], [2], [2, 2], [2, 2, 2, 2]])
+def test_the_mean_of_several_keeps_what_none_has_changed(others: list[int]) -> None:
+    weights = [random_weights(seed) for seed in (2, 2, *others)]
+
+    assert all((matrix == weights[0][name]).all() for name, matrix in mean(weights).items())
+
+
 def test_the_mean_of_two_keeps_what_neither_has_changed() -> None:
     one, other = random_weights(2), random_weights(3) | {"output_norm.weight": random_weights(2)["output_norm.weight"]}
 

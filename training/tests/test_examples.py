@@ -10,7 +10,7 @@ import pytest
 from tiny_base import write_tiny_base
 
 from continuo_training.dataset import ExampleReader
-from continuo_training.examples import FORMS, MAX_TOKENS, main
+from continuo_training.examples import FORMS, MAX_TOKENS, chinese_comments, main
 
 FUNCTION = '''def add{number}(a: int, b: int) -> int:
     """Adds two numbers after it has looked at both."""
@@ -79,3 +79,15 @@ def test_the_same_seed_makes_the_same(work: Path) -> None:
     again, _ = made(work)
 
     np.testing.assert_array_equal(np.concatenate([again[index][0] for index in range(len(again))]), tokens)
+
+
+def test_some_examples_leave_a_body_to_be_written(work: Path) -> None:
+    _, report = made(work)
+
+    assert report["train"]["kind body-spm"] > 0
+
+
+def test_chinese_comments_are_taken_without_their_marks() -> None:
+    text = "/**\n * 返回两个数的和\n */\n  // 注意：不会检查参数 int\nconst name = '名'; // the name of 名\n# short 名"
+
+    assert chinese_comments(text) == ["返回两个数的和", "注意：不会检查参数 int"]
