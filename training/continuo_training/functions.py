@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 
 from .fim import Cut, is_useful, snap, window_length
-from .places import MAX_BLOCK_LINES, block_end, code_start, line_end
+from .places import MAX_BLOCK_LINES, block_end, code_start, indentation_of, line_end
 
 #: What a function begins with: its keyword, or a name with parameters and a brace behind them.
 _FIRST_LINE = re.compile(
@@ -21,7 +21,7 @@ _FIRST_LINE = re.compile(
 )
 
 #: A description below the signature, as Python has it: what opens it, what it says, what closes it.
-_DOCSTRING = re.compile(r"(\s*[rRuU]?(?:\"\"\"|'''))(.*?)((?:\"\"\"|''')[ \t]*)(?=\n)", re.DOTALL)
+_DOCSTRING = re.compile(r"(\s*[rRuU]?(\"\"\"|'''))(.*?)(\2[ \t]*)(?=\n)", re.DOTALL)
 
 #: Lines that belong to the function below them: comments, decorators.
 _ABOVE = re.compile(r"(?:[ \t]*(?:/\*|\*|//|#|@)[^\n]*\n)+\Z")
@@ -64,7 +64,7 @@ def random_function(text: str, random: Random) -> Function | None:
     docstring = _DOCSTRING.match(text, signature_end, signature_end + _MAX_DESCRIPTION)
     description_end = docstring.end() if docstring else signature_end
     body = _next_code(text, description_end)
-    if body is None or code_start(text, body) - body <= code_start(text, first.start()) - first.start():
+    if body is None or indentation_of(text, body) <= indentation_of(text, first.start()):
         return None
     end = block_end(text, body)
     above = _ABOVE.search(text[max(0, first.start() - _MAX_DESCRIPTION) : first.start()])
@@ -113,7 +113,7 @@ def _described(description: str, random: Random, other_language: Sequence[str]) 
     found = _DOCSTRING.match(description + "\n")
     if found is None:
         return description
-    opening, said, closing = found.groups()
+    opening, _, said, closing = found.groups()
     if other_language and random.random() < _OTHER_LANGUAGE:
         indentation = opening[opening.rfind("\n") + 1 : len(opening) - 3]
         said = "".join(f"\n{indentation}{line}" for line in random.sample(other_language, min(len(other_language), random.randint(1, 4))))

@@ -35,20 +35,20 @@ def code_start(text: str, line: int) -> int:
     return line
 
 
-def _indentation(text: str, line: int) -> int:
+def indentation_of(text: str, line: int) -> int:
     return len(text[line : code_start(text, line)].expandtabs(4))
 
 
 def block_end(text: str, at: int) -> int:
     """The end of the last line that is indented at least as the line of `at`; blank lines at the end do not belong to it."""
     line = text.rfind("\n", 0, at) + 1
-    return _end_of_lines(text, line, _indentation(text, line), MAX_BLOCK_LINES)
+    return _end_of_lines(text, line, indentation_of(text, line), MAX_BLOCK_LINES)
 
 
 def some_lines(text: str, at: int, count: int) -> int:
     """The end of up to `count` lines, fewer where the block ends."""
     line = text.rfind("\n", 0, at) + 1
-    return _end_of_lines(text, line, _indentation(text, line), count)
+    return _end_of_lines(text, line, indentation_of(text, line), count)
 
 
 def _end_of_lines(text: str, line: int, indentation: int, count: int) -> int:
@@ -61,7 +61,7 @@ def _end_of_lines(text: str, line: int, indentation: int, count: int) -> int:
         end = line_end(text, line)
         if text[line:end].strip() == "":
             continue
-        if _indentation(text, line) < indentation:
+        if indentation_of(text, line) < indentation:
             break
         last = end
     return last

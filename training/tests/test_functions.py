@@ -109,6 +109,13 @@ def test_a_description_is_sometimes_in_another_language() -> None:
     assert all("covers" not in each.prefix and each.prefix.count('"""') == 2 for each in found)
 
 
+def test_a_description_ends_with_the_quotes_it_began_with() -> None:
+    text = 'def f(a):\n    """Not \'\'\'\n    this.\n    """\n    b = a\n    return b\n'
+
+    assert cuts(text)
+    assert all(each.prefix.rstrip().endswith('"""') for each in cuts(text))
+
+
 def test_a_function_that_goes_on_for_long_is_not_cut() -> None:
     text = "def long():\n" + "    step()\n" * 40
 
