@@ -85,7 +85,8 @@ function layoutFrom(family: string, layout: ConfigFile["fim_layouts"][string]): 
   const optional = present({
     middle: layout.middle,
     behindMiddle: layout.behind_middle,
-    stopAtSuffix: layout.stop_at_suffix,
+    gapEnd: layout.gap_end,
+    endBias: layout.end_bias,
     repoName: layout.repo_name,
     fileSep: layout.file_sep,
     healing: layout.healing,

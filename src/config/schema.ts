@@ -82,9 +82,14 @@ const fimLayout = z.strictObject(
       .enum(["line", "prefix"], { error: "expected line (the line of the cursor) or prefix (all of it)" })
       .optional()
       .describe("Part of the prefix behind the middle marker: `line` (the cursor's) or `prefix` (all); absent: none."),
-    stop_at_suffix: flag()
-      .optional()
-      .describe("An answer ends before it repeats the beginning of the suffix; for small weights. Absent: no."),
+    gap_end: flag()
+      .default(true)
+      .describe("End an answer where its gap ends, for requests that do not choose with `gap_end`."),
+    end_bias: number(0, 100)
+      .default(0)
+      .describe(
+        "Added to the logits of end tokens where a gap may end; for weights that do not end gaps by themselves.",
+      ),
     end: list(text("a control token"), "control tokens")
       .default([])
       .describe("Control tokens that end a middle, besides the markers."),

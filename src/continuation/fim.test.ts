@@ -1,6 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import { beginningOf, detectFim, FIM_LAYOUTS, type FimLayout, fimMarkers } from "./fim.ts";
+import { detectFim, FIM_LAYOUTS, type FimLayout, fimMarkers } from "./fim.ts";
 
 function familyOf(...spellings: string[]): string | undefined {
   const controls = new Set(spellings);
@@ -66,24 +65,4 @@ test("every family is named once and its markers are distinct", () => {
     expect(new Set(markers).size).toBe(markers.length);
     expect(repoName === undefined).toBe(fileSep === undefined);
   }
-});
-
-test("the beginning of a suffix is its first lines, as few as have eight characters besides blanks", () => {
-  const piece = fc.constantFrom("a", "}", "return", "  ", "\t", "\n", "\r\n", "é");
-  const suffixes = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(""));
-  const inked = (text: string): number => text.replace(/\s/g, "").length;
-
-  fc.assert(
-    fc.property(suffixes, (suffix) => {
-      const beginning = beginningOf(suffix);
-      if (beginning === undefined) {
-        expect(inked(suffix)).toBeLessThan(8);
-        return;
-      }
-      expect(suffix.startsWith(beginning)).toBe(true);
-      expect(suffix.slice(beginning.length)).toMatch(/^(\r?\n|$)/);
-      expect(inked(beginning)).toBeGreaterThanOrEqual(8);
-      expect(inked(beginning.slice(0, beginning.lastIndexOf("\n") + 1))).toBeLessThan(8);
-    }),
-  );
 });

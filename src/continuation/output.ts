@@ -1,3 +1,5 @@
+import type { GapRule } from "./gap/gap-end.ts";
+
 /**
  * What an engine says, in order: one `start`, at most one `echo`, per choice `delta`* then one `finish`, and one `usage` last.
  * Choices may interleave.
@@ -39,6 +41,8 @@ export interface FinishPart {
   readonly choice: number;
   /** null: cut by the time limit of a plain call (contract 6.8). */
   readonly reason: FinishReason | null;
+  /** The rule that ended an answer in a gap; absent where the weights, a stop or a limit did. */
+  readonly rule?: GapRule;
 }
 
 export interface UsagePart {
@@ -46,7 +50,7 @@ export interface UsagePart {
   readonly usage: Usage;
 }
 
-/** `stop`: an end token, stop string or stop id. `length`: the token limit or the context. */
+/** `stop`: an end token, stop string, stop id or the end of a gap. `length`: the token limit or the context. */
 export type FinishReason = "stop" | "length";
 
 export interface Usage {
@@ -88,6 +92,7 @@ export interface ChoiceResult {
   readonly tokens: readonly number[];
   readonly logprobs: readonly TokenLogprob[];
   readonly reason: FinishReason | null;
+  readonly rule?: GapRule;
 }
 
 /** Folds a stream into a result. Throws what the stream throws. */
@@ -116,7 +121,7 @@ export class Fold {
         this.#usage = part.usage;
         return;
       case "finish":
-        this.#choice(part.choice).reason = part.reason;
+        this.#finish(part);
         return;
       case "delta": {
         const choice = this.#choice(part.choice);
@@ -141,6 +146,12 @@ export class Fold {
     return { start: this.#start, echo: [...this.#echo], choices, usage: this.#usage ?? estimate };
   }
 
+  #finish({ choice, reason, rule }: FinishPart): void {
+    const ended = this.#choice(choice);
+    ended.reason = reason;
+    if (rule !== undefined) ended.rule = rule;
+  }
+
   #choice(index: number): MutableChoice {
     const existing = this.#choices[index];
     if (existing !== undefined) return existing;
@@ -155,6 +166,7 @@ interface MutableChoice {
   tokens: number[];
   logprobs: TokenLogprob[];
   reason: FinishReason | null;
+  rule?: GapRule;
 }
 
 function copyOf(choice: MutableChoice): ChoiceResult {

@@ -14,6 +14,8 @@ export interface ContinuationRequest {
   readonly promptLogprobs: boolean;
   /** Continue a word that the prefix cuts, whatever its tokens are (see `healing.ts`). Absent: what suits weights and input. */
   readonly tokenHealing?: boolean;
+  /** End an infill where its gap ends, whatever the weights do (see `gap/`). Absent: what suits the layout. */
+  readonly gapEnd?: boolean;
   /** Guess tokens from the prompt and verify them together; never changes the text. Absent: the engine's own setting. */
   readonly speculation?: boolean;
   /** GBNF with a rule `root` that the whole answer matches, an assistant prefix included. */

@@ -13,6 +13,7 @@ import { observed, type RequestRecord } from "../telemetry/request-record.ts";
 import { readJsonObject } from "./body.ts";
 import { Call, Cut, type CutBy, orAborted, shuttingDown, untilAborted } from "./call.ts";
 import { sendFailure, toServiceError } from "./failure.ts";
+import { GAP_END_TRAILER, gapEndHeader, withGapEndTrailer } from "./gap-end-header.ts";
 import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
 import type { HttpLimits } from "./limits.ts";
 import { metered, tokensAskedFor } from "./metering.ts";
@@ -180,7 +181,11 @@ async function answerWhole(exchange: Exchange, decoded: Decoded, parts: AsyncIte
   const result = decoded.keepBest === undefined ? whole : keepBest(whole, choices, decoded.keepBest);
   reply
     .status(200)
-    .headers({ ...answerHeaders(decoded, result.start), "content-type": "application/json" })
+    .headers({
+      ...answerHeaders(decoded, result.start),
+      ...gapEndHeader(result.choices.map(({ rule }) => rule)),
+      "content-type": "application/json",
+    })
     .send(Buffer.from(JSON.stringify(decoded.encoder.whole(result))));
 }
 
@@ -198,10 +203,11 @@ async function answerStream(
     ...(reply.getHeaders() as OutgoingHttpHeaders),
     ...answerHeaders(decoded, start),
     ...STREAM_HEADERS,
+    ...(decoded.requests.some(({ input }) => input.kind === "infill") ? GAP_END_TRAILER : {}),
     ...(parts.calls.isDraining ? { connection: "close" } : {}),
   });
   const failure = await sendStream(
-    withTokenLimits(stream, call, firstMs, idleTimeoutMs),
+    withGapEndTrailer(withTokenLimits(stream, call, firstMs, idleTimeoutMs), reply.raw),
     decoded.encoder,
     new EventWriter(reply.raw, call, parts.limits),
     headersOf,

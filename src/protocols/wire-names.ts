@@ -16,6 +16,7 @@ const NAMES: Readonly<Record<string, string>> = {
   stopSequences: "stop",
   truncate: "truncate_prompt",
   tokenHealing: "token_healing",
+  gapEnd: "gap_end",
 };
 
 /**

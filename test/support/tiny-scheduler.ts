@@ -2,6 +2,7 @@
  * The real scheduler on the real native library with a tiny model, inside the test's own process.
  */
 import { join } from "node:path";
+import type { GapRule } from "../../src/continuation/gap/gap-end.ts";
 import { CONTROL_TOKENS } from "../../src/continuation/input.ts";
 import type { EchoPart, FinishReason, TokenLogprob } from "../../src/continuation/output.ts";
 import type { LoweredPrompt } from "../../src/continuation/prompt.ts";
@@ -59,6 +60,7 @@ export interface Answer {
   readonly shown: readonly number[];
   readonly logprobs: readonly TokenLogprob[];
   readonly reason: FinishReason;
+  readonly rule?: GapRule;
   readonly completionTokens: number;
   readonly cachedTokens: number | undefined;
 }

@@ -216,13 +216,15 @@ export class LlamaEngine implements Engine {
     const { logitBias, seed, ...sampling } = request.sampling;
     const id = this.#nextId;
     this.#nextId += 1;
-    const prompt = lower(request.input, weights);
+    const { gap, ...prompt } = lower(request.input, weights);
+    const endsGap = gap !== undefined && (request.gapEnd ?? gap.byDefault);
     const isShort = (request.limits.maxTokens ?? Number.POSITIVE_INFINITY) <= INTERACTIVE_TOKENS;
     return {
       type: "generate",
       id,
       lane: request.input.kind === "infill" || isShort ? "interactive" : "batch",
       prompt,
+      ...(endsGap && { gap: { before: gap.before, suffix: gap.suffix, endBias: gap.endBias } }),
       limits: request.limits,
       ends,
       sampling,
@@ -238,9 +240,10 @@ export class LlamaEngine implements Engine {
   }
 
   /** What a request asked for although it cannot have an effect here. */
-  #ignored(request: ContinuationRequest, { heal }: LoweredPrompt): readonly string[] {
-    const { tokenHealing, speculation } = request;
+  #ignored(request: ContinuationRequest, { heal }: Pick<LoweredPrompt, "heal">): readonly string[] {
+    const { tokenHealing, speculation, gapEnd } = request;
     return [
+      ...(gapEnd === true && request.input.kind !== "infill" ? ["gapEnd"] : []),
       ...(tokenHealing === true && (heal === undefined || !canHeal(request)) ? ["tokenHealing"] : []),
       ...(speculation === true && this.#options.engine.deterministic ? ["speculation"] : []),
     ];

@@ -1,4 +1,4 @@
-import type { FinishReason, StreamPart, TokenLogprob } from "../../continuation/output.ts";
+import type { StreamPart, TokenLogprob } from "../../continuation/output.ts";
 import { ServiceError } from "../../errors.ts";
 import type {
   AcceptedMessage,
@@ -110,7 +110,7 @@ export class Job {
         this.#request.logprobs === undefined ? delta : { ...delta, logprobs: scores.splice(0, shown.length) },
       );
     }
-    if (finished !== undefined) this.#finish(choice, finished.reason, finished.completionTokens);
+    if (finished !== undefined) this.#finish(choice, finished);
   }
 
   /** The process died. False: this request should not be tried again and has been told so. */
@@ -134,9 +134,9 @@ export class Job {
     this.#cachedTokens = tokens;
   }
 
-  #finish(choice: number, reason: FinishReason, completionTokens: number): void {
+  #finish(choice: number, { reason, completionTokens, rule }: NonNullable<StepOutput["finished"]>): void {
     this.#finished[choice] = completionTokens;
-    this.#queue.push({ type: "finish", choice, reason });
+    this.#queue.push({ type: "finish", choice, reason, ...(rule !== undefined && { rule }) });
     if (!this.done) return;
     const promptTokens = this.#promptTokens ?? 0;
     const total = this.#finished.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0);

@@ -1,6 +1,7 @@
 import type { EngineStats } from "../../continuation/engine.ts";
+import type { GapRule } from "../../continuation/gap/gap-end.ts";
 import type { EchoPart, FinishReason, TokenLogprob } from "../../continuation/output.ts";
-import type { LoweredPrompt } from "../../continuation/prompt.ts";
+import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { Limits, Sampling } from "../../continuation/request.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { ModelFacts } from "./model.ts";
@@ -38,7 +39,9 @@ export interface GenerateMessage {
   readonly type: "generate";
   readonly id: number;
   readonly lane: Lane;
-  readonly prompt: LoweredPrompt;
+  readonly prompt: Omit<LoweredPrompt, "gap">;
+  /** The gap that the answer fills and is to end with. */
+  readonly gap?: Omit<LoweredGap, "byDefault">;
   readonly limits: Limits;
   readonly ends: readonly number[];
   readonly sampling: Omit<Sampling, "logitBias" | "seed">;
@@ -142,7 +145,7 @@ export interface StepOutput {
   readonly drafted?: { readonly proposed: number; readonly accepted: number };
   /** Prompt tokens that needed no evaluation; on the first output of a choice. */
   readonly cachedTokens?: number;
-  readonly finished?: { readonly reason: FinishReason; readonly completionTokens: number };
+  readonly finished?: { readonly reason: FinishReason; readonly completionTokens: number; readonly rule?: GapRule };
 }
 
 /** The part of `EngineStats` that one process can count. */

@@ -4,6 +4,7 @@ import type { Grammar } from "./grammar.ts";
 import { Healing } from "./healing.ts";
 import type { GenerateMessage } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
+import type { Pieces } from "./pieces.ts";
 import { margin, type Picked, Sampler } from "./sampler.ts";
 
 /**
@@ -19,6 +20,11 @@ export class Picker {
   readonly #grammar: Grammar | undefined;
   readonly #alternatives: number | undefined;
   readonly #isBiased: boolean;
+  /** Ends that are too unlikely by themselves where a gap ends. */
+  readonly #raised: { readonly ids: readonly number[]; readonly by: number } | undefined;
+  readonly #pieces: Pieces;
+  /** The answer may end here: it has begun, and its last line with it. */
+  #mayEnd = false;
 
   /** Throws `invalid_parameter` when the request's grammar is none, or contradicts the assistant prefix. */
   constructor(message: GenerateMessage, choice: number, { tokens, tail }: EncodedPrompt, model: NativeModel) {
@@ -28,6 +34,9 @@ export class Picker {
     this.#grammar = grammarOf(message, this.#healing.bytes, model);
     this.#alternatives = message.logprobs;
     this.#isBiased = sampling.logitBias.size > 0;
+    const { gap, ends } = message;
+    this.#raised = gap === undefined || gap.endBias === 0 ? undefined : { ids: ends, by: gap.endBias };
+    this.#pieces = model.pieces;
   }
 
   /** The next token; undefined when the grammar leaves none. @param logits changed in place. */
@@ -36,6 +45,7 @@ export class Picker {
       alternatives: this.#alternatives,
       among: this.#healing.done ? undefined : this.#spelling(logits),
       grammar: this.#grammar,
+      raised: this.#mayEnd ? this.#raised : undefined,
     });
   }
 
@@ -54,7 +64,9 @@ export class Picker {
   accept(id: number): number {
     this.#sampler.accept(id);
     this.#grammar?.accept(id);
-    return this.#healing.accept(id);
+    const skipped = this.#healing.accept(id);
+    this.#mayEnd = /\S$/.test(this.#pieces.piece(id).slice(skipped));
+    return skipped;
   }
 
   free(): void {

@@ -21,6 +21,8 @@ export interface PickOptions {
   /** Only these, at least one: they spell what the caller has written, so none is penalized for being there already. */
   readonly among?: readonly number[] | undefined;
   readonly grammar?: TokenFilter | undefined;
+  /** Ends are made likelier here. */
+  readonly raised?: { readonly ids: readonly number[]; readonly by: number } | undefined;
 }
 
 /** A grammar nearly always allows one of so many likeliest tokens; asking it about the whole vocabulary is slow. */
@@ -55,9 +57,10 @@ export class Sampler {
    *
    * @param logits by vocabulary id; changed in place.
    */
-  pick(logits: Float32Array, { alternatives, among, grammar }: PickOptions = {}): Picked | undefined {
+  pick(logits: Float32Array, { alternatives, among, grammar, raised }: PickOptions = {}): Picked | undefined {
     const report = alternatives === undefined ? undefined : scored(logits, alternatives);
     this.#bias(logits);
+    for (const id of raised?.ids ?? []) logits[id] = at(logits, id) + (raised?.by ?? 0);
     if (among === undefined) this.#penalize(logits);
     else keepOnly(logits, among);
     const free = this.#choose(logits, 0);

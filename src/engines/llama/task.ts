@@ -42,8 +42,7 @@ export class Task {
     nowMs: number,
     leader?: Task,
   ) {
-    const { limits } = message;
-    const { stop } = message.prompt;
+    const { limits, gap } = message;
     this.id = message.id;
     this.choice = choice;
     this.lane = message.lane;
@@ -60,8 +59,9 @@ export class Task {
     this.#transcript = new Transcript({
       ends,
       stopSequences: limits.stopSequences,
-      stopStrings: stop === undefined ? limits.stopStrings : [...limits.stopStrings, stop],
+      stopStrings: limits.stopStrings,
       maxTokens: this.maxTokens,
+      ...(gap !== undefined && { gap }),
     });
     // What these showed has been sent by the process that generated them.
     for (const id of message.choices[choice] ?? []) this.#take(id);
@@ -151,7 +151,11 @@ export class Task {
       ...(drafted.proposed > 0 && { drafted }),
       ...(tellCache && this.cachedTokens !== undefined && { cachedTokens: this.cachedTokens }),
       ...(step.finished !== undefined && {
-        finished: { reason: step.finished, completionTokens: this.#transcript.completionTokens },
+        finished: {
+          reason: step.finished,
+          completionTokens: this.#transcript.completionTokens,
+          ...(step.rule !== undefined && { rule: step.rule }),
+        },
       }),
     };
   }

@@ -51,6 +51,11 @@ export const extensions = {
     .nullable()
     .optional()
     .describe("Continue a word that the prefix cuts as if it had not been cut. Default: what suits the model"),
+  gap_end: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe("End an infill where its gap ends: before it repeats the suffix. Default: what suits the model"),
   speculation: z
     .boolean()
     .nullable()
