@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { loadDataDir } from "../../config/load.ts";
+import { loadCatalogue, loadDataDir } from "../../config/load.ts";
 import { nearest } from "../../config/nearest.ts";
 import { processSurroundings } from "../../config/surroundings.ts";
 import { sizeText } from "../../models/bytes.ts";
@@ -62,7 +62,7 @@ export function addPullCommand(program: Command): void {
     )
     .option("--connections <n>", "parts of the file under way at the same time, 1 to 16", "4")
     .option("--data-dir <dir>", "where Continuo keeps what it stores")
-    .option("--config <file>", "YAML configuration, for its data_dir")
+    .option("--config <file>", "YAML configuration, for its data_dir and catalogue")
     .addHelpText("after", EXAMPLES)
     .action(run);
 }
@@ -82,6 +82,7 @@ async function run(model: string, flags: PullFlags): Promise<void> {
       store,
       transport,
       connections,
+      catalogue: loadCatalogue(flags, surroundings),
       hubs: hubsFrom(process.env),
       preferred: flags.hub,
       ...(flags.name !== undefined && { name: flags.name }),
