@@ -18,7 +18,6 @@ import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
 import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
-import { CATALOGUE, catalogueEntry } from "./models/catalog.ts";
 import { memoryBudget } from "./pool/budget.ts";
 import { ModelDirectory } from "./pool/model-directory.ts";
 import { ModelPool, type PoolStats } from "./pool/model-pool.ts";
@@ -215,8 +214,8 @@ function serve(
 
 function directoryOf(served: readonly Served[], config: Config): ModelDirectory {
   return new ModelDirectory({
-    known: CATALOGUE,
-    lookUp: catalogueEntry,
+    known: config.catalogue.entries,
+    lookUp: (name) => config.catalogue.find(name),
     weights: served.map(({ model, pooled }) => ({
       name: model.name,
       engine: pooled,

@@ -1,6 +1,7 @@
 import type { FimLayout } from "../continuation/fim.ts";
 import type { Sampling } from "../continuation/request.ts";
 import type { HttpLimits } from "../http/limits.ts";
+import type { Catalogue } from "../models/catalog.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
 export interface Config {
@@ -26,6 +27,8 @@ export interface Config {
   readonly models: readonly ModelConfig[];
   /** Public name -> name in `models`: `use:` entries and aliases. Never a name in `models` itself. */
   readonly mappings: ReadonlyMap<string, string>;
+  /** Names that exist without an entry in `models`: those of the package and the operator's own. */
+  readonly catalogue: Catalogue;
   /** Memory that all loaded models together may take; absent: chosen for the machine. */
   readonly memoryBudget?: MemoryBudget;
   /** Libraries to compute with. */

@@ -13,7 +13,7 @@ const EXAMPLES = PAGES.flatMap((page) => {
 });
 
 test("the documents have examples", () => {
-  expect(EXAMPLES).toHaveLength(8);
+  expect(EXAMPLES).toHaveLength(10);
 });
 
 test.each(EXAMPLES)("%s is a configuration", (_place, source) => {

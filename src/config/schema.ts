@@ -4,26 +4,12 @@
  * Messages that begin with "expected" are completed with what was found (`explain.ts`).
  */
 import { z } from "zod";
+import { catalogueSchema } from "./catalogue-schema.ts";
+import { flag, integer, list, mapping, name, text } from "./kinds.ts";
+import { samplingSchema } from "./sampling.ts";
 
 /** Longest time that can be set, ms: Node's timers hold no more than 2^31 - 1. */
 const MAX_TIME_MS = 2_147_483_647;
-
-const sampling = z
-  .strictObject(
-    {
-      temperature: number(0, 2).optional().describe("0 is greedy."),
-      top_p: number(0.0001, 1).optional().describe("Share of probability kept; 1 keeps all."),
-      top_k: integer(0, 1_000_000).optional().describe("Candidates kept; 0 keeps all."),
-      min_p: number(0, 1).optional().describe("Least probability kept, relative to the likeliest token."),
-      presence_penalty: number(-2, 2).optional().describe("Against repeating, over generated tokens; 0 is none."),
-      frequency_penalty: number(-2, 2).optional().describe("The same, growing with every repetition."),
-      repetition_penalty: number(0.01, 10)
-        .optional()
-        .describe("Against repeating, over prompt and generated tokens; 1 is none."),
-    },
-    mapping("sampling settings, such as `temperature: 0.2`"),
-  )
-  .describe("Defaults of requests that say nothing themselves.");
 
 const capabilities = z.strictObject(
   {
@@ -63,7 +49,7 @@ const model = z.strictObject(
     token_healing: flag().optional().describe("Overrides the global `token_healing`."),
     speculation: flag().optional().describe("Overrides the global `speculation`."),
     aliases: list(text("a model name"), "model names").optional().describe("Further names it answers to."),
-    sampling: sampling.optional(),
+    sampling: samplingSchema.optional(),
     capabilities: capabilities.optional().describe("In place of what the catalogue or the weights say."),
   },
   mapping("a model: a path, `file: PATH`, or `use: NAME`"),
@@ -166,6 +152,9 @@ export const configSchema = z.strictObject(
       .record(name(), model, mapping("models: a name, then its file"))
       .default({})
       .describe("Public name → who answers."),
+    catalogue: catalogueSchema
+      .default({})
+      .describe("Names besides those of the built-in catalogue; one that is there is changed field by field."),
     load: loading()
       .optional()
       .describe("When models are loaded. Absent: at start as far as the memory budget goes, the rest on first use."),
@@ -209,16 +198,6 @@ export const configSchema = z.strictObject(
 export type ConfigFile = z.output<typeof configSchema>;
 export type ModelEntry = z.output<typeof model>;
 
-function integer(least: number, most: number): z.ZodInt {
-  const error = `expected an integer from ${least} to ${most}`;
-  return z.int({ error }).min(least, { error }).max(most, { error });
-}
-
-function number(least: number, most: number): z.ZodNumber {
-  const error = `expected a number from ${least} to ${most}`;
-  return z.number({ error }).min(least, { error }).max(most, { error });
-}
-
 function time(): z.ZodInt {
   const error = `expected milliseconds as an integer from 0 to ${MAX_TIME_MS}`;
   return z.int({ error }).min(0, { error }).max(MAX_TIME_MS, { error });
@@ -252,31 +231,7 @@ function database(): z.ZodString {
     .refine((text) => text === "memory" || (/^postgres(ql)?:/.test(text) && URL.canParse(text)), { error });
 }
 
-function flag(): z.ZodBoolean {
-  return z.boolean({ error: "expected true or false" });
-}
-
-function text(what: string): z.ZodString {
-  const error = `expected ${what}`;
-  return z.string({ error }).min(1, { error });
-}
-
-function list<Item extends z.ZodType>(item: Item, what: string): z.ZodArray<Item> {
-  return z.array(item, { error: `expected a list of ${what}, such as [one, two]` });
-}
-
-/** Model and family names go into headers and messages: no blanks, no control characters. */
-function name(): z.ZodString {
-  const error = "expected a name of 1 to 200 characters without blanks";
-  return z.string({ error }).regex(/^[^\s\p{C}]{1,200}$/u, { error });
-}
-
 function origin(): z.ZodString {
   const error = 'expected "*" or an origin such as https://example.org';
   return z.string({ error }).regex(/^(\*|[a-z][a-z0-9+.-]*:\/\/[^/\s]+)$/i, { error });
-}
-
-function mapping(what: string): { error: (issue: { readonly code?: string }) => string | undefined } {
-  // Undefined hands the issue on: unknown keys get their own message in `explain.ts`.
-  return { error: (issue) => (issue.code === "invalid_type" ? `expected ${what}` : undefined) };
 }

@@ -31,6 +31,48 @@ test("the family is found in the vocabulary", () => {
   expect(familyOf("\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>")).toBe("codellama");
 });
 
+/** StarCoder's first list of special tokens, which others took over. */
+const STARCODER_1 = [
+  ...["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>", "<filename>", "<gh_stars>"],
+  ...["<issue_start>", "<issue_comment>", "<issue_closed>", "<jupyter_start>", "<commit_before>", "<reponame>"],
+];
+const FIM_IN_PIPES = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"];
+
+test.each([
+  ["falcon-h1-tiny-coder", ["<|prefix|>", "<|suffix|>", "<|middle|>", "<|end_of_text|>"]],
+  ["glm", ["<|code_prefix|>", "<|code_middle|>", "<|code_suffix|>", "<|endoftext|>", "<|user|>", "<think>"]],
+  ["santacoder", ["<fim-prefix>", "<fim-middle>", "<fim-suffix>", "<fim-pad>", "<|endoftext|>"]],
+  ["granite-4", [...FIM_IN_PIPES, "<|fim_pad|>", "<|filename|>", "<|reponame|>", "<|end_of_text|>"]],
+  ["granite-code", STARCODER_1],
+  ["mellum", [...STARCODER_1, "<system>", "</system>", "<assistant>", "</assistant>", "<user>", "</user>"]],
+])("%s is found in its list of special tokens", (family, spellings) => {
+  expect(familyOf(...spellings)).toBe(family);
+});
+
+test("families that share their markers are told apart by further ones, whatever else a vocabulary has", () => {
+  const roles = ["</system>", "</assistant>"];
+
+  expect(familyOf(...QWEN, "<|filename|>", "<|reponame|>")).toBe("qwen");
+  expect(familyOf(...FIM_IN_PIPES, "<|fim_pad|>")).toBe("codegemma");
+  expect(familyOf(...STARCODER_1, ...roles, "<repo_name>", "<file_sep>")).toBe("starcoder");
+  expect(familyOf("<fim_prefix>", "<fim_middle>", "<fim_suffix>", ...roles)).toBe("starcoder-1");
+});
+
+test("a layout is never hidden by one that stands before it", () => {
+  for (const layout of FIM_LAYOUTS) {
+    const { prefix, suffix, middle, repoName, fileSep, telling = [] } = layout;
+    const own = [prefix, suffix, middle, repoName, fileSep, ...telling].filter((each) => each !== undefined);
+
+    expect(familyOf(...own)).toBe(layout.family);
+  }
+});
+
+test("Mellum writes behind suffix and prefix, its file names before them", () => {
+  const mellum = FIM_LAYOUTS.find(({ family }) => family === "mellum");
+
+  expect(mellum).toMatchObject({ order: "spm", fileSep: "<filename>", repoName: "<reponame>" });
+});
+
 test("look-alikes and incomplete vocabularies have none", () => {
   expect(familyOf("<|fim_prefix|>", "<|fim_suffix|>")).toBeUndefined();
   expect(familyOf("<|fim_begin|>", "<|fim_hole|>", "<|fim_end|>")).toBeUndefined();

@@ -26,6 +26,8 @@ export interface FimLayout {
   /** Repository form: both or neither. */
   readonly repoName?: string;
   readonly fileSep?: string;
+  /** Control tokens that tell this vocabulary from others with the same markers. They are not used otherwise. */
+  readonly telling?: readonly string[];
 }
 
 /**
@@ -62,6 +64,16 @@ export const FIM_LAYOUTS: readonly FimLayout[] = [
     fileSep: "<|file_sep|>",
   },
   {
+    // Granite 4.0 and 4.1
+    family: "granite-4",
+    prefix: "<|fim_prefix|>",
+    suffix: "<|fim_suffix|>",
+    middle: "<|fim_middle|>",
+    order: "psm",
+    ends: ["<|fim_pad|>", "<|end_of_text|>", "<|filename|>", "<|reponame|>"],
+    telling: ["<|fim_pad|>", "<|filename|>", "<|reponame|>"],
+  },
+  {
     family: "codegemma",
     prefix: "<|fim_prefix|>",
     suffix: "<|fim_suffix|>",
@@ -78,6 +90,24 @@ export const FIM_LAYOUTS: readonly FimLayout[] = [
     ends: [],
   },
   {
+    // llama.cpp pull request 19249
+    family: "falcon-h1-tiny-coder",
+    prefix: "<|prefix|>",
+    suffix: "<|suffix|>",
+    middle: "<|middle|>",
+    order: "psm",
+    ends: ["<|end_of_text|>", "<|im_end|>"],
+  },
+  {
+    // GLM-4.5 and later; llama.cpp and the Zed editor spell it so
+    family: "glm",
+    prefix: "<|code_prefix|>",
+    suffix: "<|code_suffix|>",
+    middle: "<|code_middle|>",
+    order: "psm",
+    ends: ["<|endoftext|>", "<|user|>", "<|observation|>"],
+  },
+  {
     family: "starcoder",
     prefix: "<fim_prefix>",
     suffix: "<fim_suffix>",
@@ -86,6 +116,37 @@ export const FIM_LAYOUTS: readonly FimLayout[] = [
     ends: ["<fim_pad>", "<|endoftext|>"],
     repoName: "<repo_name>",
     fileSep: "<file_sep>",
+  },
+  {
+    // Mellum 4B; its model card puts the suffix first. StarCoder's tokens, and those of roles.
+    family: "mellum",
+    prefix: "<fim_prefix>",
+    suffix: "<fim_suffix>",
+    middle: "<fim_middle>",
+    order: "spm",
+    ends: ["<fim_pad>", "<|endoftext|>"],
+    repoName: "<reponame>",
+    fileSep: "<filename>",
+    telling: ["</system>", "</assistant>"],
+  },
+  {
+    // Granite Code and Granite 3, whose vocabulary is StarCoder's first one; Stable Code, Refact
+    family: "granite-code",
+    prefix: "<fim_prefix>",
+    suffix: "<fim_suffix>",
+    middle: "<fim_middle>",
+    order: "psm",
+    ends: ["<fim_pad>", "<|endoftext|>", "<|end_of_text|>"],
+    repoName: "<reponame>",
+    fileSep: "<filename>",
+  },
+  {
+    family: "santacoder",
+    prefix: "<fim-prefix>",
+    suffix: "<fim-suffix>",
+    middle: "<fim-middle>",
+    order: "psm",
+    ends: ["<fim-pad>", "<|endoftext|>"],
   },
   {
     family: "starcoder-1",
@@ -114,12 +175,12 @@ export const FIM_LAYOUTS: readonly FimLayout[] = [
   },
 ];
 
-/** The first layout whose every marker is a control token of the vocabulary. */
+/** The first layout whose every marker, and what tells it apart, is a control token of the vocabulary. */
 export function detectFim(
   has: (spelling: string) => boolean,
   layouts: readonly FimLayout[] = FIM_LAYOUTS,
 ): FimLayout | undefined {
-  return layouts.find((layout) => requiredMarkers(layout).every(has));
+  return layouts.find((layout) => [...requiredMarkers(layout), ...(layout.telling ?? [])].every(has));
 }
 
 /** Every control token that the layout uses or that ends its middle. */

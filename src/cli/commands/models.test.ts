@@ -2,6 +2,7 @@ import { existsSync, linkSync, mkdirSync, readdirSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../../../test/support/files.ts";
+import { catalogueFrom } from "../../config/catalogue.ts";
 import { takeLock } from "../../models/lock.ts";
 import { ModelStore } from "../../models/store.ts";
 import { modelsText } from "./models.ts";
@@ -33,6 +34,8 @@ async function put(name: string, sizeBytes: number, quantization?: string): Prom
   return file;
 }
 
+const catalogue = () => catalogueFrom({ "my-coder": { completions: true, partial: false, source: "our wiki" } });
+
 function putPart(name: string, sizeBytes: number): void {
   mkdirSync(store.folder(name), { recursive: true });
   writeFileSync(join(store.folder(name), `${name}.gguf.part`), Buffer.alloc(sizeBytes, 1));
@@ -47,8 +50,10 @@ async function removed(names: readonly string[], flags = {}): Promise<string[]> 
 
 describe("the list", () => {
   test("of nothing says where it looked and what to do", () => {
-    expect(modelsText(store, {}, undefined)).toBe(`No models in ${store.path}; get one with \`continuo pull\`.\n`);
-    expect(JSON.parse(modelsText(store, { json: true }, undefined))).toEqual({
+    expect(modelsText(store, {}, undefined, catalogue)).toBe(
+      `No models in ${store.path}; get one with \`continuo pull\`.\n`,
+    );
+    expect(JSON.parse(modelsText(store, { json: true }, undefined, catalogue))).toEqual({
       directory: store.path,
       models: [],
       incomplete: [],
@@ -60,7 +65,7 @@ describe("the list", () => {
     const second = await put("a", 2000);
     putPart("slow", 8192);
 
-    expect(modelsText(store, {}, undefined).split("\n")).toEqual([
+    expect(modelsText(store, {}, undefined, catalogue).split("\n")).toEqual([
       "NAME   SIZE     QUANTISATION  SOURCE          FILE",
       `a      2.00 kB  -             hf:owner/a      ${second}`,
       `coder  1.50 MB  q4_k_m        hf:owner/coder  ${first}`,
@@ -72,13 +77,13 @@ describe("the list", () => {
   test("has the model of the package behind those that were pulled, and says when nothing was", () => {
     const builtIn = { file: "/p/model/continuo-135m.gguf", sizeBytes: 90_000_000 };
 
-    expect(modelsText(store, {}, builtIn).split("\n")).toEqual([
+    expect(modelsText(store, {}, builtIn, catalogue).split("\n")).toEqual([
       "NAME           SIZE     QUANTISATION  SOURCE       FILE",
       "continuo-135m  90.0 MB  -             the package  /p/model/continuo-135m.gguf",
       `No models in ${store.path}; get one with \`continuo pull\`.`,
       "",
     ]);
-    expect(JSON.parse(modelsText(store, { json: true }, builtIn))).toMatchObject({
+    expect(JSON.parse(modelsText(store, { json: true }, builtIn, catalogue))).toMatchObject({
       models: [],
       builtIn: { name: "continuo-135m", ...builtIn },
     });
@@ -88,7 +93,7 @@ describe("the list", () => {
     const file = await put("coder", 1000, "q8_0");
     putPart("slow", 4096);
 
-    const { models, incomplete } = JSON.parse(modelsText(store, { json: true }, undefined));
+    const { models, incomplete } = JSON.parse(modelsText(store, { json: true }, undefined, catalogue));
 
     expect(models).toEqual([{ ...store.manifest("coder"), file, sizeBytes: 1000 }]);
     expect(incomplete).toEqual([{ name: "slow", file: join(store.folder("slow"), "slow.gguf"), sizeBytes: 4096 }]);
@@ -107,10 +112,24 @@ describe("the list", () => {
   test("of what can be pulled says what is here", async () => {
     await put("qwen2.5-7b-instruct", 10);
 
-    const lines = modelsText(store, { available: true }, undefined).trimEnd().split("\n");
+    const lines = modelsText(store, { available: true }, undefined, catalogue).trimEnd().split("\n");
 
-    expect(lines).toHaveLength(17);
     expect(lines.filter((line) => line.endsWith("  here"))).toEqual([expect.stringMatching(/^qwen2\.5-7b-instruct /)]);
+    expect(lines).toContainEqual(expect.stringMatching(/^qwen3-8b +Qwen\/Qwen3-8B-GGUF/));
+    expect(lines.some((line) => line.startsWith("qwen-plus"))).toBe(false);
+  });
+
+  test("of the catalogue has every name with its routes, limits and source", () => {
+    const lines = modelsText(store, { catalogue: true }, undefined, catalogue).trimEnd().split("\n");
+    const json = JSON.parse(modelsText(store, { catalogue: true, json: true }, undefined, catalogue));
+
+    expect(lines.find((line) => line.startsWith("qwen-plus "))).toMatch(
+      /^qwen-plus +no +yes +1000000 +997952 +32768 +https:.*partial-mode, 2025-02-27$/,
+    );
+    expect(lines.at(-1)).toMatch(/^my-coder +yes +no +- +- +- +our wiki$/);
+    expect(json.catalogue.at(-1)).toEqual({
+      ...{ name: "my-coder", aliases: [], completions: true, partial: false, defaults: {}, source: "our wiki" },
+    });
   });
 });
 
