@@ -2,9 +2,10 @@
  * GPU libraries on disk: npm packages in a folder of their own, so that the program's own packages stay as they are.
  */
 import { spawn } from "node:child_process";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ENGINE_VERSION, type GpuKind, gpuLibraryFolder, gpuPackage } from "../engines/llama/library-folder.ts";
+import { makeFolder } from "../folder.ts";
 import { CommandFailure } from "./failure.ts";
 
 /** Runs npm with these arguments; resolves with its standard output. Rejects with a `CommandFailure`. */
@@ -35,7 +36,7 @@ export async function unpackedBytes(kind: GpuKind, npm: Npm = runNpm): Promise<n
 /** Installs, or installs anew. Scripts of packages do not run. Returns the folder of the libraries. */
 export async function installPackage(kind: GpuKind, folder: string, npm: Npm = runNpm): Promise<string> {
   const wanted = packageFor(kind);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   // Without a manifest of its own npm would look for one in the folders above.
   await writeFile(join(folder, "package.json"), '{ "private": true }\n', { flag: "wx" }).catch(unlessThere);
   await npm(["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", wanted]);

@@ -4,6 +4,7 @@ import { AccountFailure } from "../accounts/failure.ts";
 import { ConfigError } from "../config/error.ts";
 import { StoreFailure } from "../db/failure.ts";
 import { ServiceError } from "../errors.ts";
+import { FolderFailure } from "../folder.ts";
 import { ModelFailure } from "../models/failure.ts";
 import { VERSION } from "../version.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
@@ -61,6 +62,10 @@ function report(error: unknown): number {
   }
   if (error instanceof ServiceError || error instanceof StoreFailure) {
     say(`continuo: ${error.message}`);
+    return EXIT.failed;
+  }
+  if (error instanceof FolderFailure) {
+    say(`continuo: ${error.message}; give this user the right to it, or choose another folder with --data-dir`);
     return EXIT.failed;
   }
   const { code } = error as { readonly code?: string };

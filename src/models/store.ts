@@ -4,9 +4,10 @@
  * The manifest is written last and removed first, so a model that is listed is whole.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { mkdir, rm, rmdir } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { makeFolder } from "../folder.ts";
 import { DRAFT_SUFFIX, writeWhole } from "./atomic.ts";
 import { ModelFailure } from "./failure.ts";
 import { BLOCK_BYTES, PART_SUFFIX, RECORD_SUFFIX } from "./part-file.ts";
@@ -144,7 +145,7 @@ export class ModelStore {
   }
 
   async prepare(name: string): Promise<void> {
-    await mkdir(this.folder(name), { recursive: true });
+    await makeFolder(this.folder(name));
   }
 
   /** Lists the model from now on, and removes the files that the manifest before it had and this one has not. */
