@@ -3,6 +3,7 @@ import { loadConfig } from "../config/load.ts";
 import { processSurroundings } from "../config/surroundings.ts";
 import { type ListedModel, type Service, servedModels } from "./client.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
+import { listenForStop } from "./stop-signals.ts";
 import { say } from "./terminal.ts";
 
 export const DEFAULT_URL = "http://127.0.0.1:8100";
@@ -30,15 +31,19 @@ export async function withService(
   else await withOwnServer(modelFile, signal, use);
 }
 
-/** SIGINT and SIGTERM abort what runs; the command then ends with the exit code of an interruption. */
+/**
+ * A signal to stop aborts what runs; the command then ends with the exit code of an interruption. A second one ends the
+ * process at once.
+ */
 export async function untilInterrupted(use: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const abort = new AbortController();
-  const interrupt = (): void => abort.abort(new CommandFailure("interrupted", EXIT.interrupted));
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  const signals = listenForStop();
+  void signals.first.then(() => abort.abort(new CommandFailure("interrupted", EXIT.interrupted)));
+  void signals.second.then(() => process.exit(EXIT.interrupted));
   try {
     await use(abort.signal);
   } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    signals.release();
   }
 }
 
@@ -71,7 +76,12 @@ async function withOwnServer(
   );
   if (process.stderr.isTTY) say(`loading ${file} …`);
   const { createServer } = await import("../server.ts");
-  const server = await createServer(config);
+  const starting = createServer(config);
+  const server = await Promise.race([starting, rejectWhenAborted(signal)]).catch((error: unknown) => {
+    // One that comes up all the same has nobody to serve.
+    void starting.then((late) => late.close()).catch(() => undefined);
+    throw error;
+  });
   try {
     await Promise.race([server.ready(), rejectWhenAborted(signal)]);
     await use({ url: server.url });

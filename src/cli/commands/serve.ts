@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load.ts";
@@ -57,10 +58,11 @@ export function addServeCommand(program: Command): void {
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const config = loadConfig(flags);
+  // First of all: as process 1 of a container a program that listens to no signal cannot be stopped.
   const signals = listenForStop();
   try {
-    const server = await listen(config);
+    const config = loadConfig(flags);
+    const server = await listenUnlessStopped(config, signals);
     try {
       const stopped = await runUntilStopped(server, config, signals);
       if (!stopped) process.exitCode = EXIT.interrupted;
@@ -70,6 +72,24 @@ async function serve(flags: Flags): Promise<void> {
   } finally {
     signals.release();
   }
+}
+
+/** Milliseconds that a start which is no longer wanted has to come to an end. */
+const START_GRACE_MS = 2_000;
+
+/** Ends the process where it is told to stop before the server listens. */
+async function listenUnlessStopped(config: Config, signals: StopSignals): Promise<RunningServer> {
+  const starting = listen(config);
+  const reason = await Promise.race([starting.then(() => undefined), signals.first]);
+  if (reason === undefined) return starting;
+  say(`\nStopping (${reason}): the server was still starting.`);
+  const closed = starting.then(
+    (server) => server.close(),
+    () => undefined, // whatever kept it from starting, it was not to start any more
+  );
+  // A database, a disk or a driver that does not answer is not waited for.
+  await Promise.race([closed, signals.second, delay(START_GRACE_MS)]);
+  process.exit(EXIT.ok);
 }
 
 async function listen(config: Config): Promise<RunningServer> {
