@@ -1,6 +1,6 @@
 /** A disk of one mebibyte that a test may fill, where the system lets us mount one. */
 import { execFileSync } from "node:child_process";
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, statSync, truncateSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "./files.ts";
 
@@ -52,5 +52,5 @@ function fill(path: string, leftBytes: number): void {
   } finally {
     closeSync(file);
   }
-  if (leftBytes > 0) execFileSync("truncate", ["-s", `-${leftBytes}`, path]);
+  if (leftBytes > 0) truncateSync(path, statSync(path).size - leftBytes);
 }
