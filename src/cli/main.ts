@@ -7,6 +7,7 @@ import { ServiceError } from "../errors.ts";
 import { FolderFailure } from "../folder.ts";
 import { ModelFailure } from "../models/failure.ts";
 import { VERSION } from "../version.ts";
+import { visible } from "../visible.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
 import { say } from "./terminal.ts";
 
@@ -35,6 +36,7 @@ const program = new Command("continuo")
   )
   .version(VERSION)
   .showHelpAfterError("(--help says what there is)")
+  .configureOutput({ writeErr: (text) => process.stderr.write(visible(text)) })
   .exitOverride();
 for (const add of await wanted(process.argv[2])) add(program);
 for (const command of program.commands) command.copyInheritedSettings(program);

@@ -1,6 +1,7 @@
 /** How far a transfer has come: a bar that is drawn anew on a terminal, elsewhere a line at every tenth of the download. */
 import { sizeText } from "../models/bytes.ts";
 import type { Progress } from "../models/install.ts";
+import { visible } from "../visible.ts";
 
 export interface ProgressOptions {
   readonly stream: Pick<NodeJS.WriteStream, "write" | "isTTY" | "columns">;
@@ -45,7 +46,7 @@ export class ProgressView {
   /** A line of its own, above the bar. */
   say(line: string): void {
     this.end();
-    this.#options.stream.write(`${line}\n`);
+    this.#options.stream.write(`${visible(line)}\n`);
   }
 
   /** Nothing more is drawn on the bar's line. */

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Flags } from "../../config/settings.ts";
 import type { Finding } from "../../doctor/finding.ts";
+import { oneLine } from "../../visible.ts";
 import { EXIT } from "../failure.ts";
 import { outputTo } from "../terminal.ts";
 
@@ -49,7 +50,10 @@ export function report(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
   const lines = findings.flatMap(({ what, state, found, advice }) => {
     const start = `${state.padEnd("warning".length)}  ${what.padEnd(width)}  `;
-    return [start + found, ...(advice === undefined ? [] : [`${" ".repeat(start.length)}→ ${advice}`])];
+    return [
+      start + oneLine(found),
+      ...(advice === undefined ? [] : [`${" ".repeat(start.length)}→ ${oneLine(advice)}`]),
+    ];
   });
   return [...lines, "", sum(findings), ""].join("\n");
 }

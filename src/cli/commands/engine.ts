@@ -12,7 +12,7 @@ import {
   unpackedBytes,
 } from "../engine-packages.ts";
 import { CommandFailure } from "../failure.ts";
-import { say } from "../terminal.ts";
+import { outputTo, say } from "../terminal.ts";
 
 interface EngineFlags {
   readonly dataDir?: string;
@@ -62,12 +62,14 @@ async function add(kind: GpuKind, flags: EngineFlags): Promise<void> {
 
 async function list(flags: EngineFlags): Promise<void> {
   const folder = enginesFolder(loadDataDir(flags));
-  process.stdout.write(`cpu     ${ENGINE_VERSION}  ${await line()}\n`);
+  const output = outputTo(process.stdout);
+  await output.write(`cpu     ${ENGINE_VERSION}  ${await line()}\n`);
   for (const kind of GPU_KINDS) {
     const libraries = gpuLibraryFolder(kind, folder);
     const text = libraries === undefined ? "-       not installed" : `${ENGINE_VERSION}  ${await line(libraries)}`;
-    process.stdout.write(`${kind.padEnd(8)}${text}\n`);
+    await output.write(`${kind.padEnd(8)}${text}\n`);
   }
+  output.end();
 }
 
 /** What libraries find on this machine, on one line; also when they cannot be loaded. */

@@ -4,6 +4,7 @@ import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Flags } from "../../config/settings.ts";
 import type { RunningServer } from "../../server.ts";
+import { oneLine } from "../../visible.ts";
 import { banner } from "../banner.ts";
 import { CommandFailure, EXIT } from "../failure.ts";
 import { listenForStop, type StopReason, type StopSignals } from "../stop-signals.ts";
@@ -125,7 +126,7 @@ async function watchLoading<T>(server: RunningServer, event: Promise<T>): Promis
   const timer = setInterval(() => {
     const loading = server.models().filter(({ health }) => health.state === "loading");
     const line = loading.map(({ name, health }) => `${name}: ${health.detail}`).join("; ");
-    process.stderr.write(`${clear}${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    process.stderr.write(`${clear}${oneLine(line).slice(0, (process.stderr.columns ?? 80) - 1)}`);
   }, LOOK_EVERY_MS);
   try {
     return await event;
