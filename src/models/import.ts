@@ -1,6 +1,6 @@
 /** A model that is on this machine already: linked where the disk is the same, else copied. */
 import { constants } from "node:fs";
-import { copyFile, link, rename, rm, stat } from "node:fs/promises";
+import { copyFile, link, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { syncFolder } from "./atomic.ts";
 import { diskFailure } from "./disk-failure.ts";
@@ -24,7 +24,7 @@ export async function importFiles(
 ): Promise<Manifest["files"]> {
   const paths = shard === undefined ? [path] : shardsOf(path, shard.count);
   const sizes: number[] = [];
-  for (const each of paths) sizes.push(await sizeOfGguf(each));
+  for (const [index, each] of paths.entries()) sizes.push(await sizeOfGguf(each, index + 1, paths.length));
   const totalBytes = sizes.reduce((total, size) => total + size, 0);
   const files: Manifest["files"] = [];
   let doneBytes = 0;
@@ -49,13 +49,15 @@ function shardsOf(path: string, count: number): string[] {
   });
 }
 
-async function sizeOfGguf(path: string): Promise<number> {
+async function sizeOfGguf(path: string, shard: number, shards: number): Promise<number> {
   try {
     const { size } = await stat(path);
     if (await beginsLikeGguf(path)) return size;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") {
-      throw new ModelFailure(`${path} is missing, and a model in shards needs all of them; put it beside the others`);
+      throw new ModelFailure(
+        `the model lacks shard ${shard} of ${shards}: there is no file ${path}; put it beside the others`,
+      );
     }
     throw new ModelFailure(`${path} cannot be read (${messageOf(error)}); check its permissions`);
   }
@@ -66,7 +68,8 @@ async function linkOrCopy(from: string, to: string, sizeBytes: number, options: 
   const part = `${to}${PART_SUFFIX}`;
   await rm(part, { force: true });
   try {
-    await link(from, part);
+    // A link to a symbolic link would be one, and lead nowhere from here (link(2)); caches of hubs consist of them.
+    await link(await realpath(from), part);
   } catch {
     // Another disk, or one without links.
     await checkRoom(sizeBytes, dirname(to), options);

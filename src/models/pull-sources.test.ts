@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { COMMIT, type HubServer, sha256 } from "../../test/support/hub-server.ts";
@@ -59,13 +59,24 @@ describe("addresses and paths", () => {
     expect(here.store.names()).toEqual([]);
   });
 
+  test("a symbolic link brings the file it leads to, as caches of hubs have them", async () => {
+    writeFileSync(join(folder.path, "blob"), CONTENT);
+    const path = join(folder.path, "linked.gguf");
+    symlinkSync("blob", path);
+
+    const { file } = await puller(join(folder.path, "data")).pull(path);
+
+    expect(lstatSync(file).isFile()).toBe(true);
+    expect(readFileSync(file).equals(CONTENT)).toBe(true);
+  });
+
   test("a shard without its others is refused by name", async () => {
     const path = join(folder.path, "m-00001-of-00002.gguf");
     writeFileSync(path, CONTENT);
 
     const { message } = await failure(puller(join(folder.path, "data")).pull(path));
 
-    expect(message).toMatch(/m-00002-of-00002\.gguf is missing/);
+    expect(message).toMatch(/^the model lacks shard 2 of 2: there is no file .*m-00002-of-00002\.gguf; put it beside/);
   });
 });
 
