@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { durationText, ProgressView } from "./progress.ts";
+import { ProgressView } from "./progress.ts";
 
 const TOTAL = 1_000_000_000;
 
@@ -103,14 +103,4 @@ describe("on a terminal", () => {
     expect(written.slice(1, 3)).toEqual(["\r\u001b[K", "waiting\n"]);
     expect(written.at(-1)).toBe("\r\u001b[K");
   });
-});
-
-test.each([
-  [0.2, "1 s"],
-  [59, "59 s"],
-  [60, "1 min 0 s"],
-  [200, "3 min 20 s"],
-  [7500, "2 h 5 min"],
-])("%d seconds are %s", (seconds, expected) => {
-  expect(durationText(seconds)).toBe(expected);
 });

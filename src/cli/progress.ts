@@ -2,6 +2,7 @@
 import { sizeText } from "../models/bytes.ts";
 import type { Progress } from "../models/install.ts";
 import { visible } from "../visible.ts";
+import { durationText } from "./status-line.ts";
 
 export interface ProgressOptions {
   readonly stream: Pick<NodeJS.WriteStream, "write" | "isTTY" | "columns">;
@@ -101,12 +102,4 @@ export class ProgressView {
     if (first === undefined || last === undefined || last.atMs <= first.atMs) return 0;
     return Math.max(0, (1000 * (last.doneBytes - first.doneBytes)) / (last.atMs - first.atMs));
   }
-}
-
-/** `45 s`, `3 min 20 s`, `2 h 5 min`. */
-export function durationText(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  if (whole < 60) return `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
