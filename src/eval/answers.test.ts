@@ -6,13 +6,13 @@ import type { Setting } from "./request.ts";
 import type { Result } from "./run.ts";
 import { scoreOf } from "./score.ts";
 
-const CASES: readonly InfillCase[] = ["one", "two", "three"].map((middle) => ({
+const caseOf = (middle: string): InfillCase => ({
   ...{ id: `case ${middle}`, language: "python", kind: "single-line", prefix: "a = ", middle, suffix: "\n" },
-}));
-const SETTINGS: readonly Setting[] = [
-  { style: "suffix", order: "psm", healing: undefined, maxTokens: 9 },
-  { style: "raw", order: "psm", healing: true, maxTokens: 9 },
-];
+});
+const [first, second] = [caseOf("one"), caseOf("two")];
+const CASES = [first, second, caseOf("three")];
+const setting: Setting = { style: "suffix", order: "psm", healing: undefined, maxTokens: 9 };
+const SETTINGS: readonly Setting[] = [setting, { style: "raw", order: "psm", healing: true, maxTokens: 9 }];
 const ASKED: Asked = { model: "m", cases: CASES, settings: SETTINGS, isExecuted: false };
 
 function result(infill: InfillCase, setting: Setting, text: string): Result {
@@ -50,9 +50,6 @@ test("a file that was cut anywhere gives the answers before the cut", () => {
     }),
   );
 });
-
-const [first, second] = CASES as [InfillCase, InfillCase];
-const [setting] = SETTINGS as [Setting];
 
 test("an answer has its scores, how it was asked for, and what it should have been", () => {
   expect(JSON.parse(answerLine("m", result(first, setting, "one")))).toMatchObject({
