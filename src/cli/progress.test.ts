@@ -53,6 +53,22 @@ describe("not on a terminal", () => {
     expect(written).toEqual(["checking sha256 of 1.00 GB\n"]);
   });
 
+  test("the check of a large model has a line every half minute", () => {
+    const { view: progress, written, at } = view(false);
+
+    for (let second = 0; second <= 100; second += 1) {
+      at(second * 1000);
+      progress.update({ doing: "checking", doneBytes: (TOTAL / 100) * second, totalBytes: TOTAL });
+    }
+
+    expect(written.map((line) => line.slice(0, 24))).toEqual([
+      "checking sha256 of 1.00 ",
+      "checking sha256 30 %, 30",
+      "checking sha256 60 %, 60",
+      "checking sha256 90 %, 90",
+    ]);
+  });
+
   test("the rate is that of the last five seconds", () => {
     const { view: progress, written, at } = view(false);
 

@@ -14,11 +14,14 @@ export interface ProgressOptions {
 const DRAW_EVERY_MS = 100;
 /** The rate is that of the last seconds: long enough to be calm, short enough to follow. */
 const RATE_WINDOW_MS = 5000;
+/** Not on a terminal, milliseconds between two lines about a check. */
+const PRINT_EVERY_MS = 30_000;
 const BAR_CELLS = 24;
 const TENTHS = 10;
 
 const VERBS: Readonly<Record<Progress["doing"], string>> = {
   downloading: "downloading",
+  copying: "copying",
   checking: "checking sha256",
 };
 
@@ -28,6 +31,7 @@ export class ProgressView {
   #samples: { readonly atMs: number; readonly doneBytes: number }[] = [];
   #doing: Progress["doing"] | undefined;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
+  #printedAtMs = 0;
   #lastTenth = 0;
   #isLineOpen = false;
 
@@ -61,6 +65,7 @@ export class ProgressView {
     const { stream } = this.#options;
     if (doing === "checking" && stream.isTTY !== true) stream.write(`${VERBS[doing]} of ${sizeText(totalBytes)}\n`);
     this.#doing = doing;
+    this.#printedAtMs = this.#options.now();
     this.#samples = [];
     this.#lastTenth = totalBytes === 0 ? 0 : Math.floor((TENTHS * doneBytes) / totalBytes);
   }
@@ -79,12 +84,17 @@ export class ProgressView {
   }
 
   #print(progress: Progress): void {
-    // Checking takes seconds where downloading takes minutes.
-    if (progress.doing === "checking") return;
+    if (progress.doing === "checking" && !this.#isDue()) return;
     const tenth = progress.totalBytes === 0 ? TENTHS : Math.floor((TENTHS * progress.doneBytes) / progress.totalBytes);
     if (tenth <= this.#lastTenth) return;
     this.#lastTenth = tenth;
+    this.#printedAtMs = this.#options.now();
     this.#options.stream.write(`${this.#described(progress)}\n`);
+  }
+
+  /** Checking takes seconds where downloading takes minutes: only of a large model there is more to say than that it began. */
+  #isDue(): boolean {
+    return this.#options.now() - this.#printedAtMs >= PRINT_EVERY_MS;
   }
 
   #described({ doing, doneBytes, totalBytes }: Progress): string {

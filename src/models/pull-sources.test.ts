@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { COMMIT, type HubServer, sha256 } from "../../test/support/hub-server.ts";
 import {
   CONTENT,
@@ -13,6 +13,7 @@ import {
   pulling,
   REPOSITORY,
 } from "../../test/support/pulling.ts";
+import { smallDisk } from "../../test/support/small-disk.ts";
 
 const { folder, hub } = pulling();
 
@@ -68,6 +69,24 @@ describe("addresses and paths", () => {
 
     expect(lstatSync(file).isFile()).toBe(true);
     expect(readFileSync(file).equals(CONTENT)).toBe(true);
+  });
+
+  test("a path on another disk is copied, which is shown and can be stopped", async ({ skip }) => {
+    const disk = smallDisk();
+    if ("missing" in disk) return skip(disk.missing);
+    onTestFinished(disk.remove);
+    const path = join(disk.path, "far.gguf");
+    writeFileSync(path, CONTENT);
+    const here = puller(join(folder.path, "data"));
+    const stop = new AbortController();
+    const progress = () => stop.abort(new Error("stopped"));
+
+    await expect(here.pull(path, { signal: stop.signal, progress })).rejects.toThrow("stopped");
+    expect(here.store.names()).toEqual([]);
+    const { file } = await here.pull(path);
+
+    expect(readFileSync(file).equals(CONTENT)).toBe(true);
+    expect(here.progress.find(({ doing }) => doing === "copying")).toMatchObject({ totalBytes: CONTENT.length });
   });
 
   test("a shard without its others is refused by name", async () => {

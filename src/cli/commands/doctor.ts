@@ -3,6 +3,7 @@ import type { Flags } from "../../config/settings.ts";
 import type { Finding } from "../../doctor/finding.ts";
 import { oneLine } from "../../visible.ts";
 import { EXIT } from "../failure.ts";
+import { Pace, whileShowing } from "../status-line.ts";
 import { outputTo } from "../terminal.ts";
 
 const EXAMPLES = `
@@ -38,7 +39,11 @@ export function addDoctorCommand(program: Command): void {
 
 async function doctor({ json, ...flags }: Flags & { readonly json?: boolean }): Promise<void> {
   const { examine } = await import("../../doctor/doctor.ts");
-  const findings = await examine(flags);
+  const pace = new Pace();
+  const findings = await whileShowing(
+    () => `looking at the machine, the libraries and the models, ${pace.text(0, 1)}`,
+    () => examine(flags),
+  );
   const output = outputTo(process.stdout);
   await output.write(json === true ? `${JSON.stringify({ findings }, null, 2)}\n` : report(findings));
   output.end();

@@ -12,6 +12,7 @@ import {
   unpackedBytes,
 } from "../engine-packages.ts";
 import { CommandFailure } from "../failure.ts";
+import { Pace, whileShowing } from "../status-line.ts";
 import { outputTo, say } from "../terminal.ts";
 
 interface EngineFlags {
@@ -47,9 +48,17 @@ export function addEngineCommand(program: Command): void {
 
 async function add(kind: GpuKind, flags: EngineFlags): Promise<void> {
   const folder = enginesFolder(loadDataDir(flags));
-  const bytes = await unpackedBytes(kind);
-  say(`Installing ${packageFor(kind)}${bytes === undefined ? "" : ` (${sizeText(bytes)})`} into ${folder} …`);
-  const libraries = await installPackage(kind, folder);
+  const name = packageFor(kind);
+  const pace = new Pace();
+  const bytes = await whileShowing(
+    () => `asking npm for ${name}, ${pace.text(0, 1)}`,
+    () => unpackedBytes(kind),
+  );
+  say(`Installing ${name}${bytes === undefined ? "" : ` (${sizeText(bytes)})`} into ${folder} …`);
+  const libraries = await whileShowing(
+    () => `npm is downloading and unpacking ${name}, ${pace.text(0, 1)}`,
+    () => installPackage(kind, folder),
+  );
   say(`Installed: ${sizeText(await folderBytes(libraries))} in ${libraries}`);
   const { whyNoGpu, ...report } = await tried(libraries);
   if (whyNoGpu === undefined) {

@@ -4,9 +4,9 @@ import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Flags } from "../../config/settings.ts";
 import type { RunningServer } from "../../server.ts";
-import { oneLine } from "../../visible.ts";
 import { banner } from "../banner.ts";
 import { CommandFailure, EXIT } from "../failure.ts";
+import { whileShowing } from "../status-line.ts";
 import { listenForStop, type StopReason, type StopSignals } from "../stop-signals.ts";
 import { say } from "../terminal.ts";
 
@@ -105,7 +105,10 @@ async function listen(config: Config): Promise<RunningServer> {
 
 /** False: running requests were not waited for. */
 async function runUntilStopped(server: RunningServer, config: Config, signals: StopSignals): Promise<boolean> {
-  const early = await watchLoading(server, Promise.race([server.ready(), signals.first]));
+  const early = await whileShowing(
+    () => loadingText(server),
+    () => Promise.race([server.ready(), signals.first]),
+  );
   if (early === undefined) {
     const models = server.models();
     if (models.length > 0 && models.every(({ health }) => health.state === "failed")) {
@@ -116,24 +119,10 @@ async function runUntilStopped(server: RunningServer, config: Config, signals: S
   return drain(server, config, await signals.first, signals);
 }
 
-/** Milliseconds between two looks at how far loading is. */
-const LOOK_EVERY_MS = 200;
-
-/** Waits for `event`; meanwhile a terminal shows, on one line, what is being loaded. Elsewhere the log has to do. */
-async function watchLoading<T>(server: RunningServer, event: Promise<T>): Promise<T> {
-  if (process.stderr.isTTY !== true) return event;
-  const clear = "\r\u001b[K";
-  const timer = setInterval(() => {
-    const loading = server.models().filter(({ health }) => health.state === "loading");
-    const line = loading.map(({ name, health }) => `${name}: ${health.detail}`).join("; ");
-    process.stderr.write(`${clear}${oneLine(line).slice(0, (process.stderr.columns ?? 80) - 1)}`);
-  }, LOOK_EVERY_MS);
-  try {
-    return await event;
-  } finally {
-    clearInterval(timer);
-    process.stderr.write(clear);
-  }
+/** What is being loaded, and how far it is. */
+function loadingText(server: RunningServer): string {
+  const loading = server.models().filter(({ health }) => health.state === "loading");
+  return loading.map(({ name, health }) => `${name}: ${health.detail}`).join("; ");
 }
 
 async function drain(
