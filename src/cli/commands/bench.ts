@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type Figures, type Listener, measure, STEPS } from "../bench/measure.ts";
 import { type Verdict, verdicts } from "../bench/verdict.ts";
-import { type ListedModel, type Service, servedModels } from "../client.ts";
+import { modelNamed, type Service } from "../client.ts";
 import { wholeNumber } from "../option-values.ts";
 import { assertOneService, chooseModel, DEFAULT_URL, untilInterrupted, withService } from "../service.ts";
 import { Pace, whileShowing } from "../status-line.ts";
@@ -54,7 +54,9 @@ async function bench(options: BenchOptions): Promise<void> {
 
 /** Prints what was measured, also where the measuring ends early. */
 async function measureAt(service: Service, options: BenchOptions, signal: AbortSignal): Promise<void> {
-  const { id: model, continuo } = await subjectOf(service, options.model, signal);
+  const { id: model, continuo } = await (options.model === undefined
+    ? chooseModel(service, true, signal)
+    : modelNamed(service, options.model, signal));
   const fim = continuo?.capabilities.fim === true;
   let figures: Partial<Figures> = {};
   let [what, steps] = ["", 0];
@@ -95,13 +97,6 @@ async function print(
       : table(title, rows),
   );
   output.end();
-}
-
-/** A name that the server does not list is tried nevertheless: what it says to that is the best answer. */
-async function subjectOf(service: Service, name: string | undefined, signal: AbortSignal): Promise<ListedModel> {
-  if (name === undefined) return chooseModel(service, true, signal);
-  const served = await servedModels(service, signal);
-  return served.find(({ id }) => id === name) ?? { id: name };
 }
 
 /** Columns of equal width, the verdict last. */
