@@ -78,8 +78,8 @@ export class ProgressView {
     const full = Math.floor(share * BAR_CELLS);
     const bar = "█".repeat(full) + "░".repeat(BAR_CELLS - full);
     const line = `${bar} ${this.#described(progress)}`;
-    // A line that wraps could not be drawn over.
-    stream.write(`\r\u001b[K${line.slice(0, Math.max(1, (stream.columns ?? 80) - 1))}`);
+    // A line that wraps could not be drawn over. Terminals that do not know their width say 0.
+    stream.write(`\r\u001b[K${line.slice(0, Math.max(1, (stream.columns || 80) - 1))}`);
     this.#isLineOpen = true;
   }
 

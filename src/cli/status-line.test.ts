@@ -2,12 +2,12 @@ import { describe, expect, test } from "vitest";
 import { durationText, Pace, type StatusSurroundings, whileShowing } from "./status-line.ts";
 
 /** A stream and a clock that ticks when told. */
-function surroundings(isTTY: boolean) {
+function surroundings(isTTY: boolean, columns = 20) {
   const written: string[] = [];
   const looks = new Map<() => void, number>();
   const write = (text: string): boolean => written.push(text) > 0;
   const given: StatusSurroundings = {
-    stream: { write: write as NodeJS.WriteStream["write"], isTTY, columns: 20 },
+    stream: { write: write as NodeJS.WriteStream["write"], isTTY, columns },
     every: (ms, look) => {
       looks.set(look, ms);
       return () => looks.delete(look);
@@ -37,6 +37,18 @@ describe("what is under way", () => {
 
     expect(answer).toBe("answer");
     expect(written).toEqual(["\r\u001b[K1 of 30 cases,␛[31m", "\r\u001b[K2 of 30 cases,␛[31m", "\r\u001b[K"]);
+  });
+
+  test("has room on a terminal that does not know its width", async () => {
+    const { given, written, tick } = surroundings(true, 0);
+
+    await whileShowing(
+      () => "x".repeat(100),
+      async () => tick(),
+      given,
+    );
+
+    expect(written[0]).toBe(`\r\u001b[K${"x".repeat(79)}`);
   });
 
   test("elsewhere is a line every half minute", async () => {

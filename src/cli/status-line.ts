@@ -25,8 +25,8 @@ export async function whileShowing<T>(
 ): Promise<T> {
   let isOpen = false;
   const draw = (): void => {
-    // A line that wraps could not be drawn over.
-    const text = oneLine(describe()).slice(0, Math.max(1, (stream.columns ?? 80) - 1));
+    // A line that wraps could not be drawn over. Terminals that do not know their width say 0.
+    const text = oneLine(describe()).slice(0, Math.max(1, (stream.columns || 80) - 1));
     stream.write(`${CLEAR}${text}`);
     isOpen = true;
   };
