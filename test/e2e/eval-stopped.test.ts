@@ -1,5 +1,8 @@
 /** An evaluation that is stopped has not been for nothing. */
+import { once } from "node:events";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { completionsServer } from "../support/completions-server.ts";
@@ -61,6 +64,31 @@ test("stopped it prints what was measured, marked as a part, and --resume asks o
     settings: [{ summaries: [{ cases: 4, exact: 1 }] }],
   });
   expect(ids(out)).toEqual(["0", "1", "2", "3"]);
+});
+
+test("a perplexity that is stopped is told of the texts that were scored by then", async () => {
+  const { path, remove } = temporaryFolder();
+  onTestFinished(remove);
+  const file = join(path, "texts.jsonl");
+  writeFileSync(file, '{"text": "ab"}\n{"text": "cd"}\n');
+  const second = gate();
+  const logprobs = { token_logprobs: [null, Math.log(1 / 4)], text_offset: [0, 1] };
+  let asked = 0;
+  const server = createServer((_request, response) => {
+    asked += 1;
+    if (asked === 1) response.end(JSON.stringify({ choices: [{ logprobs }] }));
+    else second.open();
+  }).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close().closeAllConnections());
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  const program = startProgram(["eval", "perplexity", file, "--url", url, "--model", "m"]);
+  await second.opened;
+  program.child.kill("SIGINT");
+
+  expect(await program.exit).toBe(130);
+  expect(program.stdout()).toBe("PARTIAL, 1 of 2 texts: m: perplexity 4.000 over 1 tokens of 1 texts\n");
 });
 
 test("--resume without a file is refused", async () => {
