@@ -1,7 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { listLimits } from "./accounts/limits.ts";
-import { thisNode } from "./accounts/nodes.ts";
+import { type NodeIdentity, thisNode } from "./accounts/nodes.ts";
+import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
@@ -88,7 +89,9 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
-  const meter = meterOver(store, log);
+  const node = thisNode();
+  const meter = meterOver(store, node, log);
+  const storeProbe = new StoreProbe({ store, node, now: Date.now });
   const service = await createApp({
     directory: directoryOf(served, config),
     routes: routes(),
@@ -100,6 +103,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     workspace: config.workspace,
     administration: { store, now: Date.now, keys: config.adminKeys },
     limitsOf: (workspaceId) => listLimits({ store, now: Date.now }, workspaceId),
+    storeObstacle: () => storeProbe.obstacle(),
     corsOrigins: config.corsOrigins,
     limits: config.limits,
     version: VERSION,
@@ -160,10 +164,10 @@ async function authenticatorOver(
   });
 }
 
-function meterOver(store: Store, log: Log): StoredMeter {
+function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
   return new StoredMeter({
     store,
-    node: thisNode(),
+    node,
     now: Date.now,
     report: (event, error) => (error === undefined ? log.warn(event) : log.error({ err: error }, event)),
   });

@@ -33,6 +33,15 @@ test.each(["busy", "unavailable"] as const)(
   },
 );
 
+test("a full disk is told as such", async () => {
+  const { url } = await failing("full");
+
+  expect(await post(url, COMPLETIONS, {})).toMatchObject({
+    status: 503,
+    json: { error: { code: CODE, message: expect.stringContaining("The disk of this server's database is full") } },
+  });
+});
+
 test("a row that a bug of ours refers to is no trouble of the store", async () => {
   const { url } = await failing("missing");
 

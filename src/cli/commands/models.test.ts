@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../../../test/support/files.ts";
@@ -57,6 +57,8 @@ describe("the list", () => {
       directory: store.path,
       models: [],
       incomplete: [],
+      damaged: [],
+      links: [],
     });
   });
 
@@ -107,6 +109,39 @@ describe("the list", () => {
     writeFileSync(join(store.path, "foreign", "model.json"), '{"format":1,"name":"../../etc"}');
 
     expect(store.list().map(({ manifest }) => manifest.name)).toEqual(["moved"]);
+  });
+
+  test("says which models are damaged, and what they lack", async () => {
+    const name = "big";
+    await store.prepare(name);
+    const files = [1, 2, 3].map((number) => `big-q8_0-0000${number}-of-00003.gguf`);
+    for (const file of files) writeFileSync(join(store.folder(name), file), "1234");
+    await store.save({
+      ...{ format: 1, name, reference: name, source: "hf:owner/big", pulledAt: "2025-11-22T05:00:00.000Z" },
+      files: files.map((file) => ({ name: file, sizeBytes: 4, sha256: "0".repeat(64), isChecked: true })),
+    });
+    rmSync(join(store.folder(name), files[1] ?? ""));
+
+    expect(modelsText(store, {}, undefined)).toContain(
+      "damaged: big lacks shard 2 of 3 (big-q8_0-00002-of-00003.gguf); pull it again, or remove it with `continuo rm big`\n",
+    );
+    expect(JSON.parse(modelsText(store, { json: true }, undefined)).damaged).toEqual([{ name, files: [files[1]] }]);
+  });
+
+  test("says which links it does not follow, and keeps names from steering the terminal", async () => {
+    await put("real", 10);
+    symlinkSync(store.folder("real"), join(store.path, "link"));
+    const evil = join(store.path, "evil\u001b[31m\nno");
+    symlinkSync("/nowhere", evil);
+
+    expect(store.list().map(({ manifest }) => manifest.name)).toEqual(["real"]);
+    expect(JSON.parse(modelsText(store, { json: true }, undefined)).links.toSorted()).toEqual(
+      [evil, join(store.path, "link")].toSorted(),
+    );
+    const text = modelsText(store, {}, undefined);
+    expect(text).toContain(`ignored: ${join(store.path, "link")} is a symbolic link`);
+    expect(text).not.toContain("\u001b");
+    expect(text).not.toContain("\nno");
   });
 
   test("of what can be pulled says what is here", async () => {
@@ -160,6 +195,22 @@ describe("removing", () => {
     await expect(removed(["../.."])).rejects.toMatchObject({ kind: "usage" });
     await expect(removed([])).rejects.toMatchObject({ kind: "usage" });
     expect(store.names()).toEqual(["coder"]);
+  });
+
+  test("a symbolic link is refused, and where it leads nothing is touched", async () => {
+    const elsewhere = join(folder.path, "elsewhere");
+    mkdirSync(elsewhere);
+    writeFileSync(join(elsewhere, "precious"), "");
+    mkdirSync(store.path);
+    symlinkSync(elsewhere, join(store.path, "link"));
+    await put("holds", 10);
+    symlinkSync(join(elsewhere, "precious"), join(store.folder("holds"), "holds.gguf.part"));
+
+    for (const name of ["link", "holds"]) {
+      await expect(removed([name])).rejects.toThrow(/is a symbolic link, and links in the store are neither followed/);
+      await expect(store.prepare(name)).rejects.toThrow(/is a symbolic link, and links in the store are neither/);
+    }
+    expect(readdirSync(elsewhere)).toEqual(["precious"]);
   });
 
   test("the model of the package stays; one that was pulled under its name goes", async () => {

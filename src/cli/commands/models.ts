@@ -5,6 +5,8 @@ import { sizeText } from "../../models/bytes.ts";
 import type { Catalogue, CatalogueEntry } from "../../models/catalog.ts";
 import { pullableNames } from "../../models/reference.ts";
 import { ModelStore, type StoredModel } from "../../models/store.ts";
+import { ggufName } from "../../models/variant.ts";
+import { oneLine } from "../../visible.ts";
 import { aligned, jsonText } from "../listing.ts";
 import { outputTo } from "../terminal.ts";
 
@@ -61,12 +63,16 @@ export function modelsText(
 function present(store: ModelStore, { json }: ModelsFlags, builtIn: BuiltIn): string {
   const models = store.list();
   const leftovers = store.leftovers();
+  const damaged = store.damaged();
+  const links = store.links();
   if (json === true) {
     return jsonText({
       directory: store.path,
       models: models.map(({ manifest, file, sizeBytes }) => ({ ...manifest, file, sizeBytes })),
       ...(builtIn !== undefined && { builtIn: { name: BUILT_IN_NAME, ...builtIn } }),
       incomplete: leftovers.map(({ name, path, sizeBytes }) => ({ name, file: path, sizeBytes })),
+      damaged,
+      links,
     });
   }
   const table = models.length === 0 && builtIn === undefined ? "" : tableOf(models, builtIn);
@@ -75,7 +81,20 @@ function present(store: ModelStore, { json }: ModelsFlags, builtIn: BuiltIn): st
     ({ name, sizeBytes }) =>
       `incomplete: ${name}, ${sizeText(sizeBytes)} so far; pull it again to go on, or remove it with \`continuo rm --parts\`\n`,
   );
-  return [table, none, ...incomplete].join("");
+  const broken = damaged.map(
+    ({ name, files }) =>
+      `damaged: ${name} lacks ${files.map(missingText).join(", ")}; pull it again, or remove it with \`continuo rm ${name}\`\n`,
+  );
+  const ignored = links.map(
+    (path) => `ignored: ${oneLine(path)} is a symbolic link, and links in the store are not followed\n`,
+  );
+  return [table, none, ...incomplete, ...broken, ...ignored].join("");
+}
+
+/** `shard 2 of 3 (NAME)`, or the name. */
+function missingText(file: string): string {
+  const { shard } = ggufName(file) ?? {};
+  return shard === undefined ? file : `shard ${shard.number} of ${shard.count} (${file})`;
 }
 
 function tableOf(models: readonly StoredModel[], builtIn: BuiltIn): string {
