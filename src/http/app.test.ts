@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
+import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { configuredKeys } from "../../test/support/authenticators.ts";
@@ -23,6 +24,12 @@ async function raw(
   const [response] = (await once(sent, "response")) as [IncomingMessage];
   response.resume();
   return response;
+}
+
+async function fetchText(url: string, headers: Record<string, string>) {
+  const sent = httpRequest(url, { headers }).end();
+  const [response] = (await once(sent, "response")) as [IncomingMessage];
+  return { status: response.statusCode, body: await text(response) };
 }
 
 test.each([
@@ -92,6 +99,19 @@ test("an open server answers only to names of this machine", async () => {
   expect((await raw(`${url}/v1/models`, { host: "evil.example:8100" }, undefined, "GET")).statusCode).toBe(403);
   expect((await raw(`${url}/health`, { host: "evil.example" }, undefined, "GET")).statusCode).toBe(403);
   expect((await raw(`${url}/v1/models`, { host: "localhost:8100" }, undefined, "GET")).statusCode).toBe(200);
+});
+
+test("an open server answers to the names it was told, and says how to tell it more", async () => {
+  const { url, entry } = await serve(hi(), { allowedHosts: ["llm.example", "*.tunnel.example"] });
+  const call = (host: string) => fetchText(`${url}/v1/models`, { host });
+
+  expect((await call("llm.example")).status).toBe(200);
+  expect((await call("a.tunnel.example:443")).status).toBe(200);
+  const refused = await call("other.example:8100");
+
+  expect(refused.status).toBe(403);
+  expect(refused.body).toContain("--allowed-host other.example");
+  expect(await entry(({ outcome }) => outcome === "host_denied")).toMatchObject({ refused: "other.example" });
 });
 
 test("a server with keys answers to any name", async () => {

@@ -87,8 +87,10 @@ export async function createApp(parts: AppParts): Promise<Service> {
   knowEveryMethod(app);
   const paths = new KnownPaths(app);
   firstHook(app, parts, calls, now);
-  originHooks(app, parts);
+  app.addHook("onRequest", async (request) => refuseForeignPage(request, parts.corsOrigins));
   await corsHook(app, parts.corsOrigins);
+  labelHook(app);
+  hostHook(app, parts);
   registerRoutes(app, parts, limits, calls, now);
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const told = toServiceError(error) ?? new ServiceError("internal", "Internal server error!", { cause: error });
@@ -189,15 +191,16 @@ function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now:
   });
 }
 
-/** Refuses, before anything else is done, what pages of other sites make browsers send. */
-function originHooks(app: FastifyInstance, { authenticator, corsOrigins, allowedHosts = [] }: AppParts): void {
+function labelHook(app: FastifyInstance): void {
   app.addHook("onRequest", async (request) => {
-    refuseForeignPage(request, corsOrigins);
     refuseUnlabelledJson(request);
     // Other clients label JSON as anything; the framework would refuse what is no media type before anybody reads the body.
     request.headers["content-type"] = "application/json";
   });
-  // On an open server: a name that is not this machine's was made to point here by somebody else's page.
+}
+
+/** On an open server: a name that is not this machine's was made to point here by somebody else's page. */
+function hostHook(app: FastifyInstance, { authenticator, allowedHosts = [] }: AppParts): void {
   app.addHook("onRequest", async ({ headers: { host } }) => {
     if (isLoopbackHost(host) || (host !== undefined && isAllowedHost(host, allowedHosts))) return;
     if (await authenticator.isOpen()) throw hostDenied(host ?? "");

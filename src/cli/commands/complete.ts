@@ -51,7 +51,7 @@ export function addCompleteCommand(program: Command): void {
       ...all,
       text,
     ])
-    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model-file <file>", "run this GGUF file for the one request, without a server")
     .addHelpText("after", EXAMPLES)
     .action(complete);
