@@ -142,9 +142,7 @@ export const configSchema = z.strictObject(
       .describe('Who may open the Unix socket, as `chmod` takes it, in quotes; absent: `"0600"`, this user alone.'),
     allowed_hosts: list(hostName(), "host names")
       .default([])
-      .describe(
-        'Names besides localhost that a server without keys answers to, such as those of a proxy or tunnel; `"*.example.org"`, `"*"` for all.',
-      ),
+      .describe('Names that a server without keys answers to besides localhost; `"*.example.org"`, `"*"` for all.'),
     data_dir: text("a directory")
       .optional()
       .describe("Where Continuo keeps what it stores; by default the system's directory for program data."),
@@ -196,9 +194,7 @@ export const configSchema = z.strictObject(
     limits: limits.prefault({}).describe("Bounds of the server."),
     cors_origins: list(origin(), "origins")
       .default([])
-      .describe(
-        'Sites besides localhost whose pages may call, such as `https://example.org` or `moz-extension://*`; `"*"` allows all.',
-      ),
+      .describe('Sites besides localhost whose pages may call: `https://example.org`, `moz-extension://*`, `"*"`.'),
     log_level: z
       .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
         error: "expected trace, debug, info, warn, error, fatal or silent",
