@@ -20,12 +20,12 @@ const FOLDERS = {
     types: ["pool"],
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
-  doctor: { folders: ["config", "db", "engines/llama"], packages: [] },
+  doctor: { folders: ["config", "db", "engines/llama"], files: ["http/unix-socket"], packages: [] },
   eval: { folders: [], packages: ["zod", "fastest-levenshtein"] },
   cli: {
     folders: ["config", "models", "accounts", "db", "doctor", "engines/llama", "eval"],
-    files: ["server", "version"],
-    packages: ["commander", "eventsource-parser"],
+    files: ["server", "version", "listen"],
+    packages: ["commander", "eventsource-parser", "undici"],
   },
 };
 

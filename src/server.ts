@@ -1,4 +1,3 @@
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { listLimits } from "./accounts/limits.ts";
 import { type NodeIdentity, thisNode } from "./accounts/nodes.ts";
@@ -8,6 +7,7 @@ import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
+import { isSocketPath } from "./config/socket-path.ts";
 import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
 import { openStore } from "./db/open.ts";
@@ -19,6 +19,7 @@ import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
 import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
+import { listen } from "./listen.ts";
 import { memoryBudget } from "./pool/budget.ts";
 import { ModelDirectory } from "./pool/model-directory.ts";
 import { ModelPool, type PoolStats } from "./pool/model-pool.ts";
@@ -33,7 +34,7 @@ import { VERSION } from "./version.ts";
 
 /** A server that listens. */
 export interface RunningServer {
-  /** Without a slash at the end. */
+  /** `http://HOST:PORT`, or `unix:PATH` of a Unix socket. */
   readonly url: string;
   /** Resolves when every model that is loaded at start serves or has failed; `models()` and `/health` tell which. */
   ready(): Promise<void>;
@@ -105,6 +106,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     limitsOf: (workspaceId) => listLimits({ store, now: Date.now }, workspaceId),
     storeObstacle: () => storeProbe.obstacle(),
     corsOrigins: config.corsOrigins,
+    allowedHosts: hostsOf(config),
     limits: config.limits,
     version: VERSION,
   });
@@ -112,9 +114,10 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     pool.close();
     await Promise.all(served.map(({ pooled }) => pooled[Symbol.asyncDispose]()));
   };
+  let url: string;
   try {
     await meter.open();
-    await service.app.listen({ host: config.host, port: config.port });
+    url = await listen(service.app, config);
   } catch (error) {
     await disposeEngines();
     await meter.close();
@@ -133,7 +136,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   };
   const loaded = loadAtStart(served, pool);
   return {
-    url: urlOf(service.app.server.address() as AddressInfo), // listening on TCP since above
+    url,
     ready: () => loaded,
     drain: (graceMs = config.limits.drainGraceMs) => drain(graceMs),
     close: () => drain(0),
@@ -162,6 +165,11 @@ async function authenticatorOver(
     workspace,
     mayBeOpen: isLoopback(host) && adminKeys.length === 0,
   });
+}
+
+/** No browser opens a Unix socket, and clients make up a name for it; so there any name will do until some are chosen. */
+function hostsOf({ host, allowedHosts }: Pick<Config, "host" | "allowedHosts">): readonly string[] {
+  return isSocketPath(host) && allowedHosts.length === 0 ? ["*"] : allowedHosts;
 }
 
 function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
@@ -271,8 +279,4 @@ function routes(): readonly ProtocolRoute[] {
     { path: "/v1/completions", protocol: completionsProtocol("openai") },
     { path: "/v1/chat/completions", protocol: chatProtocol("openai") },
   ];
-}
-
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }

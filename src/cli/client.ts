@@ -1,11 +1,14 @@
 /** A client of our own HTTP API, as small as the commands need it. */
 import { createParser } from "eventsource-parser";
+import type { Dispatcher } from "undici";
 import { CommandFailure } from "./failure.ts";
 
 export interface Service {
-  /** Without a trailing slash and without `/v1`. */
+  /** Without a trailing slash and without `/v1`; `unix:PATH` for a Unix socket. */
   readonly url: string;
   readonly apiKey?: string;
+  /** Connections to the socket; absent: there is none. */
+  readonly socket?: Dispatcher;
 }
 
 /** A streaming request to one of the two OpenAI-shaped routes. */
@@ -106,14 +109,19 @@ async function listedModels(service: Service, signal: AbortSignal): Promise<read
   return data;
 }
 
-async function call(service: Service, path: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
+async function call(
+  service: Service,
+  path: string,
+  init: Pick<Sent, "method" | "body">,
+  signal: AbortSignal,
+): Promise<Reply> {
   const headers = {
     "content-type": "application/json",
     ...(service.apiKey === undefined ? {} : { authorization: `Bearer ${service.apiKey}` }),
   };
-  let response: Response;
+  let response: Reply;
   try {
-    response = await fetch(service.url + path, { ...init, headers, signal });
+    response = await fetchFrom(service, path, { ...init, headers, signal });
   } catch (error) {
     signal.throwIfAborted();
     throw new CommandFailure(
@@ -125,8 +133,27 @@ async function call(service: Service, path: string, init: RequestInit, signal: A
   return response;
 }
 
+/** What a request needs here, of either `fetch`. */
+interface Sent {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers: Record<string, string>;
+  readonly signal: AbortSignal;
+}
+
+/** What is read of an answer. */
+interface Reply extends Pick<Response, "ok" | "status" | "text" | "json"> {
+  readonly body: AsyncIterable<Uint8Array> | null;
+}
+
+async function fetchFrom({ url, socket }: Service, path: string, sent: Sent): Promise<Reply> {
+  if (socket === undefined) return fetch(url + path, sent);
+  const { fetch: fetchThrough } = await import("undici");
+  return fetchThrough(`http://localhost${path}`, { ...sent, dispatcher: socket });
+}
+
 async function* bytesOf(
-  body: ReadableStream<Uint8Array>,
+  body: AsyncIterable<Uint8Array>,
   service: Service,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
@@ -159,7 +186,7 @@ function* piecesOf(data: string): Generator<Piece> {
   if (prompt !== undefined && completion !== undefined) yield { usage: { prompt, completion } };
 }
 
-async function refusalOf(response: Response): Promise<string> {
+async function refusalOf(response: Reply): Promise<string> {
   const text = await response.text();
   let message = text;
   try {

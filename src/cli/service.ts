@@ -1,5 +1,8 @@
 /** Which server a command talks to: one that runs, or one of its own for as long as the command takes. */
+import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
+import { absolutePath } from "../config/settings.ts";
+import { isSocketPath } from "../config/socket-path.ts";
 import { processSurroundings } from "../config/surroundings.ts";
 import type { RunningServer } from "../server.ts";
 import { type ListedModel, type Service, servedModels } from "./client.ts";
@@ -28,7 +31,7 @@ export async function withService(
   signal: AbortSignal,
   use: (service: Service) => Promise<void>,
 ): Promise<void> {
-  if (modelFile === undefined) await use(serviceAt(url));
+  if (modelFile === undefined) await use(await serviceAt(url));
   else await withOwnServer(modelFile, signal, use);
 }
 
@@ -56,13 +59,24 @@ export async function chooseModel(service: Service, needsInfill: boolean, signal
   throw new CommandFailure(`the server at ${service.url} has no model; start it with \`continuo serve --model FILE\``);
 }
 
-function serviceAt(url: string | undefined): Service {
+async function serviceAt(url: string | undefined): Promise<Service> {
   const given = url ?? (process.env["CONTINUO_URL"] || DEFAULT_URL);
-  if (!URL.canParse(given))
-    throw new CommandFailure(`expected a URL such as ${DEFAULT_URL}, found "${given}"`, EXIT.usage);
   const apiKey = process.env["CONTINUO_API_KEY"];
-  return { url: given.replace(/\/+$/, "").replace(/\/v1$/, ""), ...(apiKey ? { apiKey } : {}) };
+  const key = apiKey ? { apiKey } : {};
+  const path = given.replace(UNIX, "");
+  if (UNIX.test(given) || isSocketPath(given)) {
+    const socketPath = absolutePath(path, process.cwd(), homedir());
+    const { Agent } = await import("undici"); // only here, so that all others start sooner
+    return { url: `unix:${socketPath}`, ...key, socket: new Agent({ connect: { socketPath } }) };
+  }
+  if (!URL.canParse(given)) {
+    const message = `expected a URL such as ${DEFAULT_URL}, or unix:PATH of a socket, found "${given}"`;
+    throw new CommandFailure(message, EXIT.usage);
+  }
+  return { url: given.replace(/\/+$/, "").replace(/\/v1$/, ""), ...key };
 }
+
+const UNIX = /^unix:(?:\/\/(?=\/))?/;
 
 /** A server of our own on a free loopback port, for as long as `use` runs. The environment and the keys of a real server have no say in it. */
 async function withOwnServer(

@@ -5,6 +5,9 @@ import { present } from "./present.ts";
 import { samplingFrom } from "./sampling.ts";
 import type { ConfigFile, ModelEntry } from "./schema.ts";
 
+/** This user alone. */
+const DEFAULT_SOCKET_MODE = "0600";
+
 /**
  * The checked file as the program uses it: camelCase, maps, defaults that depend on the machine.
  *
@@ -22,6 +25,8 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
   return {
     host: file.host,
     port: file.port,
+    socketMode: Number.parseInt(file.socket_mode ?? DEFAULT_SOCKET_MODE, 8),
+    allowedHosts: file.allowed_hosts,
     dataDir: file.data_dir ?? defaultDataDir,
     ...(file.database === undefined ? {} : { database: file.database }),
     apiKeys: labelled(file.api_keys),

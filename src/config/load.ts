@@ -10,6 +10,7 @@ import { ConfigError } from "./error.ts";
 import { explain } from "./explain.ts";
 import { configSchema } from "./schema.ts";
 import { absolutePath, type Flags, type Settings, settingsFrom } from "./settings.ts";
+import { isSocketPath } from "./socket-path.ts";
 import { defaultDataDir, processSurroundings, type Surroundings } from "./surroundings.ts";
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -34,7 +35,7 @@ export function loadConfig(flags: Flags, surroundings: Surroundings = processSur
 
   const parsed = configSchema.safeParse(raw);
   if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
-  const problems = crossCheck(parsed.data, surroundings.isFile, [...filesByName(onDisk).keys()], where);
+  const problems = crossCheck(parsed.data, surroundings, [...filesByName(onDisk).keys()], where);
   if (problems.length > 0) throw new ConfigError(problems);
   return configFrom(parsed.data, defaultDataDir(surroundings), parsed.data.deterministic);
 }
@@ -177,9 +178,10 @@ function normalized(document: unknown, directory: string, { home }: Surroundings
     return isMapping(entry) && "file" in entry ? { ...entry, file: absolute(entry["file"]) } : entry;
   };
   const key = (entry: unknown): unknown => (typeof entry === "string" ? { key: entry } : entry);
-  const { models, api_keys: keys, admin_keys: adminKeys, data_dir: dataDir } = value;
+  const { host, models, api_keys: keys, admin_keys: adminKeys, data_dir: dataDir } = value;
   return {
     ...value,
+    ...(typeof host === "string" && isSocketPath(host) ? { host: absolute(host) } : {}),
     ...(dataDir === undefined ? {} : { data_dir: absolute(dataDir) }),
     ...(isMapping(models) ? { models: mapValues(models, model) } : {}),
     ...(Array.isArray(keys) ? { api_keys: keys.map(key) } : {}),
@@ -191,7 +193,8 @@ function merged(file: unknown, settings: Settings, { cwd, home }: Surroundings):
   if (!isMapping(file)) return file;
   const top: Record<string, unknown> = { ...file };
   for (const [key, { value }] of settings.top) {
-    top[key] = key === "data_dir" && typeof value === "string" ? absolutePath(value, cwd, home) : value;
+    const isPath = typeof value === "string" && (key === "data_dir" || (key === "host" && isSocketPath(value)));
+    top[key] = isPath ? absolutePath(value, cwd, home) : value;
   }
   const inFile = top["models"] ?? {};
   if (!isMapping(inFile)) return top;

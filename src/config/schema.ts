@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { catalogueSchema } from "./catalogue-schema.ts";
-import { flag, integer, list, mapping, name, text } from "./kinds.ts";
+import { flag, integer, list, mapping, name, number, text } from "./kinds.ts";
 import { samplingSchema } from "./sampling.ts";
 
 /** Longest time that can be set, ms: Node's timers hold no more than 2^31 - 1. */
@@ -124,10 +124,16 @@ const apiKey = z.strictObject(
 
 export const configSchema = z.strictObject(
   {
-    host: text("an address or host name")
+    host: text("an address, a host name, or the path of a socket")
       .default("127.0.0.1")
-      .describe("Address to listen on; any but loopback needs a key."),
-    port: integer(0, 65_535).default(8100).describe("0 takes a free port."),
+      .describe("Address to listen on, any but loopback needs a key; or the path of a Unix socket, `/run/x.sock`."),
+    port: integer(0, 65_535).default(8100).describe("0 takes a free port; a Unix socket has none."),
+    socket_mode: octal()
+      .optional()
+      .describe('Who may open the Unix socket, as `chmod` takes it, in quotes; absent: `"0600"`, this user alone.'),
+    allowed_hosts: list(hostName(), "host names")
+      .default([])
+      .describe('Names that a server without keys answers to besides localhost; `"*.example.org"`, `"*"` for all.'),
     data_dir: text("a directory")
       .optional()
       .describe("Where Continuo keeps what it stores; by default the system's directory for program data."),
@@ -182,7 +188,7 @@ export const configSchema = z.strictObject(
     limits: limits.prefault({}).describe("Bounds of the server."),
     cors_origins: list(origin(), "origins")
       .default([])
-      .describe('Browser origins besides localhost; `"*"` allows all.'),
+      .describe('Sites besides localhost whose pages may call: `https://example.org`, `moz-extension://*`, `"*"`.'),
     log_level: z
       .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
         error: "expected trace, debug, info, warn, error, fatal or silent",
@@ -231,7 +237,21 @@ function database(): z.ZodString {
     .refine((text) => text === "memory" || (/^postgres(ql)?:/.test(text) && URL.canParse(text)), { error });
 }
 
+/** A star stands for all pages of a scheme that is not the web's: browsers give extensions and editors a random name. */
 function origin(): z.ZodString {
-  const error = 'expected "*" or an origin such as https://example.org';
-  return z.string({ error }).regex(/^(\*|[a-z][a-z0-9+.-]*:\/\/[^/\s]+)$/i, { error });
+  const error = 'expected "*" or an origin such as https://example.org or moz-extension://*';
+  return z
+    .string({ error })
+    .regex(/^(\*|https?:\/\/[^/\s*]+|(?!https?:)[a-z][a-z0-9+.-]*:\/\/(\*|[^/\s*]+))$/i, { error });
+}
+
+function hostName(): z.ZodString {
+  const error = 'expected a host name such as llm.example.org or *.example.org, without scheme and port, or "*"';
+  return z.string({ error }).regex(/^(\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[[\da-f:.]+\])$/i, { error });
+}
+
+/** YAML reads an unquoted 0660 as the number 660, and 0o660 as 432. */
+function octal(): z.ZodString {
+  const error = 'expected permissions in quotes, such as "0660"';
+  return z.string({ error }).regex(/^0?[0-7]{3}$/, { error });
 }

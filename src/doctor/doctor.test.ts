@@ -126,14 +126,24 @@ test.each([
   ["0.0.0.0", ["a key of some length", "another of that length"], "ok", "other machines reach 0.0.0.0, with 2 keys"],
   ["0.0.0.0", ["short"], "warning", "other machines reach 0.0.0.0, with 1 key"],
 ])("%s with keys %j is %s", (host, keys, state, found) => {
-  const finding = examineAccess({ host, apiKeys: keys.map((key) => ({ key, label: "mine" })), adminKeys: [] });
+  const finding = examineAccess({
+    host,
+    socketMode: 0o600,
+    apiKeys: keys.map((key) => ({ key, label: "mine" })),
+    adminKeys: [],
+  });
 
   expect(finding.state).toBe(state);
   expect(finding.found).toContain(found);
 });
 
 test("keys are never printed", () => {
-  const finding = examineAccess({ host: "0.0.0.0", apiKeys: [{ key: "hunter2", label: "mine" }], adminKeys: [] });
+  const finding = examineAccess({
+    host: "0.0.0.0",
+    socketMode: 0o600,
+    apiKeys: [{ key: "hunter2", label: "mine" }],
+    adminKeys: [],
+  });
 
   expect(JSON.stringify(finding)).not.toContain("hunter2");
 });

@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig, loadDataDir } from "../config/load.ts";
 import type { Flags } from "../config/settings.ts";
+import { isSocketPath } from "../config/socket-path.ts";
 import { processSurroundings, type Surroundings } from "../config/surroundings.ts";
 import { DEFAULT_SLOTS } from "../engines/llama/memory.ts";
 import { examineAccess } from "./access.ts";
@@ -14,6 +15,7 @@ import { examineLibraries, type Probe } from "./libraries.ts";
 import { examineMachine, type Machine, thisMachine } from "./machine.ts";
 import { examineModel } from "./model-file.ts";
 import { examinePort } from "./port.ts";
+import { examineSocket } from "./socket.ts";
 
 /** What is examined; tests hand in their own. */
 export interface Patient {
@@ -70,7 +72,7 @@ function configured(config: Config, machine: Machine): readonly (Finding | Promi
   const none = warning("models", "none", "name one with --model FILE, or get one with `continuo pull`");
   return [
     examineDatabase(config),
-    examinePort(host, port),
+    isSocketPath(host) ? examineSocket(host) : examinePort(host, port),
     examineAccess(config),
     ...(models.length === 0 ? [none] : models.map((model) => examineModel(model, DEFAULT_SLOTS, machine))),
   ];

@@ -45,6 +45,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
       stream: record.stream,
       status: record.status,
       outcome: record.outcome,
+      refused: record.refused,
       promptTokens: record.promptTokens,
       cachedPromptTokens: record.cachedPromptTokens,
       completionTokens: record.completionTokens,
@@ -56,7 +57,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
 }
 
 /** Callers put keys into places that are not theirs. */
-function withoutKeys(text: string): string {
+export function withoutKeys(text: string): string {
   return text.replaceAll(/sk-[0-9a-f]{32}/gi, "sk-…");
 }
 

@@ -35,7 +35,7 @@ export function addBenchCommand(program: Command): void {
     .command("bench")
     .summary("measure a server and its model, and say what the figures mean")
     .description("Measures first token, prompt and answer speed, several answers at once, and a series of typing.")
-    .option("--url <url>", `server to measure (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--url <url>", `server to measure, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model <name>", "model to call (default: the first one that fills in)")
     .option("--model-file <file>", "measure this GGUF file, without a server")
     .option("--streams <n>", "answers at the same time", wholeNumber(2), 4)

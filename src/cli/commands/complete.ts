@@ -59,7 +59,7 @@ export function addCompleteCommand(program: Command): void {
       "--whole",
       "refuse a text that is longer than the model's context, instead of sending what is next to the cursor",
     )
-    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model-file <file>", "run this GGUF file for the one request, without a server")
     .addHelpText("after", EXAMPLES)
     .action(complete);

@@ -33,7 +33,7 @@ export function addPerplexityCommand(parent: Command): void {
     .summary("how well a model expects given texts")
     .description("Scores texts or answers that are given; lower is better. Nothing is generated.")
     .argument("<file>", "JSON Lines")
-    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model <name>", "model to call (default: the first one with weights)")
     .option("--model-file <file>", "score this GGUF file, without a server")
     .option("--json", "for programs")

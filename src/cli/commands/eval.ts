@@ -71,7 +71,7 @@ export function addEvalCommand(program: Command): void {
     .command("eval")
     .summary("score a model's fill-in-the-middle on texts it has not seen")
     .description("Asks a server to fill gaps of which the text is known, greedily, and compares.")
-    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model <name>", "model to call (default: the first one that fills in)")
     .option("--model-file <file>", "score this GGUF file, without a server")
     .option("--set <file>", "cases, JSON Lines (default: the held-out set that comes along)")

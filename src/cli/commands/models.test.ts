@@ -122,10 +122,12 @@ describe("the list", () => {
     });
     rmSync(join(store.folder(name), files[1] ?? ""));
 
-    expect(modelsText(store, {}, undefined)).toContain(
+    expect(modelsText(store, {}, undefined, catalogue)).toContain(
       "damaged: big lacks shard 2 of 3 (big-q8_0-00002-of-00003.gguf); pull it again, or remove it with `continuo rm big`\n",
     );
-    expect(JSON.parse(modelsText(store, { json: true }, undefined)).damaged).toEqual([{ name, files: [files[1]] }]);
+    expect(JSON.parse(modelsText(store, { json: true }, undefined, catalogue)).damaged).toEqual([
+      { name, files: [files[1]] },
+    ]);
   });
 
   test("says which links it does not follow, and keeps names from steering the terminal", async () => {
@@ -135,10 +137,10 @@ describe("the list", () => {
     symlinkSync("/nowhere", evil);
 
     expect(store.list().map(({ manifest }) => manifest.name)).toEqual(["real"]);
-    expect(JSON.parse(modelsText(store, { json: true }, undefined)).links.toSorted()).toEqual(
+    expect(JSON.parse(modelsText(store, { json: true }, undefined, catalogue)).links.toSorted()).toEqual(
       [evil, join(store.path, "link")].toSorted(),
     );
-    const text = modelsText(store, {}, undefined);
+    const text = modelsText(store, {}, undefined, catalogue);
     expect(text).toContain(`ignored: ${join(store.path, "link")} is a symbolic link`);
     expect(text).not.toContain("\u001b");
     expect(text).not.toContain("\nno");
