@@ -37,7 +37,10 @@ const source = (folder) => ({ path: `${OWN}${folder}/`, pathNot: TEST });
 
 const rulesOf = ([folder, { folders, types = [], files = [], packages }]) => {
   const named = (names) => names.map((name) => `${OWN}${name}/`);
-  const allowed = [...named([folder, ...folders]), ...["errors", "folder", "visible", ...files].map((file) => `${OWN}${file}[.]ts$`)];
+  const allowed = [
+    ...named([folder, ...folders]),
+    ...["errors", "folder", "visible", ...files].map((file) => `${OWN}${file}[.]ts$`),
+  ];
   return [
     {
       name: `${folder}-imports`,

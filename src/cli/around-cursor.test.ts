@@ -49,7 +49,11 @@ describe("the text next to a cursor", () => {
     expect(aroundCursor({ prefix: lines, suffix: "" }, 320).prefix).toHaveLength(320);
   });
 
-  test("cuts the cursor's own line only where that is too long", () => {
+  test("cuts the line next to the cursor only where that is too long", () => {
+    expect(aroundCursor({ prefix: `one\n${"x".repeat(99)}\n`, suffix: "" }, 40)).toMatchObject({
+      prefix: `${"x".repeat(39)}\n`,
+      leftOut: { linesBefore: 1, linesAfter: 0, isLineCut: true },
+    });
     expect(aroundCursor({ prefix: `one\n${"x".repeat(100)}`, suffix: "\n" }, 40)).toMatchObject({
       prefix: "x".repeat(39),
       suffix: "\n",

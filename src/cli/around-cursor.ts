@@ -11,7 +11,7 @@ export interface LeftOut {
   /** Whole lines, farthest from the cursor. */
   readonly linesBefore: number;
   readonly linesAfter: number;
-  /** Some of the cursor's own line was left out: it is longer than what fits. */
+  /** Some of a line next to the cursor was left out: it is longer than what fits. */
   readonly isLineCut: boolean;
 }
 
@@ -20,7 +20,7 @@ const SUFFIX_SHARE = 1 / 4;
 
 /**
  * The whole lines next to the cursor that take at most `budget` bytes of UTF-8. What one side does not need, the other
- * one has. Only the cursor's own line is ever cut inside, where it is longer than its share.
+ * one has. Only the line next to the cursor is ever cut inside, where it is longer than its share.
  */
 export function aroundCursor({ prefix, suffix }: Sides, budget: number): Sides & { readonly leftOut: LeftOut } {
   const [before, after] = [Buffer.byteLength(prefix), Buffer.byteLength(suffix)];
@@ -48,12 +48,10 @@ interface Cut {
 function startOfWhole(text: string, budget: number): Cut {
   let at = text.length;
   for (let left = budget; at > 0; ) {
-    // From the end of the line before; the cursor's line has none yet.
-    const start = at < 2 ? 0 : text.lastIndexOf("\n", at - 2) + 1;
-    const isCursorLine = at === text.length && !text.endsWith("\n");
+    const start = at < 2 ? 0 : text.lastIndexOf("\n", at - 2) + 1; // the line may end with a newline itself
     left -= Buffer.byteLength(text.slice(start, at));
     if (left < 0) {
-      if (!isCursorLine) return { at, isInLine: false };
+      if (at < text.length) return { at, isInLine: false };
       return { at: start + characterStart(text.slice(start), budget), isInLine: true };
     }
     at = start;

@@ -90,9 +90,17 @@ export interface ListedModel {
   };
 }
 
-/** The model with this name as the server lists it. One that is not listed is tried nevertheless: what the server says to that is the best answer. */
+/**
+ * The model with this name as the server lists it. One that is not listed, or on a server that lists none, is tried
+ * nevertheless: what the server says to that is the best answer.
+ */
 export async function modelNamed(service: Service, name: string, signal: AbortSignal): Promise<ListedModel> {
-  return (await listedModels(service, signal)).find(({ id }) => id === name) ?? { id: name };
+  try {
+    return (await listedModels(service, signal)).find(({ id }) => id === name) ?? { id: name };
+  } catch (error) {
+    if (error instanceof Refusal) return { id: name };
+    throw error;
+  }
 }
 
 /** The names that are answered by their own weights, or by any weights at all if there are none of those. */

@@ -68,7 +68,7 @@ test("a single line that is too long is cut inside, and that is said", async () 
   const { bodies, cuts } = await sent({ prefix: "x = 1; ".repeat(2_000), suffix: "" }, 512);
 
   expect(bodies.at(-1)?.prefix.length).toBeGreaterThan(100);
-  expect(cuts).toEqual(["left out the far ends of the cursor's line: the context has 512 tokens"]);
+  expect(cuts).toEqual(["left out parts of the line at the cursor: the context has 512 tokens"]);
 });
 
 test("another refusal is told as it is, at once", async () => {

@@ -82,7 +82,7 @@ export function leftOutText(
   const parts = [
     ...(linesBefore > 0 ? [`the first ${counted(linesBefore)}`] : []),
     ...(linesAfter > 0 ? [`the last ${counted(linesAfter)}`] : []),
-    ...(isLineCut ? ["the far ends of the cursor's line"] : []),
+    ...(isLineCut ? ["parts of the line at the cursor"] : []),
   ];
   const room =
     contextTokens === undefined ? "the model's context is too small" : `the context has ${contextTokens} tokens`;

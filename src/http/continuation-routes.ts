@@ -216,7 +216,7 @@ async function answerStream(
   reply.hijack();
   record.outcome = failure?.code ?? "ok";
   record.status = 200;
-  if (failure?.code === "internal") logBug(parts, exchange, failure.cause ?? failure);
+  if (failure !== undefined) logOurs(parts, exchange, failure);
 }
 
 /** Cuts the call when the first token, or the next one, is too long in coming. A slow reader is not the engine's fault. */
@@ -251,13 +251,19 @@ function answerFailure(parts: ContinuationParts, exchange: Exchange, error: unkn
     return;
   }
   record.outcome = failure.code;
-  if (failure.code === "internal") logBug(parts, exchange, failure.cause ?? failure);
+  logOurs(parts, exchange, failure);
   sendFailure(reply, protocol, failure, request.id);
 }
 
 /** The engine may notice an abort before we do; what counts is who cut the call. */
 function told(call: Call, error: unknown): ServiceError | undefined {
   return toServiceError(call.signal.aborted ? call.signal.reason : error);
+}
+
+/** What callers are not told: what a bug was, and what is wrong with the store. */
+function logOurs(parts: ContinuationParts, exchange: Exchange, failure: ServiceError): void {
+  const { code, cause } = failure;
+  if (code === "internal" || code === "store_unavailable") logBug(parts, exchange, cause ?? failure);
 }
 
 function logBug(parts: ContinuationParts, exchange: Exchange, error: unknown): void {

@@ -42,6 +42,19 @@ test("a full disk is told as such", async () => {
   });
 });
 
+test("a store that cannot take a call is named in the log, too", async () => {
+  const reserve = async () => {
+    throw new StoreFailure("full", "the database /data/continuo.db cannot be written: its disk is full");
+  };
+  const { url, entry } = await serve(new ScriptedEngine(() => []), { meter: { reserve } });
+
+  expect((await post(url, COMPLETIONS, { model: "m", prompt: "a" })).status).toBe(503);
+
+  expect(await entry(({ msg }) => msg === "unexpected failure")).toMatchObject({
+    err: { message: expect.stringContaining("its disk is full") },
+  });
+});
+
 test("a row that a bug of ours refers to is no trouble of the store", async () => {
   const { url } = await failing("missing");
 

@@ -40,7 +40,9 @@ test("a full disk is named to callers, in the log and by /ready, until there is 
   expect(await readiness(server, false)).toContain(
     `the database ${disk.path}/continuo.db cannot be written: its disk is full`,
   );
-  expect(server.log()).toContain(`${disk.path}/continuo.db cannot be written: its disk is full`);
+  await eventually("the log says it", async () =>
+    server.log().includes(`${disk.path}/continuo.db cannot be written: its disk is full`),
+  );
 
   disk.clear();
   expect(await readiness(server, true)).toBeUndefined();
