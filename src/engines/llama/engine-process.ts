@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Health } from "../../continuation/engine.ts";
 import { ServiceError } from "../../errors.ts";
+import { engineEnvironment } from "./engine-environment.ts";
 import type { FromEngine, LoadMessage, ProgressMessage, ReadyMessage, ToEngine } from "./messages.ts";
 
 export interface EngineProcessParts {
@@ -139,7 +140,11 @@ export class EngineProcess {
   }
 
   #fork(load: LoadMessage): void {
-    const child = fork(this.#script, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const child = fork(this.#script, [], {
+      execArgv: [],
+      env: engineEnvironment(process.env),
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     this.#state = { kind: "loading", child, path: load.path, fraction: 0 };
     child.on("message", (message: FromEngine | ProgressMessage) => this.#receive(child, message));
     child.on("error", (error) => {
