@@ -241,6 +241,7 @@ function poolFor(budgetBytes: number, log: Log): ModelPool {
     },
     report: (model, event) => {
       if (event.kind === "failed") log.error({ model, err: event.error }, "the model cannot be loaded");
+      else if (event.kind === "unload failed") log.error({ model, err: event.error }, "the model cannot be unloaded");
       else if (event.kind === "loaded") log.info({ model, seconds: Math.round(event.seconds * 10) / 10 }, "loaded");
       else log.info({ model }, event.reason === "idle" ? "unloaded: idle" : "unloaded to make room");
     },

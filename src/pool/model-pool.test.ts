@@ -268,3 +268,18 @@ test("whatever happens: never over budget, nobody in use leaves, everybody is se
     { numRuns: 300 },
   );
 });
+
+test("a model that cannot be unloaded properly is reported, and those that wait for its room get it", async () => {
+  const a = new Weights(10);
+  a.onUnload = () => {
+    throw new Error("it does not die");
+  };
+  const { pool, events } = poolOf({ a, b: new Weights(10) }, 15);
+  (await pool.acquire("a", never)).release();
+
+  const lease = await pool.acquire("b", never);
+  lease.release();
+
+  expect(events).toContainEqual(["a", "unload failed"]);
+  expect(pool.stats().takenBytes).toBe(10);
+});

@@ -25,7 +25,8 @@ export interface PoolOptions {
 export type PoolEvent =
   | { readonly kind: "loaded"; readonly seconds: number }
   | { readonly kind: "failed"; readonly error: unknown }
-  | { readonly kind: "unloading"; readonly reason: "idle" | "room" };
+  | { readonly kind: "unloading"; readonly reason: "idle" | "room" }
+  | { readonly kind: "unload failed"; readonly error: unknown };
 
 /** The right to run one request. The model stays in memory until it is released. */
 export interface Lease {
@@ -266,10 +267,15 @@ export class ModelPool {
     void this.#leave(entry);
   }
 
+  /** Never rejects. Waiting for a model that will not go would keep its room for ever, so a failure counts as gone. */
   async #leave(entry: Entry): Promise<void> {
     entry.stopTimer();
     entry.state = "leaving";
-    await entry.model.unload();
+    try {
+      await entry.model.unload();
+    } catch (error) {
+      this.#options.report(entry.name, { kind: "unload failed", error });
+    }
     entry.state = "unloaded";
     this.#serve();
   }

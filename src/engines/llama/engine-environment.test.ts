@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { asking, never, tinyEngines } from "../../../test/support/tiny-engine.ts";
 import { collect } from "../../continuation/output.ts";
 import { engineEnvironment } from "./engine-environment.ts";
@@ -43,9 +43,9 @@ test("keys, passwords and everything that no library reads is not", () => {
 });
 
 test("an engine process sees no key of its server", async () => {
-  process.env.CONTINUO_API_KEY = "sk-of-the-server";
+  vi.stubEnv("CONTINUO_API_KEY", "sk-of-the-server");
   onTestFinished(() => {
-    delete process.env.CONTINUO_API_KEY;
+    vi.unstubAllEnvs();
   });
   const source = `process.on("message", () => process.send({ type: "failed",
     message: "PATH: " + ("PATH" in process.env) + ", key: " + ("CONTINUO_API_KEY" in process.env) }));`;
