@@ -200,6 +200,7 @@ function serve(
       ...(model.threads !== undefined && { threads: model.threads }),
     },
     fimLayouts: layouts,
+    timeoutMs: limits.engineTimeoutMs === 0 ? Number.POSITIVE_INFINITY : limits.engineTimeoutMs,
     budgetBytes: pool.stats().budgetBytes,
     speculation: model.speculation,
     ...(model.tokenHealing !== undefined && { tokenHealing: model.tokenHealing }),
@@ -207,7 +208,7 @@ function serve(
     device: libraries.note,
     ...(libraries.folder !== undefined && { libraries: libraries.folder }),
     ...(model.gpuLayers !== undefined && { gpuLayers: model.gpuLayers }),
-    report: (event) => log.info({ model: model.name }, event),
+    report: (event, level) => log[level]({ model: model.name }, event),
   });
   pool.add(model.name, engine, model.keepAliveMs);
   return { model, engine, pooled: new PooledEngine(engine, pool) };
