@@ -9,6 +9,7 @@ import type { Config, ModelConfig } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
 import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
+import type { MemoryBytes } from "./continuation/memory.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
@@ -83,9 +84,9 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const log = createLog({ level: config.logLevel, readable: process.stdout.isTTY === true });
   const libraries = await chooseLibraries(config.engine, join(config.dataDir, "engines"));
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
-  const free = freeModelMemory(libraries.gpus, config.models[0]?.gpuLayers);
-  const pool = poolFor(memoryBudget(config.memoryBudget, free), log);
-  const served = config.models.map((model) => serve(model, config, libraries, pool, log));
+  const budget = memoryBudget(config.memoryBudget, freeModelMemory(libraries.gpus));
+  const pool = poolFor(budget, log);
+  const served = config.models.map((model) => serve(model, config, { libraries, budget, pool, log }));
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
@@ -177,13 +178,14 @@ interface Served {
   readonly pooled: PooledEngine;
 }
 
-function serve(
-  model: ModelConfig,
-  { limits, fimLayouts }: Config,
-  libraries: LibraryChoice,
-  pool: ModelPool,
-  log: Log,
-): Served {
+interface Shared {
+  readonly libraries: LibraryChoice;
+  readonly budget: MemoryBytes;
+  readonly pool: ModelPool;
+  readonly log: Log;
+}
+
+function serve(model: ModelConfig, { limits, fimLayouts }: Config, { libraries, budget, pool, log }: Shared): Served {
   const families = new Set(fimLayouts.map((layout) => layout.family));
   const layouts: readonly FimLayout[] = [
     ...fimLayouts,
@@ -201,7 +203,8 @@ function serve(
     },
     fimLayouts: layouts,
     timeoutMs: limits.engineTimeoutMs === 0 ? Number.POSITIVE_INFINITY : limits.engineTimeoutMs,
-    budgetBytes: pool.stats().budgetBytes,
+    budget,
+    hasGpu: libraries.gpus.length > 0,
     speculation: model.speculation,
     ...(model.tokenHealing !== undefined && { tokenHealing: model.tokenHealing }),
     ...(model.fim !== undefined && { fim: model.fim }),
@@ -230,9 +233,9 @@ function directoryOf(served: readonly Served[], config: Config): ModelDirectory 
   });
 }
 
-function poolFor(budgetBytes: number, log: Log): ModelPool {
+function poolFor(budget: MemoryBytes, log: Log): ModelPool {
   return new ModelPool({
-    budgetBytes,
+    budget,
     now: () => performance.now(),
     after: (ms, callback) => {
       if (ms > MAX_TIMER_MS) return () => {};

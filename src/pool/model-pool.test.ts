@@ -21,7 +21,7 @@ class Weights implements Loadable {
   }
 
   async footprint() {
-    return { total: this.bytes };
+    return { memory: { machine: this.bytes, gpu: 0 } };
   }
 
   async load(): Promise<void> {
@@ -55,7 +55,7 @@ function poolOf(
   const events: [string, PoolEvent["kind"]][] = [];
   let now = 0;
   const pool = new ModelPool({
-    budgetBytes,
+    budget: { machine: budgetBytes, gpu: 0 },
     now: () => ++now,
     after: (ms, callback) => {
       const timer = { ms, callback };

@@ -1,4 +1,5 @@
 import type { EngineModel } from "../../continuation/engine.ts";
+import type { MemoryBytes } from "../../continuation/memory.ts";
 import { ServiceError } from "../../errors.ts";
 import { readModelFile } from "./gguf-file.ts";
 import { factsOfHeader } from "./header-facts.ts";
@@ -11,12 +12,16 @@ export interface LoadOptions extends WeightsOptions {
   readonly path: string;
   readonly engine: EngineOptions;
   /** The model must fit into this much memory by itself; context is cut to it. Absent: no bound. */
-  readonly budgetBytes?: number;
+  readonly budget?: MemoryBytes;
+  /** There is a GPU to compute on. */
+  readonly hasGpu?: boolean;
   /** Folder of the llama.cpp libraries; absent: those of the platform package. */
   readonly libraries?: string;
   /** Layers that go to a GPU; absent: all, where there is one. */
   readonly gpuLayers?: number;
 }
+
+const NO_BOUND: MemoryBytes = { machine: Number.POSITIVE_INFINITY, gpu: Number.POSITIVE_INFINITY };
 
 /** What a model's header says, and what follows from it for loading. */
 export interface LoadPlan {
@@ -68,12 +73,13 @@ export class LoadPlanner {
   }
 
   async #read(): Promise<LoadPlan> {
-    const { name, path, engine, budgetBytes = Number.POSITIVE_INFINITY } = this.#options;
+    const { name, path, engine, budget = NO_BOUND, hasGpu = false, gpuLayers } = this.#options;
+    const offload = { hasGpu, ...(gpuLayers !== undefined && { gpuLayers }) };
     try {
       const facts = factsOfHeader(await readModelFile(path));
-      const slotTokens = fittingSlotTokens(facts, engine, budgetBytes);
-      const needed = footprint(facts, engine.slots, slotTokens);
-      assertFits(name, needed, budgetBytes);
+      const slotTokens = fittingSlotTokens(facts, engine, budget, offload);
+      const needed = footprint(facts, engine.slots, slotTokens, offload);
+      assertFits(name, needed, budget);
       const known = { model: engineModelOf(this.#options, facts, slotTokens), slotTokens, footprint: needed };
       this.#known = known;
       this.#problem = undefined;
