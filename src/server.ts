@@ -10,6 +10,7 @@ import { ConfigError } from "./config/error.ts";
 import { isSocketPath } from "./config/socket-path.ts";
 import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
+import type { MemoryBytes } from "./continuation/memory.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
@@ -84,9 +85,9 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const log = createLog({ level: config.logLevel, readable: process.stdout.isTTY === true });
   const libraries = await chooseLibraries(config.engine, join(config.dataDir, "engines"));
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
-  const free = freeModelMemory(libraries.gpus, config.models[0]?.gpuLayers);
-  const pool = poolFor(memoryBudget(config.memoryBudget, free), log);
-  const served = config.models.map((model) => serve(model, config, libraries, pool, log));
+  const budget = memoryBudget(config.memoryBudget, freeModelMemory(libraries.gpus));
+  const pool = poolFor(budget, log);
+  const served = config.models.map((model) => serve(model, config, { libraries, budget, pool, log }));
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
@@ -188,13 +189,14 @@ interface Served {
   readonly pooled: PooledEngine;
 }
 
-function serve(
-  model: ModelConfig,
-  { limits, fimLayouts }: Config,
-  libraries: LibraryChoice,
-  pool: ModelPool,
-  log: Log,
-): Served {
+interface Shared {
+  readonly libraries: LibraryChoice;
+  readonly budget: MemoryBytes;
+  readonly pool: ModelPool;
+  readonly log: Log;
+}
+
+function serve(model: ModelConfig, { limits, fimLayouts }: Config, { libraries, budget, pool, log }: Shared): Served {
   const families = new Set(fimLayouts.map((layout) => layout.family));
   const layouts: readonly FimLayout[] = [
     ...fimLayouts,
@@ -211,14 +213,16 @@ function serve(
       ...(model.threads !== undefined && { threads: model.threads }),
     },
     fimLayouts: layouts,
-    budgetBytes: pool.stats().budgetBytes,
+    timeoutMs: limits.engineTimeoutMs === 0 ? Number.POSITIVE_INFINITY : limits.engineTimeoutMs,
+    budget,
+    hasGpu: libraries.gpus.length > 0,
     speculation: model.speculation,
     ...(model.tokenHealing !== undefined && { tokenHealing: model.tokenHealing }),
     ...(model.fim !== undefined && { fim: model.fim }),
     device: libraries.note,
     ...(libraries.folder !== undefined && { libraries: libraries.folder }),
     ...(model.gpuLayers !== undefined && { gpuLayers: model.gpuLayers }),
-    report: (event) => log.info({ model: model.name }, event),
+    report: (event, level) => log[level]({ model: model.name }, event),
   });
   pool.add(model.name, engine, model.keepAliveMs);
   return { model, engine, pooled: new PooledEngine(engine, pool) };
@@ -240,9 +244,9 @@ function directoryOf(served: readonly Served[], config: Config): ModelDirectory 
   });
 }
 
-function poolFor(budgetBytes: number, log: Log): ModelPool {
+function poolFor(budget: MemoryBytes, log: Log): ModelPool {
   return new ModelPool({
-    budgetBytes,
+    budget,
     now: () => performance.now(),
     after: (ms, callback) => {
       if (ms > MAX_TIMER_MS) return () => {};
@@ -252,6 +256,7 @@ function poolFor(budgetBytes: number, log: Log): ModelPool {
     },
     report: (model, event) => {
       if (event.kind === "failed") log.error({ model, err: event.error }, "the model cannot be loaded");
+      else if (event.kind === "unload failed") log.error({ model, err: event.error }, "the model cannot be unloaded");
       else if (event.kind === "loaded") log.info({ model, seconds: Math.round(event.seconds * 10) / 10 }, "loaded");
       else log.info({ model }, event.reason === "idle" ? "unloaded: idle" : "unloaded to make room");
     },

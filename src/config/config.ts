@@ -93,6 +93,8 @@ export interface CapabilityOverrides {
 
 /** Bounds of one server. A time of 0 sets no bound. */
 export interface LimitsConfig extends HttpLimits {
+  /** Longest time an engine process may go without progress before it is killed; fast ones are given less. */
+  readonly engineTimeoutMs: number;
   /** Requests waiting per model; one more is refused. */
   readonly queueLength: number;
   /** Running requests may finish within this time after a stop was asked for. */

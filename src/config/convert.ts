@@ -107,6 +107,7 @@ function limitsFrom(limits: ConfigFile["limits"]): LimitsConfig {
     stallTimeoutMs: limits.stall_timeout_ms,
     heartbeatMs: limits.heartbeat_ms,
     promptConcurrency: limits.prompt_concurrency,
+    engineTimeoutMs: limits.engine_timeout_ms,
     queueLength: limits.queue_length,
     drainGraceMs: limits.drain_grace_ms,
   };

@@ -105,6 +105,11 @@ const limits = z.strictObject(
     stall_timeout_ms: time().default(120_000).describe("A client that takes no bytes for this long is given up."),
     heartbeat_ms: time().default(15_000).describe("A silent stream sends a comment line this often."),
     prompt_concurrency: integer(1, 1024).default(8).describe("Prompts of one request under way together."),
+    engine_timeout_ms: time()
+      .default(120_000)
+      .describe(
+        "An engine process without progress for this long, or for 30 of its usual steps (10 s at least), is killed and started again; 0: never.",
+      ),
     queue_length: integer(0, 100_000).default(128).describe("Requests waiting per model; one more gets 503."),
     drain_grace_ms: time().default(30_000).describe("Running requests may finish within this time after Ctrl-C."),
   },

@@ -27,8 +27,12 @@ export interface EngineStats {
   readonly draftedTokens: number;
   readonly acceptedDraftTokens: number;
   readonly restarts: number;
+  /** Restarts because nothing went on any more. */
+  readonly hangs: number;
   /** Requests carried over a restart. */
   readonly resumed: number;
+  /** Requests refused because the engine ended with them more than once. */
+  readonly blamed: number;
   /** Aborted requests by where the abort met them. */
   readonly aborted: { readonly queued: number; readonly prefill: number; readonly decode: number };
   /** Because of an abort: prompt tokens not evaluated, and completion tokens not generated, these up to the request's limit. */
@@ -37,11 +41,11 @@ export interface EngineStats {
 }
 
 /**
- * `unloaded`: loaded when somebody asks; `loading`: not yet; `ready`: serving; `failed`: will not serve without somebody's
- * help, `detail` says which.
+ * `unloaded`: loaded when somebody asks; `loading`: not yet; `ready`: serving; `stalled`: it stopped working and is being
+ * started again; `failed`: will not serve without somebody's help. `detail` says more.
  */
 export interface Health {
-  readonly state: "unloaded" | "loading" | "ready" | "failed";
+  readonly state: "unloaded" | "loading" | "ready" | "stalled" | "failed";
   readonly detail: string;
 }
 

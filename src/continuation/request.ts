@@ -20,6 +20,8 @@ export interface ContinuationRequest {
   readonly speculation?: boolean;
   /** GBNF with a rule `root` that the whole answer matches, an assistant prefix included. */
   readonly grammar?: string;
+  /** What logs call the call that it is part of. */
+  readonly callId?: string;
 }
 
 /** Every field optional: absent means "the model's default", never a value of ours. */

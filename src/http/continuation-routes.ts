@@ -133,7 +133,8 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     ...tokensAskedFor(decoded.requests, card),
   });
   exchange.reservation = reservation;
-  const said = continueAll(engine, decoded.requests, parts.limits.promptConcurrency, call.signal);
+  const requests = decoded.requests.map((each) => ({ ...each, callId: request.id }));
+  const said = continueAll(engine, requests, parts.limits.promptConcurrency, call.signal);
   const stream = metered(
     observed(untilAborted(said, call.signal), record, parts.metrics.observer(record), parts.now),
     reservation,

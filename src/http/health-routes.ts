@@ -46,7 +46,8 @@ export function healthRoutes(app: FastifyInstance, parts: HealthParts): void {
 }
 
 /**
- * Ready: something serves or will when asked, and what is loaded at start has been. Undefined: nothing stands against it.
+ * Ready: something serves or will when asked, what is loaded at start has been, and no engine has stopped working without
+ * having died. Undefined: nothing stands against it.
  *
  * @param hasStarted it was ready before.
  */
@@ -56,6 +57,8 @@ function whyNotReady(isDraining: boolean, engines: readonly NamedEngine[], hasSt
     return "no model is configured: start with --model FILE, or name one under models: in the configuration";
   }
   const states = engines.map(({ name, engine }) => ({ name, ...engine.health() }));
+  const stalled = states.filter(({ state }) => state === "stalled");
+  if (stalled.length > 0) return stalled.map(({ name, detail }) => `${name} has stalled: ${detail}`).join("; ");
   const loading = states.filter(({ state }) => state === "loading");
   if (loading.length > 0 && !hasStarted) {
     return loading.map(({ name, detail }) => `${name} is loading: ${detail}`).join("; ");

@@ -194,6 +194,8 @@ const NO_STATS: EngineStats = {
   draftedTokens: 0,
   acceptedDraftTokens: 0,
   restarts: 0,
+  hangs: 0,
+  blamed: 0,
   resumed: 0,
   aborted: { queued: 0, prefill: 0, decode: 0 },
   savedPromptTokens: 0,

@@ -2,6 +2,8 @@ import koffi from "koffi";
 import { ServiceError } from "../../errors.ts";
 import type { LlamaApi, NativeParams, Pointer } from "./api.ts";
 import type { NativeModel } from "./model.ts";
+import { Pace } from "./pace.ts";
+import type { Progress } from "./watchdog.ts";
 
 export interface ContextOptions {
   readonly slots: number;
@@ -37,7 +39,10 @@ export class NativeContext {
   readonly #batch: BatchMemory;
   readonly #abort: BigInt64Array;
   readonly #logits = new Map<Pointer, Float32Array>();
-  #decoding = false;
+  readonly #pace = new Pace();
+  #decodes = 0;
+  /** Rows of the decode that is running. */
+  #decoding: number | undefined;
 
   constructor(api: LlamaApi, model: NativeModel, options: ContextOptions) {
     this.#api = api;
@@ -74,29 +79,41 @@ export class NativeContext {
    * `aborted` that `abort()` was called: the memory then holds some of the rows or none (see `truncate`).
    */
   async decode(rows: readonly Row[]): Promise<"done" | "full" | "aborted"> {
-    if (this.#decoding) throw new Error("a decode is running already");
+    if (this.#decoding !== undefined) throw new Error("a decode is running already");
     if (rows.length === 0 || rows.length > this.batchTokens) throw new RangeError(`a batch of ${rows.length} rows`);
     const batch = this.#batch.fill(rows, this.#vocabularySize);
     this.#abort.fill(1n);
-    this.#decoding = true;
+    this.#decoding = rows.length;
+    const startedMs = performance.now();
     try {
       const code = await new Promise<number>((resolve, reject) => {
         this.#api.decode.async(this.#pointer, batch, (error, result) =>
           error === null ? resolve(result) : reject(error),
         );
       });
-      if (code === 0) return "done";
+      if (code === 0) {
+        this.#pace.observe(rows.length, performance.now() - startedMs);
+        return "done";
+      }
       if (code === 1) return "full";
       if (code === 2) return "aborted";
       throw new Error(`llama_decode failed with ${code}`);
     } finally {
-      this.#decoding = false;
+      this.#decoding = undefined;
+      this.#decodes += 1;
     }
+  }
+
+  get progress(): Progress {
+    if (this.#decoding === undefined) return { count: this.#decodes };
+    const expectedMs = this.#pace.expectedMs(this.#decoding);
+    const activity = `a step of ${this.#decoding} rows`;
+    return { count: this.#decodes, activity, ...(expectedMs !== undefined && { expectedMs }) };
   }
 
   /** Stops the running decode within milliseconds; harmless when none runs. */
   abort(): void {
-    if (this.#decoding) this.#abort.fill(0n);
+    if (this.#decoding !== undefined) this.#abort.fill(0n);
   }
 
   /** Logits of a batch row by vocabulary id; valid until the next decode. */
@@ -130,7 +147,7 @@ export class NativeContext {
   }
 
   free(): void {
-    if (this.#decoding) throw new Error("a decode is running");
+    if (this.#decoding !== undefined) throw new Error("a decode is running");
     this.#api.contextFree(this.#pointer);
     this.#api.threadpoolFree(this.#pool);
   }

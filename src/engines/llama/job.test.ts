@@ -3,9 +3,6 @@ import type { StreamPart } from "../../continuation/output.ts";
 import { Job } from "./job.ts";
 import type { FlowMessage, GenerateMessage, StepOutput } from "./messages.ts";
 
-const KILLED = { how: "SIGKILL", killed: true };
-const CRASHED = { how: "exit code 139", killed: false };
-
 const REQUEST: Omit<GenerateMessage, "choices" | "resumed"> = {
   type: "generate",
   id: 7,
@@ -54,7 +51,7 @@ describe("what the process says becomes parts", () => {
     asked.take(output({ choice: 1, text: "", shown: [9], finished: { reason: "length", completionTokens: 1 } }));
     asked.take(output({ text: "b", finished: DONE, drafted: { proposed: 2, accepted: 0 } }));
 
-    expect(asked.done).toBe(true);
+    expect(asked.isDone).toBe(true);
     expect(await partsOf(asked)).toEqual([
       { type: "start", model: "weights", promptTokens: 5, truncatedTokens: 2, ignored: [] },
       { type: "delta", choice: 0, text: "a", tokens: [1] },
@@ -101,7 +98,7 @@ describe("what the process says becomes parts", () => {
       message: "full",
       detail: { retryAfterMs: 1000 },
     });
-    expect(asked.done).toBe(false);
+    expect(asked.isDone).toBe(false);
   });
 });
 
@@ -113,7 +110,7 @@ describe("log probabilities", () => {
     accept(asked);
     asked.take(output({ generated: [1], shown: [], text: "", logprobs: [scored("a")] }));
     asked.take(output({ generated: [2], shown: [1], text: "a", logprobs: [scored("b")] }));
-    asked.survives(KILLED);
+    asked.messages(); // to the next process
     asked.take(output({ generated: [3], shown: [2, 3], text: "bc", logprobs: [scored("c")] }));
     asked.take(output({ generated: [0], shown: [], text: "", logprobs: [scored("")], finished: DONE }));
 
@@ -186,37 +183,39 @@ describe("what the next process is told", () => {
     const { job: asked } = job();
     accept(asked);
     asked.take(output({ cachedTokens: 4 }));
-    asked.survives(KILLED);
+    accept(asked);
     asked.take(output({ cachedTokens: 0, finished: DONE }));
 
     expect((await partsOf(asked)).at(-1)).toMatchObject({ usage: { cachedPromptTokens: 4 } });
   });
 });
 
-describe("processes that die", () => {
-  /** How many deaths in a row it takes to give up. */
-  function deaths(asked: Job, death: typeof KILLED): number {
-    let count = 1;
-    while (asked.survives(death)) count += 1;
-    return count;
-  }
+test("what asks the same has the same fingerprint, whatever its id and seed", () => {
+  const fingerprint = (over: Partial<typeof REQUEST>): string => job(1, over).job.fingerprint();
 
-  test("five crashes without a new token are too many", async () => {
-    const { job: asked } = job();
+  expect(fingerprint({ id: 8, seed: "6" })).toBe(fingerprint({}));
+  expect(fingerprint({ grammar: { source: "root ::= x", prefix: "" } })).not.toBe(fingerprint({}));
+});
 
-    expect(deaths(asked, CRASHED)).toBe(5);
-    await expect(partsOf(asked)).rejects.toMatchObject({ code: "internal", message: expect.stringMatching(/5 times/) });
-  });
+test("there is nothing left to do for one that has failed or is done", () => {
+  const { job: failed } = job();
+  const { job: done } = job();
+  expect([failed.isOpen, done.isOpen]).toEqual([true, true]);
 
-  test("kills from outside are borne for longer", () => {
-    expect(deaths(job().job, KILLED)).toBe(25);
-  });
+  failed.fail(new Error("given up"));
+  done.take(output({ finished: DONE }));
 
-  test("a new token clears the account, being accepted again does not", () => {
-    const { job: asked } = job();
-    for (let count = 0; count < 4; count += 1) asked.survives(CRASHED);
-    asked.take(output());
+  expect([failed.isOpen, done.isOpen]).toEqual([false, false]);
+});
 
-    expect(deaths(asked, CRASHED)).toBe(5);
-  });
+test("logs name it by its call and tell its size, never its text", () => {
+  const about = { model: "weights", ignored: [], requestId: "4f2a" };
+  const asked = new Job(REQUEST, 2, about, () => {});
+  expect(String(asked)).toBe("request 4f2a (a prompt not read yet, 0 generated)");
+
+  accept(asked);
+  asked.take(output({ generated: [1, 2] }));
+  asked.take(output({ choice: 1, generated: [3] }));
+
+  expect(String(asked)).toBe("request 4f2a (5 prompt tokens, 3 generated)");
 });

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { StreamPart, TokenLogprob } from "../../continuation/output.ts";
 import { ServiceError } from "../../errors.ts";
 import type {
@@ -10,13 +11,12 @@ import type {
 } from "./messages.ts";
 import { PartQueue } from "./part-queue.ts";
 
-/**
- * A request is given up when processes keep dying without a new token of it: after five that crashed, which it may have
- * caused, or after twenty-five that were killed from outside, which it can only have caused by eating up the memory.
- */
-const PATIENCE = 25;
-const CRASH_COST = 5;
-const KILL_COST = 1;
+export interface JobFacts {
+  readonly model: string;
+  readonly ignored: readonly string[];
+  /** What logs call the request. */
+  readonly requestId?: string;
+}
 
 /**
  * One request as the server sees it: what it asked, what it has been told so far, and the parts its reader still has to take.
@@ -25,7 +25,7 @@ const KILL_COST = 1;
 export class Job {
   readonly id: number;
   readonly #request: Omit<GenerateMessage, "choices" | "resumed">;
-  readonly #about: { readonly model: string; readonly ignored: readonly string[] };
+  readonly #about: JobFacts;
   readonly #queue: PartQueue<StreamPart>;
   readonly #generated: number[][];
   readonly #finished: (number | undefined)[];
@@ -34,13 +34,13 @@ export class Job {
   #promptTokens: number | undefined;
   #cachedTokens = 0;
   #drafts = { proposed: 0, accepted: 0 };
-  #silentDeaths = { count: 0, cost: 0 };
   #echoed = false;
+  #hasFailed = false;
 
   constructor(
     request: Omit<GenerateMessage, "choices" | "resumed">,
     choices: number,
-    about: { readonly model: string; readonly ignored: readonly string[] },
+    about: JobFacts,
     send: (message: FlowMessage) => void,
   ) {
     this.id = request.id;
@@ -52,8 +52,27 @@ export class Job {
     this.#unshown = Array.from({ length: choices }, () => []);
   }
 
-  get done(): boolean {
+  /** Everything has been generated. */
+  get isDone(): boolean {
     return this.#finished.every((tokens) => tokens !== undefined);
+  }
+
+  /** There is something left to generate, and nothing stands against it. */
+  get isOpen(): boolean {
+    return !this.isDone && !this.#hasFailed;
+  }
+
+  /** The same for all requests that ask the same, whatever their seeds. */
+  fingerprint(): string {
+    const { id: _id, seed: _seed, ...asked } = this.#request;
+    return createHash("sha256").update(JSON.stringify(asked)).digest("base64");
+  }
+
+  /** For logs. */
+  toString(): string {
+    const generated = this.#generated.reduce((sum, tokens) => sum + tokens.length, 0);
+    const prompt = this.#promptTokens === undefined ? "a prompt not read yet" : `${this.#promptTokens} prompt tokens`;
+    return `request ${this.#about.requestId ?? this.id} (${prompt}, ${generated} generated)`;
   }
 
   parts(): AsyncGenerator<StreamPart> {
@@ -73,10 +92,12 @@ export class Job {
     return this.#queue.paused ? [generate, { type: "flow", id: this.id, paused: true }] : [generate];
   }
 
+  /** Only the first process to accept it is news. */
   accept({ promptTokens, truncatedTokens }: AcceptedMessage): void {
-    this.#silentDeaths = { count: 0, cost: 0 };
+    if (this.#promptTokens !== undefined) return;
     this.#promptTokens = promptTokens;
-    this.#queue.push({ type: "start", ...this.#about, promptTokens, truncatedTokens });
+    const { model, ignored } = this.#about;
+    this.#queue.push({ type: "start", model, ignored, promptTokens, truncatedTokens });
   }
 
   refuse({ code, message, param, retryAfterMs }: RefusedMessage): void {
@@ -94,7 +115,6 @@ export class Job {
   }
 
   take({ choice, generated, text, shown, logprobs, drafted, cachedTokens, finished }: StepOutput): void {
-    this.#silentDeaths = { count: 0, cost: 0 };
     this.#generated[choice]?.push(...generated);
     this.#drafts = {
       proposed: this.#drafts.proposed + (drafted?.proposed ?? 0),
@@ -113,17 +133,8 @@ export class Job {
     if (finished !== undefined) this.#finish(choice, finished);
   }
 
-  /** The process died. False: this request should not be tried again and has been told so. */
-  survives({ killed }: { readonly killed: boolean }): boolean {
-    const { count, cost } = this.#silentDeaths;
-    this.#silentDeaths = { count: count + 1, cost: cost + (killed ? KILL_COST : CRASH_COST) };
-    if (this.#silentDeaths.cost < PATIENCE) return true;
-    const text = `the engine process died ${count + 1} times in a row while working on this request`;
-    this.fail(new ServiceError("internal", text));
-    return false;
-  }
-
   fail(error: unknown): void {
+    this.#hasFailed = true;
     this.#queue.fail(error);
   }
 
@@ -137,7 +148,7 @@ export class Job {
   #finish(choice: number, { reason, completionTokens, rule }: NonNullable<StepOutput["finished"]>): void {
     this.#finished[choice] = completionTokens;
     this.#queue.push({ type: "finish", choice, reason, ...(rule !== undefined && { rule }) });
-    if (!this.done) return;
+    if (!this.isDone) return;
     const promptTokens = this.#promptTokens ?? 0;
     const total = this.#finished.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0);
     const usage = {

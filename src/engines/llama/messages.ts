@@ -5,10 +5,13 @@ import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { Limits, Sampling } from "../../continuation/request.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { ModelFacts } from "./model.ts";
+import type { Progress } from "./watchdog.ts";
 
 /** What the server and the engine process say to each other; plain JSON. */
-export type ToEngine = LoadMessage | GenerateMessage | AbortMessage | FlowMessage;
+export type ToEngine = LoadMessage | GenerateMessage | AbortMessage | FlowMessage | PingMessage;
 export type FromEngine = ReadyMessage | FailedMessage | AcceptedMessage | RefusedMessage | EchoMessage | StepMessage;
+/** Besides, how it is getting on. */
+export type Sign = ProgressMessage | PongMessage;
 
 export interface LoadMessage {
   readonly type: "load";
@@ -56,7 +59,7 @@ export interface GenerateMessage {
   readonly grammar?: GrammarMessage;
   /** Per choice, the tokens it has generated already (in an earlier process), or null when it has finished. */
   readonly choices: readonly (readonly number[] | null)[];
-  /** The request was accepted by an earlier process: no queue limit, no second `accepted`. */
+  /** The request was accepted by an earlier process: no queue limit. */
   readonly resumed: boolean;
 }
 
@@ -79,6 +82,16 @@ export interface FlowMessage {
   readonly paused: boolean;
 }
 
+/** Answered at once, whatever the process is doing, unless it hangs. */
+export interface PingMessage {
+  readonly type: "ping";
+}
+
+export interface PongMessage {
+  readonly type: "pong";
+  readonly progress: Progress;
+}
+
 export interface ReadyMessage {
   readonly type: "ready";
   readonly facts: ModelFacts;
@@ -91,7 +104,7 @@ export interface ReadyMessage {
   readonly fellBack?: string;
 }
 
-/** Besides the messages above, while loading; at most once per hundredth. */
+/** While loading; at most once per hundredth. */
 export interface ProgressMessage {
   readonly type: "progress";
   /** From 0 to 1. */
@@ -128,6 +141,8 @@ export interface EchoMessage {
 /** Everything one step of the scheduler brought, in one message. */
 export interface StepMessage {
   readonly type: "step";
+  /** Requests in the step that is running now. */
+  readonly running: readonly number[];
   readonly outputs: readonly StepOutput[];
   readonly stats: SchedulerStats;
 }
@@ -149,4 +164,4 @@ export interface StepOutput {
 }
 
 /** The part of `EngineStats` that one process can count. */
-export type SchedulerStats = Omit<EngineStats, "restarts" | "resumed">;
+export type SchedulerStats = Omit<EngineStats, "restarts" | "hangs" | "resumed" | "blamed">;

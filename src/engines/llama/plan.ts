@@ -21,6 +21,11 @@ export interface Plan {
 
 export const NO_PLAN: Plan = { rows: [], spans: [] };
 
+/** Requests that the step works for. */
+export function idsIn({ spans }: Plan): readonly number[] {
+  return [...new Set(spans.map(({ task }) => task.id))];
+}
+
 /** The rows of one slot: its task's tokens from `start` to `end`, then a draft of those to come, from `firstRow` of the batch on. */
 export interface Span {
   readonly slot: Slot;

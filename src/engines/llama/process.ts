@@ -9,18 +9,21 @@ import { defaultThreads } from "./cores.ts";
 import { whyNoGpu } from "./gpu.ts";
 import { loadLibraries } from "./library.ts";
 import { BATCH_TOKENS } from "./memory.ts";
-import type { FromEngine, LoadMessage, ProgressMessage, ToEngine } from "./messages.ts";
+import type { FromEngine, LoadMessage, Sign, ToEngine } from "./messages.ts";
 import { NativeModel } from "./model.ts";
 import { Scheduler } from "./scheduler.ts";
 import { FIXED_SLICE, MAX_SLICE } from "./slice.ts";
+import type { Progress } from "./watchdog.ts";
 
 let scheduler: Scheduler | undefined;
 let context: NativeContext | undefined;
+let loading: Progress = { count: 0, activity: "loading the model" };
 
 process.on("message", (message: ToEngine) => {
   if (message.type === "load") void load(message).catch(fail);
   else if (message.type === "generate") scheduler?.submit(message);
   else if (message.type === "abort") scheduler?.abort(message.id);
+  else if (message.type === "ping") send({ type: "pong", progress: context?.progress ?? loading });
   else scheduler?.pause(message.id, message.paused);
 });
 process.on("disconnect", leave);
@@ -73,6 +76,7 @@ async function loadWatched(api: LlamaApi, path: string, gpuLayers: number | unde
       if (Math.floor(100 * fraction) > hundredths) {
         hundredths = Math.floor(100 * fraction);
         send({ type: "progress", fraction });
+        loading = { ...loading, count: hundredths };
       }
       return true; // false would stop loading
     },
@@ -92,7 +96,7 @@ async function loadWatched(api: LlamaApi, path: string, gpuLayers: number | unde
   }
 }
 
-function send(message: FromEngine | ProgressMessage): void {
+function send(message: FromEngine | Sign): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a server that has gone shows as "disconnect"
 }
 

@@ -5,7 +5,7 @@ import { type EncodedPrompt, encodePrompt } from "./encode-prompt.ts";
 import { tokensToHeal } from "./healing.ts";
 import type { FromEngine, GenerateMessage, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
-import { isUrgent, NO_PLAN, type Plan, planAlone, planStep, type Span } from "./plan.ts";
+import { idsIn, isUrgent, NO_PLAN, type Plan, planAlone, planStep, type Span } from "./plan.ts";
 import { PromptScorer } from "./prompt-scorer.ts";
 import { SliceSizer } from "./slice.ts";
 import { place, type Slot } from "./slot.ts";
@@ -90,7 +90,7 @@ export class Scheduler {
       0,
     );
     if (wasted >= ABORT_WORTH_ROWS) this.#context.abort();
-    this.#options.send({ type: "step", outputs: [], stats: this.#stats() });
+    this.#options.send({ type: "step", running: idsIn(this.#running), outputs: [], stats: this.#stats() });
     this.#wake();
   }
 
@@ -141,10 +141,8 @@ export class Scheduler {
       });
     }
     const tasks = this.#tasksOf(message, encoded);
-    if (!message.resumed) {
-      const { promptTokens, truncatedTokens } = encoded;
-      this.#options.send({ type: "accepted", id: message.id, promptTokens, truncatedTokens });
-    }
+    const { promptTokens, truncatedTokens } = encoded;
+    this.#options.send({ type: "accepted", id: message.id, promptTokens, truncatedTokens });
     this.#queue.push(...tasks);
     for (const task of tasks) {
       if (!task.scoresPrompt) continue;
@@ -281,7 +279,7 @@ export class Scheduler {
 
   /** The figures go out without outputs too: while a prompt is evaluated, and after an abort freed a slot. */
   #flush(): void {
-    this.#options.send({ type: "step", outputs: this.#outputs, stats: this.#stats() });
+    this.#options.send({ type: "step", running: idsIn(this.#running), outputs: this.#outputs, stats: this.#stats() });
     this.#outputs = [];
   }
 
