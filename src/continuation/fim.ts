@@ -66,6 +66,8 @@ export const FIM_LAYOUTS: readonly FimLayout[] = [
     middle: "<|fim_middle|>",
     order: "psm",
     ends: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+    // Of 400 words cut by the cursor Qwen2.5-Coder-0.5B-Instruct finishes 338 with it and 231 without (eval/README.md).
+    healing: true,
     repoName: "<|repo_name|>",
     fileSep: "<|file_sep|>",
   },
