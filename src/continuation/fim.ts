@@ -60,6 +60,8 @@ export const FIM_LAYOUTS: readonly FimLayout[] = [
     // Qwen2.5-Coder-0.5B-Instruct at the end of a gap: `<|endoftext|>` has a likelihood of 2 % in the median, and 0.00001 %
     // within the gap (eval/README.md).
     endBias: 6.5,
+    // Of 400 words cut by the cursor Qwen2.5-Coder-0.5B-Instruct finishes 338 with it and 231 without (eval/README.md).
+    healing: true,
     repoName: "<|repo_name|>",
     fileSep: "<|file_sep|>",
   },

@@ -62,7 +62,7 @@ describe("infill", () => {
     const prompt = lower(infill({ prefix: "a\nbc" }), { ...QWEN, fim: { ...layout("qwen"), behindMiddle: "line" } });
 
     expect(rolesOf(prompt)).toBe("fixed prefix fixed suffix fixed prefix");
-    expect(prompt.heal).toEqual({ section: prompt.sections.length - 1, bytes: 3, byDefault: false });
+    expect(prompt.heal).toEqual({ section: prompt.sections.length - 1, bytes: 3, byDefault: true });
   });
 
   test("an infill says what stands around its gap, and how likely its end has to be made", () => {
