@@ -17,6 +17,7 @@ export class Pieces {
   /** Ids by their key, and where each key's begin. */
   #index: { readonly ids: Uint32Array; readonly starts: Uint32Array } | undefined;
   #read = 0;
+  #longest = 1;
 
   /** @param bytesOf text of a token; empty for control tokens, which are never found. */
   constructor(count: number, bytesOf: (id: number) => Uint8Array) {
@@ -36,6 +37,12 @@ export class Pieces {
   piece(id: number): string {
     this.#readMore(this.#count);
     return this.#bytes.toString("latin1", this.#starts[id] ?? 0, this.#starts[id + 1] ?? 0);
+  }
+
+  /** Bytes of the longest. */
+  get longest(): number {
+    this.#readMore(this.#count);
+    return this.#longest;
   }
 
   /** Some token's text begins with `start` and goes on. `start` is not empty. */
@@ -68,6 +75,7 @@ export class Pieces {
     for (; this.#read < end; this.#read += 1) {
       const bytes = this.#bytesOf(this.#read);
       const at = this.#starts[this.#read] ?? 0;
+      this.#longest = Math.max(this.#longest, bytes.length);
       if (at + bytes.length > this.#bytes.length)
         this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(at + bytes.length)]);
       this.#bytes.set(bytes, at);
