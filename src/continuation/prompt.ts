@@ -13,6 +13,8 @@ export type LoweredPart =
 export interface PromptSection {
   readonly role: "fixed" | "turn" | "context" | "prefix" | "suffix";
   readonly parts: readonly LoweredPart[];
+  /** UTF-16 units of text that were cut off before (`withinRoom`). */
+  readonly cutUnits?: number;
 }
 
 export interface LoweredPrompt {

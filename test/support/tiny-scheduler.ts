@@ -26,6 +26,9 @@ import { temporaryFolder } from "./files.ts";
 import { type TinyModelOptions, writeTinyModel } from "./tiny-model.ts";
 import type { Vocabulary } from "./tiny-vocabulary.ts";
 
+/** As on a CPU. */
+export const BLOCK_TOKENS = 64;
+
 export interface NativeTiny {
   readonly api: LlamaApi;
   readonly model: NativeModel;
@@ -159,6 +162,8 @@ export class TinyScheduler {
   readonly scheduler: Scheduler;
   /** All messages but `step`, and the outputs of steps, in order. */
   readonly said: (Exclude<FromEngine, { type: "step" }> | StepOutput)[] = [];
+  /** Faults of ours that it reported. */
+  readonly faults: unknown[] = [];
   stats: SchedulerStats = NO_STATS;
   readonly #context: ObservedContext;
   readonly #vocabulary: Vocabulary;
@@ -174,14 +179,15 @@ export class TinyScheduler {
       slotTokens,
       threads: 1,
       batchTokens: 576,
-      microBatchTokens: deterministic ? 128 : 512,
-      shared: !deterministic,
+      microBatchTokens: BLOCK_TOKENS,
     });
     this.scheduler = new Scheduler(this.#context, model, {
       slots,
+      blockTokens: BLOCK_TOKENS,
       deterministic,
       queueLimit,
       now: now ?? (() => performance.now()),
+      report: (error) => this.faults.push(error),
       send: (message) => this.#hear(message),
     });
     void this.scheduler.run();

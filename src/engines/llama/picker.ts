@@ -1,11 +1,11 @@
 import { ServiceError } from "../../errors.ts";
+import { Characters } from "./characters.ts";
 import type { EncodedPrompt } from "./encode-prompt.ts";
 import type { Grammar } from "./grammar.ts";
 import { Healing } from "./healing.ts";
 import type { GenerateMessage } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
-import type { Pieces } from "./pieces.ts";
-import { margin, type Picked, Sampler } from "./sampler.ts";
+import { margin, type Picked, Sampler, type TokenFilter } from "./sampler.ts";
 
 /**
  * Rows decoded together round a little differently from rows decoded alone. Where the two likeliest tokens are closer
@@ -17,12 +17,13 @@ const CLOSE_CALL = 0.05;
 export class Picker {
   readonly #sampler: Sampler;
   readonly #healing: Healing;
+  readonly #characters: Characters;
   readonly #grammar: Grammar | undefined;
+  readonly #filter: TokenFilter;
   readonly #alternatives: number | undefined;
   readonly #isBiased: boolean;
   /** Ends that are too unlikely by themselves where a gap ends. */
   readonly #raised: { readonly ids: readonly number[]; readonly by: number } | undefined;
-  readonly #pieces: Pieces;
   /** The answer may end here: it has begun, and its last line with it. */
   #mayEnd = false;
 
@@ -31,12 +32,13 @@ export class Picker {
     const sampling = { ...message.sampling, logitBias: new Map(message.logitBias) };
     this.#sampler = new Sampler(sampling, seedOf(message.seed, choice), tokens);
     this.#healing = new Healing(tail, model.pieces);
+    this.#characters = new Characters(tokens, model.pieces);
     this.#grammar = grammarOf(message, this.#healing.bytes, model);
+    this.#filter = this.#grammar === undefined ? this.#characters : both(this.#characters, this.#grammar);
     this.#alternatives = message.logprobs;
     this.#isBiased = sampling.logitBias.size > 0;
     const { gap, ends } = message;
     this.#raised = gap === undefined || gap.endBias === 0 ? undefined : { ids: ends, by: gap.endBias };
-    this.#pieces = model.pieces;
   }
 
   /** The next token; undefined when the grammar leaves none. @param logits changed in place. */
@@ -44,15 +46,16 @@ export class Picker {
     return this.#sampler.pick(logits, {
       alternatives: this.#alternatives,
       among: this.#healing.done ? undefined : this.#spelling(logits),
-      grammar: this.#grammar,
+      filter: this.#filter,
       raised: this.#mayEnd ? this.#raised : undefined,
     });
   }
 
   /** What a request forbids may leave only an unlikely way to spell its text. */
   #spelling(logits: Float32Array): readonly number[] {
-    const isFree = this.#grammar === undefined && !this.#isBiased;
-    return isFree ? this.#healing.likely(logits) : this.#healing.candidates();
+    const candidates = this.#characters.filter(this.#healing.candidates());
+    const isFree = this.#grammar === undefined && !this.#isBiased && candidates.length > 0;
+    return isFree ? this.#healing.likely(logits, candidates) : candidates;
   }
 
   /** Another way of rounding might have picked another token. @param logits as `pick` left them. */
@@ -60,18 +63,36 @@ export class Picker {
     return this.#sampler.isGreedy && margin(logits, id) < CLOSE_CALL;
   }
 
-  /** Takes a token. @returns how many of its first bytes the caller has written already. */
-  accept(id: number): number {
+  /**
+   * Takes a token. @returns how many of its first bytes the caller has written already, and what it completes of the answer.
+   *
+   * @param bytes the token's text.
+   */
+  accept(id: number, bytes: Uint8Array): { readonly skipped: number; readonly text: Uint8Array } {
     this.#sampler.accept(id);
     this.#grammar?.accept(id);
     const skipped = this.#healing.accept(id);
-    this.#mayEnd = /\S$/.test(this.#pieces.piece(id).slice(skipped));
-    return skipped;
+    this.#mayEnd = bytes.length > skipped && !isBlank(bytes.at(-1));
+    return { skipped, text: this.#characters.accept(bytes, skipped) };
   }
 
   free(): void {
     this.#grammar?.free();
   }
+}
+
+/** Blanks of ASCII; the byte of a longer character is none. */
+function isBlank(byte: number | undefined): boolean {
+  return byte === undefined || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}
+
+/** The cheap one is asked first. */
+function both(first: TokenFilter, second: Pick<TokenFilter, "allows" | "filter">): TokenFilter {
+  return {
+    allows: (id) => first.allows(id) && second.allows(id),
+    filter: (ids) => second.filter(first.filter(ids)),
+    candidates: () => first.candidates(),
+  };
 }
 
 /** The request's grammar behind its prefix, without the bytes that healing spells again. */

@@ -8,11 +8,13 @@ export interface Picked {
   readonly top?: readonly { readonly id: number; readonly logprob: number }[];
 }
 
-/** What a grammar says of tokens. */
+/** Which tokens may come. */
 export interface TokenFilter {
   readonly allows: (id: number) => boolean;
   /** In the order given. */
   readonly filter: (ids: readonly number[]) => number[];
+  /** All that it allows, or more, if they are few. */
+  readonly candidates: () => readonly number[] | undefined;
 }
 
 export interface PickOptions {
@@ -20,12 +22,12 @@ export interface PickOptions {
   readonly alternatives?: number | undefined;
   /** Only these, at least one: they spell what the caller has written, so none is penalized for being there already. */
   readonly among?: readonly number[] | undefined;
-  readonly grammar?: TokenFilter | undefined;
+  readonly filter?: TokenFilter | undefined;
   /** Ends are made likelier here. */
   readonly raised?: { readonly ids: readonly number[]; readonly by: number } | undefined;
 }
 
-/** A grammar nearly always allows one of so many likeliest tokens; asking it about the whole vocabulary is slow. */
+/** One of so many likeliest tokens is nearly always allowed; asking a grammar about the whole vocabulary is slow. */
 const LIKELY_ENOUGH = 64;
 
 /**
@@ -57,7 +59,7 @@ export class Sampler {
    *
    * @param logits by vocabulary id; changed in place.
    */
-  pick(logits: Float32Array, { alternatives, among, grammar, raised }: PickOptions = {}): Picked | undefined {
+  pick(logits: Float32Array, { alternatives, among, filter, raised }: PickOptions = {}): Picked | undefined {
     const report = alternatives === undefined ? undefined : scored(logits, alternatives);
     this.#bias(logits);
     for (const id of raised?.ids ?? []) logits[id] = at(logits, id) + (raised?.by ?? 0);
@@ -65,7 +67,7 @@ export class Sampler {
     else keepOnly(logits, among);
     const free = this.#choose(logits, 0);
     // Drawing again among the allowed after a refusal is the same as drawing among the allowed only, and seldom needed.
-    const id = grammar === undefined || grammar.allows(free) ? free : this.#chooseAllowed(logits, grammar, among);
+    const id = filter === undefined || filter.allows(free) ? free : this.#chooseAllowed(logits, filter, among);
     if (id === undefined) return undefined;
     return report === undefined ? { id } : { id, logprob: report.logprob(id), top: report.top };
   }
@@ -95,12 +97,12 @@ export class Sampler {
     for (const [id, count] of this.#answer) logits[id] = at(logits, id) - count * frequencyPenalty - presencePenalty;
   }
 
-  #chooseAllowed(logits: Float32Array, grammar: TokenFilter, among?: readonly number[]): number | undefined {
+  #chooseAllowed(logits: Float32Array, filter: TokenFilter, among?: readonly number[]): number | undefined {
     if (this.isGreedy) {
-      const [first] = grammar.filter(largest(logits, LIKELY_ENOUGH));
+      const [first] = filter.filter(largest(logits, LIKELY_ENOUGH));
       if (first !== undefined) return first;
     }
-    const allowed = grammar.filter(among ?? Array.from(logits.keys()));
+    const allowed = filter.filter(among ?? filter.candidates() ?? Array.from(logits.keys()));
     if (allowed.length === 0) return undefined;
     keepOnly(logits, allowed);
     return this.#choose(logits, 1);

@@ -97,7 +97,7 @@ describe("the two lanes", () => {
 
 test("a short request stops a long step of somebody else's prompt, which loses nothing", async () => {
   let nowMs = 0;
-  const slow = (): number => (nowMs += 500); // a machine on which steps take long enough to be worth stopping
+  const slow = (): number => (nowMs += 2_000); // a machine on which steps take long enough to be worth stopping
   await withScheduler({ deterministic: false, now: slow }, async (scheduler) => {
     const expected = await scheduler.ask({ prompt: LONG, limits: { maxTokens: 3 } }).answer();
     const other = `${LONG.slice(4)}\n`;

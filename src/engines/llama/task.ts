@@ -130,10 +130,10 @@ export class Task {
   /** `skipped`: bytes of it that the caller has written already; undefined: all of them, so it is no part of the answer. */
   #take(id: number): { step: Step; skipped: number | undefined } {
     this.tokens.push(id);
-    const skipped = this.#picker.accept(id);
     const bytes = this.#model.bytes(id);
+    const { skipped, text } = this.#picker.accept(id, bytes);
     if (skipped > 0 && skipped === bytes.length) return { step: { text: "", tokens: [] }, skipped: undefined };
-    return { step: this.#transcript.push({ id, bytes: bytes.subarray(skipped) }), skipped };
+    return { step: this.#transcript.push({ id, bytes: text }), skipped };
   }
 
   #output(taken: readonly Taken[], drafted: Drafted): StepOutput {
