@@ -8,7 +8,7 @@ const FOLDERS = {
   continuation: { folders: [], packages: ["@huggingface/jinja"] },
   wire: { folders: [], packages: ["zod"] },
   protocols: { folders: ["continuation", "wire"], packages: ["zod"] },
-  "engines/llama": { folders: ["continuation"], packages: ["koffi"] },
+  "engines/llama": { folders: ["continuation"], packages: ["koffi", "lru-cache"] },
   pool: { folders: ["continuation"], types: ["models"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },

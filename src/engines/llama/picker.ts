@@ -56,10 +56,6 @@ export class Picker {
     this.#grammar?.accept(id);
     return this.#healing.accept(id);
   }
-
-  free(): void {
-    this.#grammar?.free();
-  }
 }
 
 /** The request's grammar behind its prefix, without the bytes that healing spells again. */
@@ -67,16 +63,9 @@ function grammarOf({ grammar, ends }: GenerateMessage, healed: number, model: Na
   if (grammar === undefined) return undefined;
   const state = model.grammar(grammar.source, ends);
   const prefix = Buffer.from(grammar.prefix);
-  const text = prefix.toString("utf8", 0, prefix.length - healed);
-  for (const id of model.encode({ text })) {
-    if (state.allows(id)) state.accept(id);
-    else {
-      state.free();
-      const message = "The assistant prefix is no beginning of what the grammar or response_format asks for";
-      throw new ServiceError("invalid_parameter", message, { param: "messages" });
-    }
-  }
-  return state;
+  if (state.write(prefix.subarray(0, prefix.length - healed))) return state;
+  const message = "The assistant prefix is no beginning of what the grammar or response_format asks for";
+  throw new ServiceError("invalid_parameter", message, { param: "messages" });
 }
 
 /** Choice 0 draws with the seed itself, so that asking for more choices never changes the first. */

@@ -13,6 +13,8 @@ export interface TokenFilter {
   readonly allows: (id: number) => boolean;
   /** In the order given. */
   readonly filter: (ids: readonly number[]) => number[];
+  /** Gives the tokens that it does not allow the logit -Infinity. False: that is all of them. */
+  readonly keepAllowed: (logits: Float32Array) => boolean;
 }
 
 export interface PickOptions {
@@ -97,7 +99,8 @@ export class Sampler {
       const [first] = grammar.filter(largest(logits, LIKELY_ENOUGH));
       if (first !== undefined) return first;
     }
-    const allowed = grammar.filter(among ?? Array.from(logits.keys()));
+    if (among === undefined) return grammar.keepAllowed(logits) ? this.#choose(logits, 1) : undefined;
+    const allowed = grammar.filter(among);
     if (allowed.length === 0) return undefined;
     keepOnly(logits, allowed);
     return this.#choose(logits, 1);

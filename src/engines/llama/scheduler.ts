@@ -80,7 +80,6 @@ export class Scheduler {
       queued,
       seated.map(({ slot, task }) => ({ task, evaluated: slot.tokens.length })),
     );
-    for (const task of queued) task.free();
     for (const { slot, task } of seated) {
       task.cancelled = true;
       if (!this.#running.spans.some((span) => span.slot === slot)) this.#vacate(slot);
@@ -274,7 +273,6 @@ export class Scheduler {
   }
 
   #vacate(slot: Slot): void {
-    slot.task?.free();
     slot.task = undefined;
     slot.usedMs = this.#options.now();
   }
