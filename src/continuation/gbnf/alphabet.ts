@@ -46,12 +46,18 @@ export class Alphabet {
 
 /** One of the characters from `low` to `high` is in the set. @param set both ends of each range, in order. */
 export function meets(set: Int32Array, low: number, high: number): boolean {
-  // The first range that does not end before `low`.
-  let [from, to] = [0, set.length >> 1];
+  // Ends of ranges have odd indices: the first number from `low` on is the end of the range to look at, or its beginning.
+  const index = firstFrom(set, low);
+  return index < set.length && (index % 2 === 1 || (set[index] as number) <= high); // within bounds
+}
+
+/** Where the first number of `low` or more stands among numbers in order. */
+export function firstFrom(numbers: Int32Array, low: number): number {
+  let [from, to] = [0, numbers.length];
   while (from < to) {
     const middle = (from + to) >> 1;
-    if ((set[2 * middle + 1] as number) < low) from = middle + 1;
+    if ((numbers[middle] as number) < low) from = middle + 1;
     else to = middle;
   }
-  return 2 * from < set.length && (set[2 * from] as number) <= high; // within bounds
+  return from;
 }

@@ -1,5 +1,5 @@
-import { Alphabet, meets } from "./alphabet.ts";
-import { Op, type Program } from "./program.ts";
+import { Alphabet, firstFrom, meets } from "./alphabet.ts";
+import { Op, type Program } from "./places.ts";
 import { type Reach, reachOf } from "./reach.ts";
 import { Builder, type Stacks, StackTable, Work } from "./stacks.ts";
 
@@ -11,6 +11,8 @@ export interface State {
   readonly stacks: Stacks;
   /** By class of character: undefined, not looked at; null, it may not come. */
   readonly edges: (State | null | undefined)[];
+  /** By block of characters, whether one of them may come. */
+  readonly blocks: Map<number, boolean>;
   reach: Reach | undefined;
   /** States of another one are found anew. */
   readonly generation: number;
@@ -57,16 +59,20 @@ export class Automaton {
     const kind = this.#alphabet.classOf(codePoint);
     const known = state.edges[kind];
     if (known !== undefined) return known;
-    const { sets, next, below } = this.#reach(state, work);
-    work.spend(1 + sets.length);
+    const { wide, narrow } = this.#reach(state, work);
+    work.spend(4 + wide.sets.length);
     const example = this.#alphabet.exampleOf(kind);
     const builder = new Builder();
-    for (const [index, set] of sets.entries()) {
-      if (!meets(this.#program.sets[set] as Int32Array, example, example)) continue; // a set
-      const place = next[index] as number; // as many as sets
-      const stacks = below[index] as Stacks; // as many as sets
-      if (this.#program.ops[place] === Op.end) builder.addAll(stacks);
-      else builder.add(place, stacks);
+    const add = (place: number, below: Stacks): void => {
+      if (this.#program.ops[place] === Op.end) builder.addAll(below);
+      else builder.add(place, below);
+    };
+    for (const [index, set] of wide.sets.entries()) {
+      const isTaken = meets(this.#program.sets[set] as Int32Array, example, example); // a set
+      if (isTaken) add(wide.next[index] as number, wide.below[index] as Stacks); // as many as sets
+    }
+    for (let index = firstFrom(narrow.codePoints, example); narrow.codePoints[index] === example; index += 1) {
+      add(narrow.next[index] as number, narrow.below[index] as Stacks); // as many as code points
     }
     const to = builder.isEmpty ? null : this.#stateOf(builder.build(this.#table, work));
     state.edges[kind] = to;
@@ -74,11 +80,19 @@ export class Automaton {
     return to;
   }
 
-  /** One of the characters from `low` to `high` may come. */
+  /** One of the characters from `low` to `high` may come: those that one, two or three bytes more can make. */
   takesAny(state: State, low: number, high: number, work: Work): boolean {
-    const { sets } = this.#reach(state, work);
-    work.spend(1 + sets.length);
-    return sets.some((set) => meets(this.#program.sets[set] as Int32Array, low, high)); // a set
+    const missing = high - low < 1 << 6 ? 1 : high - low < 1 << 12 ? 2 : 3;
+    const known = state.blocks.get((low << 2) | missing);
+    if (known !== undefined) return known;
+    const { wide, narrow } = this.#reach(state, work);
+    work.spend(4 + wide.sets.length);
+    const next = narrow.codePoints[firstFrom(narrow.codePoints, low)];
+    const isNarrow = next !== undefined && next <= high;
+    const isTaken = isNarrow || wide.sets.some((set) => meets(this.#program.sets[set] as Int32Array, low, high)); // a set
+    state.blocks.set((low << 2) | missing, isTaken);
+    this.#size += 4;
+    return isTaken;
   }
 
   mayEnd(state: State, work: Work): boolean {
@@ -88,7 +102,11 @@ export class Automaton {
   /** The rule that has most of the ways to read on, for a message. */
   busiestRule(state: State): string {
     const counts = new Map<number, number>();
-    for (const place of [...state.stacks.places, ...(state.reach?.next ?? [])]) {
+    for (const place of [
+      ...state.stacks.places,
+      ...(state.reach?.wide.next ?? []),
+      ...(state.reach?.narrow.next ?? []),
+    ]) {
       const rule = this.#program.ruleOf[place] as number; // a place
       counts.set(rule, (counts.get(rule) ?? 0) + 1);
     }
@@ -100,14 +118,14 @@ export class Automaton {
     if (state.reach !== undefined) return state.reach;
     const reach = reachOf(this.#program, state.stacks, this.#table, work);
     state.reach = reach;
-    this.#size += 3 * reach.sets.length;
+    this.#size += 8 + 3 * (reach.wide.sets.length + reach.narrow.codePoints.length);
     return reach;
   }
 
   #stateOf(stacks: Stacks): State {
     const known = this.#states.get(stacks);
     if (known !== undefined) return known;
-    const state: State = { stacks, edges: [], reach: undefined, generation: this.#generation };
+    const state: State = { stacks, edges: [], blocks: new Map(), reach: undefined, generation: this.#generation };
     this.#states.set(stacks, state);
     this.#size += 8;
     return state;

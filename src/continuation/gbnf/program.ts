@@ -1,41 +1,13 @@
 import type { CodePoints } from "../code-points.ts";
+import { beginnings, ranked } from "./beginnings.ts";
 import { type Expression, GrammarError, type Rule } from "./expression.ts";
+import { Op, type Program } from "./places.ts";
 
 /**
  * Most places of a grammar with its repetitions written out. Bounds the memory of a grammar, and how long it takes to
  * make one: about 30 ms.
  */
 export const MAX_PLACES = 1 << 17;
-
-/** What happens at a place of a rule. */
-export const Op = {
-  /** One character of set `first`, then the place `next`. */
-  character: 0,
-  /** The rule `first`, then the place `next`. */
-  rule: 1,
-  /** The place `first` or the place `next`. */
-  either: 2,
-  /** The end of the rule. */
-  end: 3,
-} as const;
-
-/** A grammar as places to be at: what may come next from each of them. */
-export interface Program {
-  /** By place. */
-  readonly ops: Uint8Array;
-  readonly first: Int32Array;
-  readonly next: Int32Array;
-  readonly ruleOf: Int32Array;
-  /** Sets of characters: both ends of each range, in order. */
-  readonly sets: readonly Int32Array[];
-  /** By rule. */
-  readonly names: readonly string[];
-  readonly entries: Int32Array;
-  readonly mayBeEmpty: Uint8Array;
-  /** A rule that begins with another one has the lower rank. */
-  readonly ranks: Int32Array;
-  readonly root: number;
-}
 
 /** @throws GrammarError for a grammar that is too large, or whose rules begin with themselves. */
 export function programOf(rules: readonly Rule[]): Program {
@@ -94,7 +66,7 @@ class Emitter {
       case "rule":
         return this.#reference(expression.name, next);
       case "sequence":
-        return expression.items.reduceRight((place, item) => this.#expression(item, place), next);
+        return joined(expression.items).reduceRight((place, item) => this.#expression(item, place), next);
       case "choice":
         return expression.options
           .map((option) => this.#expression(option, next))
@@ -147,6 +119,26 @@ class Emitter {
   }
 }
 
+/**
+ * Repetitions of one thing that follow each other are one repetition: x? x? is x{0,2}, at whose places fewer ways to read
+ * a text meet.
+ */
+function joined(items: readonly Expression[]): readonly Expression[] {
+  const joined: Expression[] = [];
+  for (const item of items) {
+    const last = joined.at(-1);
+    if (item.kind === "repeat" && last?.kind === "repeat" && isSame(item.item, last.item)) {
+      joined[joined.length - 1] = { ...item, min: item.min + last.min, max: item.max + last.max };
+    } else joined.push(item);
+  }
+  return joined;
+}
+
+function isSame(one: Expression, other: Expression): boolean {
+  if (one.kind === "rule") return other.kind === "rule" && one.name === other.name;
+  return one.kind === "character" && other.kind === "character" && one.of.join() === other.of.join();
+}
+
 /** Places that an expression comes to. */
 function size(expression: Expression): number {
   switch (expression.kind) {
@@ -163,68 +155,4 @@ function size(expression: Expression): number {
       return max === Number.POSITIVE_INFINITY ? each * Math.max(1, min) + 1 : each * max + max - min;
     }
   }
-}
-
-type Places = Pick<Program, "ops" | "first" | "next" | "ruleOf">;
-
-/** Which rules may be empty, and which rules each one may begin with. Every place is looked at once. */
-function beginnings({ ops, first, next, ruleOf }: Places, entries: Int32Array) {
-  const mayBeEmpty = new Uint8Array(entries.length);
-  const begins: Set<number>[] = Array.from(entries, () => new Set());
-  /** Places that can be reached as soon as the rule turns out to be possibly empty. */
-  const waiting: number[][] = Array.from(entries, () => []);
-  const seen = new Uint8Array(ops.length);
-  const todo = [...entries];
-  for (let place = todo.pop(); place !== undefined; place = todo.pop()) {
-    if (seen[place] === 1) continue;
-    seen[place] = 1;
-    const [target, after, rule] = [first[place] as number, next[place] as number, ruleOf[place] as number]; // a place
-    if (ops[place] === Op.either) todo.push(target, after);
-    if (ops[place] === Op.rule) {
-      begins[rule]?.add(target);
-      if (mayBeEmpty[target] === 1) todo.push(after);
-      else waiting[target]?.push(after);
-    }
-    if (ops[place] === Op.end && mayBeEmpty[rule] === 0) {
-      mayBeEmpty[rule] = 1;
-      for (const each of waiting[rule] ?? []) todo.push(each);
-    }
-  }
-  return { mayBeEmpty, begins };
-}
-
-/** Depth first, without recursion: a chain of rules may be long. */
-function ranked(begins: readonly ReadonlySet<number>[], names: readonly string[]): Int32Array {
-  const ranks = new Int32Array(begins.length).fill(-1);
-  const isOpen = new Uint8Array(begins.length);
-  let rank = begins.length;
-  for (const start of begins.keys()) {
-    if (ranks[start] !== -1) continue;
-    const path = [{ rule: start, rest: [...(begins[start] ?? [])] }];
-    isOpen[start] = 1;
-    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      const rule = top.rest.pop();
-      if (rule === undefined) {
-        path.pop();
-        rank -= 1;
-        ranks[top.rule] = rank;
-        isOpen[top.rule] = 0;
-      } else if (isOpen[rule] === 1) {
-        throw leftRecursive(path.slice(path.findIndex((each) => each.rule === rule)).map((each) => names[each.rule]));
-      } else if (ranks[rule] === -1) {
-        isOpen[rule] = 1;
-        path.push({ rule, rest: [...(begins[rule] ?? [])] });
-      }
-    }
-  }
-  return ranks;
-}
-
-/** Most rules of a circle that a message names. */
-const SHOWN_RULES = 6;
-
-function leftRecursive(circle: readonly (string | undefined)[]): GrammarError {
-  const [first] = circle;
-  const shown = [...circle.slice(0, SHOWN_RULES), ...(circle.length > SHOWN_RULES ? ["…"] : []), first].join(" → ");
-  return new GrammarError(`the rule "${first}" begins with itself (${shown}); let it begin with something else`);
 }

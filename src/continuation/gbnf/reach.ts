@@ -1,15 +1,24 @@
-import { Op, type Program } from "./program.ts";
+import { Op, type Program } from "./places.ts";
 import { Builder, type Stacks, type StackTable, type Work } from "./stacks.ts";
+
+/** Where a character leads: to the place `next[i]` on top of `below[i]`. */
+interface Ways {
+  readonly next: readonly number[];
+  readonly below: readonly Stacks[];
+}
 
 /** What can come next where a set of stacks stands. */
 export interface Reach {
-  /** Characters of set `sets[i]` lead to the place `next[i]` on top of `below[i]`. */
-  readonly sets: readonly number[];
-  readonly next: readonly number[];
-  readonly below: readonly Stacks[];
+  /** Ways by sets of characters, in any order. */
+  readonly wide: Ways & { readonly sets: readonly number[] };
+  /** Ways by one character each, in the order of the characters: words to choose from begin with a thousand of them. */
+  readonly narrow: Ways & { readonly codePoints: Int32Array };
   /** The text may end here. */
   readonly mayEnd: boolean;
 }
+
+/** From so many ways on, those by one character are looked up instead of tried. */
+const MANY = 16;
 
 /** A rule begun here: the places to go on at behind it are known only when all who begin it have been found. */
 class Begun {
@@ -58,11 +67,20 @@ class Explorer {
       this.#visit(place, this.#todoBelow.pop() as Below); // as long as #todo
     }
     this.#settle(table);
-    const { first, next } = this.#program;
+    const { sets, first, next } = this.#program;
+    const ways = this.#found.map((place, index) => {
+      const set = first[place] as number; // a place
+      const characters = sets[set] as Int32Array; // a set
+      const below = stacksOf(this.#foundBelow[index] as Below); // as many as places
+      const isNarrow = this.#found.length > MANY && characters.length === 2 && characters[0] === characters[1];
+      return { set, next: next[place] as number, below, codePoint: isNarrow ? (characters[0] as number) : -1 };
+    });
+    const wide = ways.filter(({ codePoint }) => codePoint < 0);
+    const narrow = ways.filter(({ codePoint }) => codePoint >= 0).sort((a, b) => a.codePoint - b.codePoint);
+    this.#work.spend(8 + 4 * ways.length);
     return {
-      sets: this.#found.map((place) => first[place] as number), // a place
-      next: this.#found.map((place) => next[place] as number), // a place
-      below: this.#foundBelow.map(stacksOf),
+      wide: { ...split(wide), sets: wide.map(({ set }) => set) },
+      narrow: { ...split(narrow), codePoints: Int32Array.from(narrow, ({ codePoint }) => codePoint) },
       mayEnd: this.#mayEnd,
     };
   }
@@ -137,4 +155,8 @@ function stacksOf(below: Below): Stacks {
   const stacks = below instanceof Begun ? below.stacks : below;
   if (stacks === undefined) throw new Error("a rule was begun by one that is settled later");
   return stacks;
+}
+
+function split(ways: readonly { readonly next: number; readonly below: Stacks }[]): Ways {
+  return { next: ways.map(({ next }) => next), below: ways.map(({ below }) => below) };
 }

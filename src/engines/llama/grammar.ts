@@ -10,8 +10,8 @@ import type { Pieces } from "./pieces.ts";
 import type { TokenFilter } from "./sampler.ts";
 
 /** What finding states may cost for one token, in units of some 20 ns, and for what an answer begins with. */
-const STEP_WORK = 1_000_000;
-const START_WORK = 4_000_000;
+const STEP_WORK = 300_000;
+const START_WORK = 1_000_000;
 
 /** Most states whose allowed tokens are kept, 19 KB each with 150 000 tokens. */
 const MAX_MASKS = 32;

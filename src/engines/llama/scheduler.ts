@@ -7,6 +7,7 @@ import type { FromEngine, GenerateMessage, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
 import { isUrgent, NO_PLAN, type Plan, planAlone, planStep, type Span } from "./plan.ts";
 import { PromptScorer } from "./prompt-scorer.ts";
+import { refusal } from "./refusal.ts";
 import { SliceSizer } from "./slice.ts";
 import { place, type Slot } from "./slot.ts";
 import { Task } from "./task.ts";
@@ -59,15 +60,7 @@ export class Scheduler {
       this.#accept(message);
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      const { code, message: text, detail } = error;
-      this.#options.send({
-        type: "refused",
-        id: message.id,
-        code,
-        message: text,
-        ...(detail.param !== undefined && { param: detail.param }),
-        ...(detail.retryAfterMs !== undefined && { retryAfterMs: detail.retryAfterMs }),
-      });
+      this.#options.send(refusal(message.id, error));
     }
   }
 
@@ -220,8 +213,19 @@ export class Scheduler {
       const { slot, task, start, end } = span;
       for (let position = start; position < end; position += 1) slot.tokens.push(task.tokens[position] as number); // planned from these
       slot.usedMs = now;
-      if (!task.cancelled) this.#take(span);
+      if (!task.cancelled) this.#takeOrRefuse(span);
       if (task.cancelled || task.finished) this.#vacate(slot);
+    }
+  }
+
+  /** A grammar may turn out to be too costly in the middle of an answer. */
+  #takeOrRefuse(span: Span): void {
+    try {
+      this.#take(span);
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      this.#options.send(refusal(span.task.id, error));
+      this.abort(span.task.id);
     }
   }
 
