@@ -31,6 +31,17 @@ export class Characters implements TokenFilter {
     return Array.from(ids).filter((id) => this.#pieces.stateAfter(id, binding) !== INVALID);
   }
 
+  keepAllowed(logits: Float32Array): boolean {
+    const binding = this.#binding;
+    let isAny = false;
+    for (let id = 0; id < logits.length; id += 1) {
+      const isAllowed = this.#pieces.stateAfter(id, binding) !== INVALID;
+      if (!isAllowed) logits[id] = Number.NEGATIVE_INFINITY;
+      isAny ||= isAllowed;
+    }
+    return isAny;
+  }
+
   /** All tokens that may come, if they are few. */
   candidates(): readonly number[] | undefined {
     const binding = this.#binding;

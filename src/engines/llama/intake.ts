@@ -95,16 +95,11 @@ export class Intake {
 
   #tasksOf(message: GenerateMessage, prompt: EncodedPrompt): readonly Task[] {
     const tasks: Task[] = [];
-    try {
-      for (const [choice, replay] of message.choices.entries()) {
-        if (replay === null) continue;
-        tasks.push(new Task(message, choice, prompt, this.#model, this.#options.now(), tasks[0]));
-      }
-      return tasks;
-    } catch (error) {
-      for (const task of tasks) task.free();
-      throw error;
+    for (const [choice, replay] of message.choices.entries()) {
+      if (replay === null) continue;
+      tasks.push(new Task(message, choice, prompt, this.#model, this.#options.now(), tasks[0]));
     }
+    return tasks;
   }
 
   /** One token of the slot is the answer's. */

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
+import { LRUCache } from "lru-cache";
 import type { LoweredPart } from "../../continuation/prompt.ts";
 import type { Sampling } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import type { LlamaApi, NativeParams, Pointer } from "./api.ts";
-import { Candidates, Grammar } from "./grammar.ts";
+import { CompiledGrammar, Grammar } from "./grammar.ts";
 import { Pieces } from "./pieces.ts";
 import { type Prompting, promptingOf } from "./prompting.ts";
 import { samplingDefaults } from "./sampling-defaults.ts";
@@ -29,6 +30,9 @@ export interface ModelFacts {
   readonly prompting: Prompting;
 }
 
+/** Grammars that are kept; each may hold some 20 MB of what answers found out about it. */
+const MAX_GRAMMARS = 8;
+
 /** A loaded model file: facts, text to tokens, tokens to bytes. */
 export class NativeModel {
   readonly pointer: Pointer;
@@ -36,7 +40,8 @@ export class NativeModel {
   readonly pieces: Pieces;
   readonly #api: LlamaApi;
   readonly #vocab: Pointer;
-  #candidates: Candidates | undefined;
+  /** By source: choices, and requests that come again and again, read a grammar once. */
+  readonly #grammars = new LRUCache<string, CompiledGrammar>({ max: MAX_GRAMMARS });
   readonly #piece = Buffer.alloc(512);
 
   private constructor(api: LlamaApi, pointer: Pointer) {
@@ -107,10 +112,9 @@ export class NativeModel {
    * @param ends ids that end a text; other control tokens never match.
    */
   grammar(source: string, ends: readonly number[]): Grammar {
-    this.#candidates ??= new Candidates(this.facts.vocabularySize);
-    const silent = Object.values(this.facts.controls).filter((id) => this.bytes(id).length === 0);
-    const barred = silent.filter((id) => !(ends.includes(id) && this.#api.vocabIsEnd(this.#vocab, id)));
-    return new Grammar(this.#api, this.#vocab, source, this.#candidates, new Set(barred));
+    const compiled = this.#grammars.get(source) ?? new CompiledGrammar(source);
+    this.#grammars.set(source, compiled);
+    return new Grammar(compiled, this.pieces, ends);
   }
 
   /** The bytes a token adds to a text; none for a control token. */

@@ -75,10 +75,6 @@ export class Picker {
     this.#mayEnd = bytes.length > skipped && !isBlank(bytes.at(-1));
     return { skipped, text: this.#characters.accept(bytes, skipped) };
   }
-
-  free(): void {
-    this.#grammar?.free();
-  }
 }
 
 /** Blanks of ASCII; the byte of a longer character is none. */
@@ -87,11 +83,12 @@ function isBlank(byte: number | undefined): boolean {
 }
 
 /** The cheap one is asked first. */
-function both(first: TokenFilter, second: Pick<TokenFilter, "allows" | "filter">): TokenFilter {
+function both(first: TokenFilter, second: Omit<TokenFilter, "candidates">): TokenFilter {
   return {
     allows: (id) => first.allows(id) && second.allows(id),
     filter: (ids) => second.filter(first.filter(ids)),
     candidates: () => first.candidates(),
+    keepAllowed: (logits) => first.keepAllowed(logits) && second.keepAllowed(logits),
   };
 }
 
@@ -100,16 +97,9 @@ function grammarOf({ grammar, ends }: GenerateMessage, healed: number, model: Na
   if (grammar === undefined) return undefined;
   const state = model.grammar(grammar.source, ends);
   const prefix = Buffer.from(grammar.prefix);
-  const text = prefix.toString("utf8", 0, prefix.length - healed);
-  for (const id of model.encode({ text })) {
-    if (state.allows(id)) state.accept(id);
-    else {
-      state.free();
-      const message = "The assistant prefix is no beginning of what the grammar or response_format asks for";
-      throw new ServiceError("invalid_parameter", message, { param: "messages" });
-    }
-  }
-  return state;
+  if (state.write(prefix.subarray(0, prefix.length - healed))) return state;
+  const message = "The assistant prefix is no beginning of what the grammar or response_format asks for";
+  throw new ServiceError("invalid_parameter", message, { param: "messages" });
 }
 
 /** Choice 0 draws with the seed itself, so that asking for more choices never changes the first. */

@@ -1,3 +1,4 @@
+import { type TokenOrder, tokenOrder } from "./token-order.ts";
 import { afterBytes, CLOSED, continuations, INVALID } from "./utf8.ts";
 
 /** Tokens read per turn of the event loop while the index is made in passing. */
@@ -5,6 +6,12 @@ const WARM_BATCH = 4_096;
 
 /** Two bytes make a key; a text of one byte has 0 as its second. */
 const KEYS = 1 << 16;
+
+export interface SortedTexts extends TokenOrder {
+  /** The texts of all ids, one after the other, and where each begins; one more at the end. */
+  readonly bytes: Uint8Array;
+  readonly starts: Uint32Array;
+}
 
 /**
  * The texts of a vocabulary by how they begin. All are in one buffer, for there are 150 000 of them. As strings, bytes are
@@ -22,6 +29,7 @@ export class Pieces {
   readonly #continuing = new Map<number, readonly number[]>();
   /** Ids by their key, and where each key's begin. */
   #index: { readonly ids: Uint32Array; readonly starts: Uint32Array } | undefined;
+  #order: SortedTexts | undefined;
   #read = 0;
   #longest = 1;
 
@@ -38,7 +46,10 @@ export class Pieces {
   warm(): void {
     this.#readMore(WARM_BATCH);
     if (this.#read < this.#count) setImmediate(() => this.warm());
-    else this.#indexed();
+    else {
+      this.#indexed();
+      setImmediate(() => this.sorted());
+    }
   }
 
   piece(id: number): string {
@@ -70,6 +81,21 @@ export class Pieces {
   get longest(): number {
     this.#readMore(this.#count);
     return this.#longest;
+  }
+
+  /** None for control tokens. Reads no more of the vocabulary than that. */
+  bytes(id: number): Uint8Array {
+    if (id >= this.#read) return this.#bytesOf(id);
+    return this.#bytes.subarray(this.#starts[id] ?? 0, this.#starts[id + 1] ?? 0);
+  }
+
+  /** All texts, and the tokens that have one in the order of their bytes. */
+  sorted(): SortedTexts {
+    if (this.#order !== undefined) return this.#order;
+    this.#readMore(this.#count);
+    const order = tokenOrder(this.#bytes, this.#starts);
+    this.#order = { ...order, bytes: this.#bytes, starts: this.#starts };
+    return this.#order;
   }
 
   /** Some token's text begins with `start` and goes on. `start` is not empty. */

@@ -15,6 +15,8 @@ export interface TokenFilter {
   readonly filter: (ids: readonly number[]) => number[];
   /** All that it allows, or more, if they are few. */
   readonly candidates: () => readonly number[] | undefined;
+  /** Gives the tokens that it does not allow the logit -Infinity. False: that is all of them. */
+  readonly keepAllowed: (logits: Float32Array) => boolean;
 }
 
 export interface PickOptions {
@@ -102,7 +104,9 @@ export class Sampler {
       const [first] = filter.filter(largest(logits, LIKELY_ENOUGH));
       if (first !== undefined) return first;
     }
-    const allowed = filter.filter(among ?? filter.candidates() ?? Array.from(logits.keys()));
+    const few = among ?? filter.candidates();
+    if (few === undefined) return filter.keepAllowed(logits) ? this.#choose(logits, 1) : undefined;
+    const allowed = filter.filter(few);
     if (allowed.length === 0) return undefined;
     keepOnly(logits, allowed);
     return this.#choose(logits, 1);

@@ -214,10 +214,7 @@ export class Scheduler {
 
   /** Ends tasks of a request. One that a running step computes for leaves its slot behind that step. */
   #drop(queued: readonly Task[], seated: readonly { readonly slot: Slot; readonly task: Task }[]): void {
-    for (const task of queued) {
-      task.cancelled = true;
-      task.free();
-    }
+    for (const task of queued) task.cancelled = true;
     for (const { slot, task } of seated) {
       task.cancelled = true;
       if (!this.#running.spans.some((span) => span.slot === slot)) this.#seats.vacate(slot);

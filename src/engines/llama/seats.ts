@@ -81,7 +81,6 @@ export class Seats {
 
   /** The task is over. */
   vacate(slot: Slot): void {
-    slot.task?.free();
     slot.task = undefined;
     slot.usedMs = this.#options.now();
   }

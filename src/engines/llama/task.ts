@@ -33,7 +33,7 @@ export class Task {
   readonly #transcript: Transcript;
   #cacheTold = false;
 
-  /** Throws `invalid_parameter` when the request's grammar cannot be used. Native memory behind it: `free` it. */
+  /** Throws `invalid_parameter` when the request's grammar cannot be used. */
   constructor(
     message: GenerateMessage,
     choice: number,
@@ -107,11 +107,6 @@ export class Task {
   finishEmpty(): StepOutput {
     this.finished = true;
     return this.#output([{ ids: [], step: { text: "", tokens: [], finished: "length" } }], NOTHING_DRAFTED);
-  }
-
-  /** Once it is over, whatever way. */
-  free(): void {
-    this.#picker.free();
   }
 
   /** Without a token the text ends here: nothing else is allowed. */
