@@ -25,7 +25,7 @@ const LEAD_TOKENS = 16;
  * No vocabulary that we know has a token of more UTF-16 units than this; the longest are runs of blanks. For whoever has to
  * tell the length of a prompt without the vocabulary.
  */
-export const MOST_TOKEN_UNITS = 1_024;
+const MOST_TOKEN_UNITS = 1_024;
 
 type LengthLimits = Pick<Limits, "maxInputTokens" | "truncate" | "maxTokens">;
 
