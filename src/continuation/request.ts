@@ -18,6 +18,8 @@ export interface ContinuationRequest {
   readonly speculation?: boolean;
   /** GBNF with a rule `root` that the whole answer matches, an assistant prefix included. */
   readonly grammar?: string;
+  /** `Engine.accept` has taken it: it is not refused for a full queue any more. Absent: no. */
+  readonly accepted?: boolean;
 }
 
 /** Every field optional: absent means "the model's default", never a value of ours. */

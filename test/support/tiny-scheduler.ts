@@ -10,6 +10,7 @@ import { bindApi, type LlamaApi } from "../../src/engines/llama/api.ts";
 import { NativeContext, type Row } from "../../src/engines/llama/context.ts";
 import { loadLibraries } from "../../src/engines/llama/library.ts";
 import type {
+  AbortedMessage,
   AcceptedMessage,
   FromEngine,
   GenerateMessage,
@@ -69,6 +70,7 @@ export class TinyRequest {
   readonly outputs: StepOutput[] = [];
   accepted: AcceptedMessage | undefined;
   refused: RefusedMessage | undefined;
+  aborted: AbortedMessage | undefined;
   echo: EchoPart["tokens"] | undefined;
   readonly #watchers: { readonly holds: () => boolean; readonly tell: () => void }[] = [];
   readonly #choices: readonly number[];
@@ -241,6 +243,7 @@ export class TinyScheduler {
       if (request === undefined) return;
       if (message.type === "accepted") request.accepted = message;
       else if (message.type === "refused") request.refused = message;
+      else if (message.type === "aborted") request.aborted = message;
       else request.echo = message.tokens;
       request.hear();
       return;

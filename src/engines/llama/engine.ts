@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { orAborted } from "../../continuation/abort.ts";
 import type { Engine, EngineModel, EngineStats, Health } from "../../continuation/engine.ts";
 import type { FimLayout } from "../../continuation/fim.ts";
 import { lower } from "../../continuation/lower.ts";
-import type { StreamPart } from "../../continuation/output.ts";
+import { type StartPart, type StreamPart, startOf } from "../../continuation/output.ts";
 import type { LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
@@ -117,6 +118,11 @@ export class LlamaEngine implements Engine {
     return this.#weights?.model ?? (await orAborted(this.#planned(), signal)).model;
   }
 
+  /** Without choices a request is accepted or refused, and nothing is computed. */
+  async accept(requests: readonly ContinuationRequest[], signal: AbortSignal): Promise<readonly StartPart[]> {
+    return Promise.all(requests.map((request) => startOf(this.generate({ ...request, choices: 0 }, signal))));
+  }
+
   async *generate(request: ContinuationRequest, signal: AbortSignal): AsyncGenerator<StreamPart> {
     const weights = await this.#loaded(signal);
     const asked = this.#message(request, weights);
@@ -134,7 +140,6 @@ export class LlamaEngine implements Engine {
     } finally {
       signal.removeEventListener("abort", stop);
       this.#jobs.delete(job.id);
-      if (!job.done) this.#process.send({ type: "abort", id: job.id });
     }
   }
 
@@ -230,6 +235,7 @@ export class LlamaEngine implements Engine {
       seed: (seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed))).toString(),
       ...(request.logprobs !== undefined && { logprobs: request.logprobs }),
       promptLogprobs: request.promptLogprobs,
+      ...(request.accepted === true && { admitted: true }),
       healing:
         canHeal(request) && (request.tokenHealing ?? this.#options.tokenHealing ?? prompt.heal?.byDefault ?? false),
       speculation: !this.#options.engine.deterministic && (request.speculation ?? this.#options.speculation ?? true),
@@ -254,6 +260,9 @@ export class LlamaEngine implements Engine {
       case "refused":
         this.#jobs.get(message.id)?.refuse(message);
         return;
+      case "aborted":
+        this.#jobs.get(message.id)?.aborted(message);
+        return;
       case "echo":
         this.#jobs.get(message.id)?.echo(message);
         return;
@@ -275,7 +284,7 @@ export class LlamaEngine implements Engine {
   }
 
   #failAll(error: ServiceError): void {
-    for (const job of this.#jobs.values()) job.fail(error);
+    for (const job of this.#jobs.values()) job.lose(error);
   }
 }
 
@@ -287,13 +296,4 @@ function canHeal({ grammar, input }: ContinuationRequest): boolean {
 /** The part of an answer that the caller wrote; a grammar describes the whole. */
 function prefixOf({ input }: ContinuationRequest): string {
   return input.kind === "chat" ? (input.assistantPrefix ?? "") : "";
-}
-
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { StreamPart } from "../../continuation/output.ts";
 import { Job } from "./job.ts";
-import type { FlowMessage, GenerateMessage, StepOutput } from "./messages.ts";
+import type { AbortMessage, FlowMessage, GenerateMessage, StepOutput } from "./messages.ts";
 
 const KILLED = { how: "SIGKILL", killed: true };
 const CRASHED = { how: "exit code 139", killed: false };
@@ -21,12 +21,10 @@ const REQUEST: Omit<GenerateMessage, "choices" | "resumed"> = {
   speculation: false,
 };
 
-function job(choices = 1, over: Partial<typeof REQUEST> = {}): { job: Job; sent: FlowMessage[] } {
-  const sent: FlowMessage[] = [];
-  return {
-    job: new Job({ ...REQUEST, ...over }, choices, { model: "weights", ignored: [] }, (message) => sent.push(message)),
-    sent,
-  };
+function job(choices = 1, over: Partial<typeof REQUEST> = {}): { job: Job; sent: (FlowMessage | AbortMessage)[] } {
+  const sent: (FlowMessage | AbortMessage)[] = [];
+  const send = (message: FlowMessage | AbortMessage): boolean => sent.push(message) > 0;
+  return { job: new Job({ ...REQUEST, ...over }, choices, { model: "weights", ignored: [] }, send), sent };
 }
 
 function output(over: Partial<StepOutput> = {}): StepOutput {
@@ -190,6 +188,78 @@ describe("what the next process is told", () => {
     asked.take(output({ cachedTokens: 0, finished: DONE }));
 
     expect((await partsOf(asked)).at(-1)).toMatchObject({ usage: { cachedPromptTokens: 4 } });
+  });
+});
+
+describe("a request that fails", () => {
+  const GONE = new Error("gone");
+
+  /** What it says last, before it throws `GONE`. */
+  async function usageOf(asked: Job): Promise<unknown> {
+    const parts: StreamPart[] = [];
+    const reading = (async () => {
+      for await (const part of asked.parts()) parts.push(part);
+    })();
+    await expect(reading).rejects.toBe(GONE);
+    return parts.flatMap((part) => (part.type === "usage" ? [part.usage] : []))[0];
+  }
+
+  test("waits for what its process used, held back tokens included, and says so", async () => {
+    const { job: asked, sent } = job(2);
+    accept(asked);
+    asked.take(output({ cachedTokens: 3, finished: DONE }));
+    asked.take(output({ choice: 1, generated: [1, 2, 3], shown: [1] }));
+    asked.fail(GONE);
+
+    const usage = usageOf(asked);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toEqual([{ type: "abort", id: 7 }]);
+    asked.aborted({ type: "aborted", id: 7, promptShare: 1, completionTokens: 4 });
+
+    expect(await usage).toEqual({ promptTokens: 5, completionTokens: 6, cachedPromptTokens: 3, source: "engine" });
+  });
+
+  test("is charged for the part of its prompt that was evaluated", async () => {
+    const { job: asked } = job();
+    accept(asked, 100);
+    asked.fail(GONE);
+
+    const usage = usageOf(asked);
+    await new Promise((resolve) => setImmediate(resolve));
+    asked.aborted({ type: "aborted", id: 7, promptShare: 0.25, completionTokens: 0 });
+
+    expect(await usage).toEqual({ promptTokens: 25, completionTokens: 0, source: "engine" });
+  });
+
+  test("says nothing of usage when it was never accepted", async () => {
+    const { job: asked } = job();
+    asked.lose(GONE);
+
+    expect(await usageOf(asked)).toBeUndefined();
+  });
+
+  test.each(["lost", "given up"])("is charged for what was seen of it when its process is gone (%s)", async (how) => {
+    const { job: asked } = job();
+    accept(asked);
+    asked.take(output({ generated: [1, 2], shown: [1] }));
+    if (how === "lost") asked.lose(GONE);
+    else asked.fail(GONE);
+
+    const usage = usageOf(asked);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (how === "given up") expect(asked.survives(KILLED)).toBe(false);
+
+    expect(await usage).toEqual({ promptTokens: 5, completionTokens: 1, source: "estimate" });
+  });
+
+  test("after its last token is charged for all of it, without asking", async () => {
+    const { job: asked, sent } = job();
+    accept(asked);
+    asked.take(output({ finished: DONE }));
+    asked.fail(GONE);
+
+    expect(await usageOf(asked)).toMatchObject({ promptTokens: 5, completionTokens: 2, source: "engine" });
+    expect(sent).toEqual([]);
   });
 });
 

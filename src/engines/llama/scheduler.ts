@@ -10,6 +10,7 @@ import { PromptScorer } from "./prompt-scorer.ts";
 import { SliceSizer } from "./slice.ts";
 import { place, type Slot } from "./slot.ts";
 import { Task } from "./task.ts";
+import { usedUntilAbort } from "./used-until-abort.ts";
 
 export interface SchedulerOptions {
   readonly slots: number;
@@ -45,12 +46,8 @@ export class Scheduler {
     this.#context = context;
     this.#model = model;
     this.#options = options;
-    this.#slots = Array.from({ length: options.slots }, (_, index) => ({
-      index,
-      tokens: [],
-      task: undefined,
-      usedMs: 0,
-    }));
+    const slot = { task: undefined, usedMs: 0 };
+    this.#slots = Array.from({ length: options.slots }, (_, index) => ({ index, tokens: [], ...slot }));
     this.#counters = new Counters();
   }
 
@@ -90,7 +87,8 @@ export class Scheduler {
       0,
     );
     if (wasted >= ABORT_WORTH_ROWS) this.#context.abort();
-    this.#options.send({ type: "step", outputs: [], stats: this.#stats() });
+    this.#flush(); // what it has said before belongs to what it used
+    this.#options.send(usedUntilAbort(id, seated));
     this.#wake();
   }
 
@@ -135,7 +133,7 @@ export class Scheduler {
       tokensToHeal: (tokens, bytes) => (heals(message) ? tokensToHeal(tokens, bytes, this.#model.pieces) : 0),
     });
     const waiting = new Set(this.#queue.map((task) => task.id)).size;
-    if (!message.resumed && waiting >= this.#options.queueLimit) {
+    if (!message.resumed && message.admitted !== true && waiting >= this.#options.queueLimit) {
       throw new ServiceError("queue_full", `${waiting} requests are waiting for the model already; try again shortly`, {
         retryAfterMs: 1_000,
       });
@@ -145,6 +143,7 @@ export class Scheduler {
       const { promptTokens, truncatedTokens } = encoded;
       this.#options.send({ type: "accepted", id: message.id, promptTokens, truncatedTokens });
     }
+    if (tasks.length === 0) return; // asked for to know whether it would be accepted
     this.#queue.push(...tasks);
     for (const task of tasks) {
       if (!task.scoresPrompt) continue;

@@ -71,9 +71,14 @@ export class Task {
     return this.tokens.length - this.promptLength;
   }
 
+  /** Of the answer, as they are charged: without an end token, and without what the caller had written. */
+  get completionTokens(): number {
+    return this.#transcript.completionTokens;
+  }
+
   /** Tokens worth verifying in the same step as the next one. @param most that there is room for. */
   draft(most: number): Draft {
-    const left = this.maxTokens - this.#transcript.completionTokens - 1;
+    const left = this.maxTokens - this.completionTokens - 1;
     return this.#drafter.propose(this.tokens, this.tokens.slice(this.promptLength), Math.min(most, left));
   }
 
