@@ -61,15 +61,16 @@ export interface Usage {
 }
 
 export interface UnscoredToken {
-  readonly token: string;
   readonly bytes: readonly number[];
+  readonly control?: string;
   readonly logprob: null;
 }
 
 export interface TokenLogprob {
-  /** The token's text; bytes that are no whole character show as U+FFFD. */
-  readonly token: string;
+  /** What it adds to the text: UTF-8, which a token may cut anywhere. */
   readonly bytes: readonly number[];
+  /** The spelling of a control token, which adds nothing to the text. */
+  readonly control?: string;
   /** Natural logarithm. */
   readonly logprob: number;
   /** The likeliest tokens at this place, likeliest first, as many as were asked for. */

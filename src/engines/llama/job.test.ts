@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { StreamPart } from "../../continuation/output.ts";
+import type { StreamPart, TokenLogprob } from "../../continuation/output.ts";
 import { Job } from "./job.ts";
 import type { AbortMessage, FlowMessage, GenerateMessage, StepOutput } from "./messages.ts";
 
@@ -76,7 +76,7 @@ describe("what the process says becomes parts", () => {
   test("an echo stands before the text", async () => {
     const { job: asked } = job(1, { promptLogprobs: true });
     accept(asked);
-    asked.echo({ type: "echo", id: 7, tokens: [{ token: "x", bytes: [120], logprob: null }] });
+    asked.echo({ type: "echo", id: 7, tokens: [{ bytes: [120], logprob: null }] });
     asked.take(output({ finished: DONE }));
 
     expect((await partsOf(asked)).map((part) => part.type)).toEqual(["start", "echo", "delta", "finish", "usage"]);
@@ -104,7 +104,8 @@ describe("what the process says becomes parts", () => {
 });
 
 describe("log probabilities", () => {
-  const scored = (token: string) => ({ token, bytes: [...Buffer.from(token)], logprob: -1, top: [] });
+  const scored = (text: string) => ({ bytes: [...Buffer.from(text)], logprob: -1, top: [] });
+  const textOf = ({ bytes }: TokenLogprob) => Buffer.from(bytes).toString();
 
   test("come with the delta that shows their tokens, also when those were held back while the process died", async () => {
     const { job: asked } = job(1, { logprobs: 0 });
@@ -116,7 +117,7 @@ describe("log probabilities", () => {
     asked.take(output({ generated: [0], shown: [], text: "", logprobs: [scored("")], finished: DONE }));
 
     const deltas = (await partsOf(asked)).flatMap((part) => (part.type === "delta" ? [part] : []));
-    expect(deltas.map(({ tokens, logprobs }) => [tokens, logprobs?.map(({ token }) => token)])).toEqual([
+    expect(deltas.map(({ tokens, logprobs }) => [tokens, logprobs?.map(textOf)])).toEqual([
       [[1], ["a"]],
       [
         [2, 3],
@@ -135,7 +136,7 @@ describe("log probabilities", () => {
     );
 
     const deltas = (await partsOf(asked)).flatMap((part) => (part.type === "delta" ? [part] : []));
-    expect(deltas.map(({ choice, logprobs }) => [choice, logprobs?.map(({ token }) => token)])).toEqual([
+    expect(deltas.map(({ choice, logprobs }) => [choice, logprobs?.map(textOf)])).toEqual([
       [0, ["x"]],
       [1, ["held", "y"]],
     ]);

@@ -167,8 +167,8 @@ export class Task {
     const bytes = (each: number) => Buffer.from(this.#model.bytes(each));
     const before = bytes(id).subarray(0, skipped);
     const alike = top.filter((each) => before.equals(bytes(each.id).subarray(0, skipped)));
-    const text = (each: number) => tokenText(bytes(each).subarray(skipped));
-    return { ...text(id), logprob, top: alike.map((each) => ({ ...text(each.id), logprob: each.logprob })) };
+    const reported = (each: number) => reportedToken(bytes(each).subarray(skipped), this.#model.spelling(each));
+    return { ...reported(id), logprob, top: alike.map((each) => ({ ...reported(each.id), logprob: each.logprob })) };
   }
 }
 
@@ -181,9 +181,9 @@ interface Taken {
 
 const NOTHING_DRAFTED: Drafted = { proposed: 0, accepted: 0 };
 
-/** A token's text and bytes as log probabilities report them. */
-export function tokenText(bytes: Uint8Array): Pick<TokenLogprob, "token" | "bytes"> {
-  return { token: Buffer.from(bytes).toString("utf8"), bytes: [...bytes] };
+/** A token as log probabilities report it. @param bytes that it adds to the text. */
+function reportedToken(bytes: Uint8Array, spelling: Uint8Array): Pick<TokenLogprob, "bytes" | "control"> {
+  return bytes.length > 0 ? { bytes: [...bytes] } : { bytes: [], control: Buffer.from(spelling).toString("utf8") };
 }
 
 function joined(first: Step, last: Step): Step {

@@ -67,7 +67,11 @@ export const chatRequest = z
   })
   .meta({ id: "ChatRequest" });
 
-const scoredToken = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
+const scoredToken = z.object({
+  token: z.string().describe("Bytes that are no whole character: `bytes:\\xe4\\xbd`"),
+  logprob: z.number(),
+  bytes: z.array(z.int()),
+});
 
 const chatLogprobs = z
   .object({ content: z.array(scoredToken.extend({ top_logprobs: z.array(scoredToken) })) })

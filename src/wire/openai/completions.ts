@@ -30,7 +30,7 @@ export const completionsRequest = z
 /** Legacy log probabilities: four lists with one entry per token. */
 const legacyLogprobs = z
   .object({
-    tokens: z.array(z.string()),
+    tokens: z.array(z.string()).describe("Bytes that are no whole character: `bytes:\\xe4\\xbd`"),
     token_logprobs: z.array(z.number().nullable()).describe("null for the first token of an echoed prompt"),
     top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
     text_offset: z.array(z.int()).describe("Unicode code points from the start of `text`"),
