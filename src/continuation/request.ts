@@ -47,6 +47,10 @@ export interface Sampling {
 export interface Limits {
   /** Upper bound of returned tokens. Absent: what the context leaves. 0 only evaluates the prompt. */
   readonly maxTokens?: number;
+  /** Before so many tokens nothing ends the answer but `maxTokens`, the context and a grammar. Absent: 0. */
+  readonly minTokens?: number;
+  /** No end token ends the answer, nor does what the layout of a gap ends it before. Absent: no. */
+  readonly ignoreEnds?: boolean;
   /** Not empty strings; the match and all after it is left out. */
   readonly stopStrings: readonly string[];
   /** Token id sequences, each at least one id long. */

@@ -13,6 +13,8 @@ export interface TranscriptRules {
   readonly ends: ReadonlySet<number>;
   readonly stopSequences: readonly (readonly number[])[];
   readonly stopStrings: readonly string[];
+  /** Stop strings and stop ids count only if they begin behind so many tokens. Absent: 0. */
+  readonly minTokens?: number;
   /** Tokens after which the text is cut, at least 1. */
   readonly maxTokens: number;
 }
@@ -59,8 +61,9 @@ export class Transcript {
   push(token: GeneratedToken): Step {
     if (this.#rules.ends.has(token.id)) return this.#finish("", "stop");
     this.#pushed += 1;
-    const free = this.#ids.push(token);
-    const seen = this.#decode(free.tokens);
+    const isFree = this.#pushed > (this.#rules.minTokens ?? 0);
+    const free = isFree ? this.#ids.push(token) : { tokens: [token], stopped: false };
+    const seen = this.#decode(free.tokens, isFree);
     if (seen.stopped) return this.#release(seen.text, "stop");
     if (free.stopped) return this.#release(seen.text + this.#strings.flush(), "stop");
     if (this.#pushed >= this.#rules.maxTokens) return this.#finish(seen.text, "length");
@@ -73,18 +76,19 @@ export class Transcript {
   }
 
   #finish(before: string, reason: FinishReason): Step {
-    const rest = this.#decode(this.#ids.flush());
+    const rest = this.#decode(this.#ids.flush(), true);
     return this.#release(before + rest.text + this.#strings.flush(), rest.stopped ? "stop" : reason);
   }
 
-  #decode(tokens: readonly GeneratedToken[]): { text: string; stopped: boolean } {
+  /** @param isFree a stop string may end the text. */
+  #decode(tokens: readonly GeneratedToken[], isFree: boolean): { text: string; stopped: boolean } {
     let text = "";
     for (const token of tokens) {
       this.#pending.push({ token, start: this.#decoded });
       this.#counted += 1;
       const piece = this.#decoder.decode(token.bytes, { stream: true });
       this.#decoded += piece.length;
-      const matched = this.#strings.push(piece);
+      const matched = isFree ? this.#strings.push(piece) : { text: piece, stopped: false };
       text += matched.text;
       if (matched.stopped) return { text, stopped: true };
     }

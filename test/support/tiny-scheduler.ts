@@ -204,6 +204,8 @@ export class TinyScheduler {
         stopSequences: limits?.stopSequences ?? [],
         maxInputTokens: limits?.maxInputTokens ?? 100_000,
         truncate: limits?.truncate ?? false,
+        ...(limits?.minTokens !== undefined && { minTokens: limits.minTokens }),
+        ...(limits?.ignoreEnds !== undefined && { ignoreEnds: limits.ignoreEnds }),
         ...(limits !== undefined && "maxTokens" in limits ? maxTokens(limits.maxTokens) : maxTokens(40)),
       },
       ends: CONTROL_TOKENS.flatMap((token) => this.#vocabulary.ids.get(token) ?? []),

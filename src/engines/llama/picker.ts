@@ -19,6 +19,7 @@ export class Picker {
   readonly #grammar: Grammar | undefined;
   readonly #alternatives: number | undefined;
   readonly #isBiased: boolean;
+  readonly #ends: readonly number[];
 
   /** Throws `invalid_parameter` when the request's grammar is none, or contradicts the assistant prefix. */
   constructor(message: GenerateMessage, choice: number, { tokens, tail }: EncodedPrompt, model: NativeModel) {
@@ -28,14 +29,16 @@ export class Picker {
     this.#grammar = grammarOf(message, this.#healing.bytes, model);
     this.#alternatives = message.logprobs;
     this.#isBiased = sampling.logitBias.size > 0;
+    this.#ends = message.ends;
   }
 
-  /** The next token; undefined when the grammar leaves none. @param logits changed in place. */
-  pick(logits: Float32Array): Picked | undefined {
+  /** The next token; undefined when none is left. @param logits changed in place. @param mayEnd an end token may come. */
+  pick(logits: Float32Array, mayEnd: boolean): Picked | undefined {
     return this.#sampler.pick(logits, {
       alternatives: this.#alternatives,
       among: this.#healing.done ? undefined : this.#spelling(logits),
       grammar: this.#grammar,
+      barred: mayEnd ? undefined : this.#ends,
     });
   }
 

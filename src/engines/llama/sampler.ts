@@ -21,6 +21,8 @@ export interface PickOptions {
   /** Only these, at least one: they spell what the caller has written, so none is penalized for being there already. */
   readonly among?: readonly number[] | undefined;
   readonly grammar?: TokenFilter | undefined;
+  /** None of these, whatever a grammar says. */
+  readonly barred?: readonly number[] | undefined;
 }
 
 /** A grammar nearly always allows one of so many likeliest tokens; asking it about the whole vocabulary is slow. */
@@ -55,11 +57,12 @@ export class Sampler {
    *
    * @param logits by vocabulary id; changed in place.
    */
-  pick(logits: Float32Array, { alternatives, among, grammar }: PickOptions = {}): Picked | undefined {
+  pick(logits: Float32Array, { alternatives, among, grammar, barred = [] }: PickOptions = {}): Picked | undefined {
     const report = alternatives === undefined ? undefined : scored(logits, alternatives);
     this.#bias(logits);
     if (among === undefined) this.#penalize(logits);
     else keepOnly(logits, among);
+    for (const id of barred) if (id < logits.length) logits[id] = Number.NEGATIVE_INFINITY;
     const free = this.#choose(logits, 0);
     // Drawing again among the allowed after a refusal is the same as drawing among the allowed only, and seldom needed.
     const id = grammar === undefined || grammar.allows(free) ? free : this.#chooseAllowed(logits, grammar, among);
@@ -93,11 +96,12 @@ export class Sampler {
   }
 
   #chooseAllowed(logits: Float32Array, grammar: TokenFilter, among?: readonly number[]): number | undefined {
+    const isPossible = (id: number): boolean => at(logits, id) > Number.NEGATIVE_INFINITY;
     if (this.isGreedy) {
-      const [first] = grammar.filter(largest(logits, LIKELY_ENOUGH));
+      const [first] = grammar.filter(largest(logits, LIKELY_ENOUGH).filter(isPossible));
       if (first !== undefined) return first;
     }
-    const allowed = grammar.filter(among ?? Array.from(logits.keys()));
+    const allowed = grammar.filter(among ?? Array.from(logits.keys())).filter(isPossible);
     if (allowed.length === 0) return undefined;
     keepOnly(logits, allowed);
     return this.#choose(logits, 1);
@@ -118,7 +122,7 @@ export class Sampler {
       left -= weight;
       if (left < 0) return candidates[index] ?? 0;
     }
-    return candidates.at(-1) ?? 0;
+    return candidates[weights.findLastIndex((weight) => weight > 0)] ?? 0; // rounding left a little over
   }
 }
 

@@ -31,6 +31,9 @@ export class Task {
   readonly #picker: Picker;
   readonly #drafter: Drafter;
   readonly #transcript: Transcript;
+  /** Tokens of the answer before which no end may come. */
+  readonly #endsFrom: number;
+  #answered = 0;
   #cacheTold = false;
 
   /** Throws `invalid_parameter` when the request's grammar cannot be used. Native memory behind it: `free` it. */
@@ -43,6 +46,7 @@ export class Task {
     leader?: Task,
   ) {
     const { limits } = message;
+    const { minTokens = 0, ignoreEnds = false } = limits;
     const { stop } = message.prompt;
     this.id = message.id;
     this.choice = choice;
@@ -54,13 +58,15 @@ export class Task {
     this.scoresPrompt = message.promptLogprobs && choice === 0;
     this.leader = leader;
     this.#model = model;
+    this.#endsFrom = ignoreEnds ? Number.POSITIVE_INFINITY : minTokens;
     const ends = new Set(message.ends);
     this.#picker = new Picker(message, choice, prompt, model);
     this.#drafter = new Drafter(prompt, (id) => ends.has(id), message.speculation);
     this.#transcript = new Transcript({
       ends,
       stopSequences: limits.stopSequences,
-      stopStrings: stop === undefined ? limits.stopStrings : [...limits.stopStrings, stop],
+      stopStrings: stop === undefined || ignoreEnds ? limits.stopStrings : [...limits.stopStrings, stop],
+      minTokens,
       maxTokens: this.maxTokens,
     });
     // What these showed has been sent by the process that generated them.
@@ -94,7 +100,7 @@ export class Task {
     let doubted = false;
     for (let row = 0; row <= draft.tokens.length; row += 1) {
       const values = logits(row);
-      const picked = this.#picker.pick(values);
+      const picked = this.#picker.pick(values, this.#answered >= this.#endsFrom);
       doubted =
         picked !== undefined && draft.isGuess && draft.tokens.length > 0 && this.#picker.isCloseCall(values, picked);
       if (doubted) break;
@@ -138,6 +144,7 @@ export class Task {
     const skipped = this.#picker.accept(id);
     const bytes = this.#model.bytes(id);
     if (skipped > 0 && skipped === bytes.length) return { step: { text: "", tokens: [] }, skipped: undefined };
+    this.#answered += 1;
     return { step: this.#transcript.push({ id, bytes: bytes.subarray(skipped) }), skipped };
   }
 
