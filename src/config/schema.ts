@@ -97,7 +97,9 @@ const limits = z.strictObject(
       .default(16 * 1024 * 1024)
       .describe("Largest request body, decompressed."),
     plain_timeout_ms: time().default(300_000).describe("A plain answer is cut here and returned as far as it got."),
-    first_token_timeout_ms: time().default(300_000).describe("From acceptance to the first token."),
+    first_token_timeout_ms: time()
+      .default(300_000)
+      .describe("From arrival to the first token, and to that of a later prompt."),
     idle_timeout_ms: time().default(120_000).describe("Between two tokens."),
     headers_timeout_ms: time().default(30_000).describe("For the headers of a request to arrive."),
     request_timeout_ms: time().default(120_000).describe("For a whole request to arrive."),

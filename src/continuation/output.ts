@@ -2,7 +2,7 @@ import type { GapRule } from "./gap/gap-end.ts";
 
 /**
  * What an engine says, in order: one `start`, at most one `echo`, per choice `delta`* then one `finish`, and one `usage` last.
- * Choices may interleave.
+ * Choices may interleave. A stream that fails says `usage` too before it throws.
  */
 export type StreamPart = StartPart | EchoPart | DeltaPart | FinishPart | UsagePart;
 
@@ -10,6 +10,7 @@ export interface StartPart {
   readonly type: "start";
   /** Who really answers: the name of the weights. */
   readonly model: string;
+  /** As far as they are known now; `usage` has the last word. */
   readonly promptTokens: number;
   /** Prompt tokens cut off because the caller allowed it. */
   readonly truncatedTokens: number;
@@ -64,15 +65,16 @@ export interface Usage {
 }
 
 export interface UnscoredToken {
-  readonly token: string;
   readonly bytes: readonly number[];
+  readonly control?: string;
   readonly logprob: null;
 }
 
 export interface TokenLogprob {
-  /** The token's text; bytes that are no whole character show as U+FFFD. */
-  readonly token: string;
+  /** What it adds to the text: UTF-8, which a token may cut anywhere. */
   readonly bytes: readonly number[];
+  /** The spelling of a control token, which adds nothing to the text. */
+  readonly control?: string;
   /** Natural logarithm. */
   readonly logprob: number;
   /** The likeliest tokens at this place, likeliest first, as many as were asked for. */
@@ -100,6 +102,12 @@ export async function collect(parts: AsyncIterable<StreamPart>): Promise<Result>
   const fold = new Fold();
   for await (const part of parts) fold.push(part);
   return fold.result();
+}
+
+/** The first thing that a stream says, after which it is left. Throws what the stream throws. */
+export async function startOf(parts: AsyncIterable<StreamPart>): Promise<StartPart> {
+  for await (const part of parts) if (part.type === "start") return part;
+  throw new Error("a stream ended before its start part");
 }
 
 /** The fold behind `collect`, for callers that may have to stop early and keep what arrived. */

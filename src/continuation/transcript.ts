@@ -14,6 +14,8 @@ export interface TranscriptRules {
   readonly ends: ReadonlySet<number>;
   readonly stopSequences: readonly (readonly number[])[];
   readonly stopStrings: readonly string[];
+  /** Stop strings and stop ids count only if they begin behind so many tokens. Absent: 0. */
+  readonly minTokens?: number;
   /** Tokens after which the text is cut, at least 1. */
   readonly maxTokens: number;
   /** Where the answer fills a gap and is to end with it. */
@@ -74,8 +76,9 @@ export class Transcript {
   push(token: GeneratedToken): Step {
     if (this.#rules.ends.has(token.id)) return this.#finish("", "stop");
     this.#pushed += 1;
-    const free = this.#ids.push(token);
-    const seen = this.#decode(free.tokens);
+    const isFree = this.#pushed > (this.#rules.minTokens ?? 0);
+    const free = isFree ? this.#ids.push(token) : { tokens: [token], stopped: false };
+    const seen = this.#decode(free.tokens, isFree);
     if (seen.stopped) return this.#release(seen, "stop");
     if (free.stopped) return this.#close(seen.text, "stop");
     if (this.#pushed >= this.#rules.maxTokens) return this.#finish(seen.text, "length");
@@ -88,7 +91,7 @@ export class Transcript {
   }
 
   #finish(before: string, reason: FinishReason): Step {
-    const rest = this.#decode(this.#ids.flush());
+    const rest = this.#decode(this.#ids.flush(), true);
     if (rest.stopped) return this.#release({ ...rest, text: before + rest.text }, "stop");
     return this.#close(before + rest.text, reason);
   }
@@ -99,14 +102,15 @@ export class Transcript {
     return this.#release({ ...rest, text: before + rest.text }, rest.stopped ? "stop" : reason);
   }
 
-  #decode(tokens: readonly GeneratedToken[]): Seen {
+  /** @param isFree a stop string may end the text. */
+  #decode(tokens: readonly GeneratedToken[], isFree: boolean): Seen {
     let text = "";
     for (const token of tokens) {
       this.#pending.push({ token, start: this.#decoded });
       this.#counted += 1;
       const piece = this.#decoder.decode(token.bytes, { stream: true });
       this.#decoded += piece.length;
-      const matched = this.#strings.push(piece);
+      const matched = isFree ? this.#strings.push(piece) : { text: piece, stopped: false };
       const seen = matched.stopped ? this.#closeGap(matched.text, true) : this.#fill(matched.text);
       text += seen.text;
       if (matched.stopped || seen.stopped) return { ...seen, text, stopped: true };

@@ -12,6 +12,8 @@ const NAMES: Readonly<Record<string, string>> = {
   promptLogprobs: "echo",
   choices: "n",
   maxTokens: "max_tokens",
+  minTokens: "min_tokens",
+  ignoreEnds: "ignore_eos",
   stopStrings: "stop",
   stopSequences: "stop",
   truncate: "truncate_prompt",

@@ -11,6 +11,7 @@ import { bindApi, type LlamaApi } from "../../src/engines/llama/api.ts";
 import { NativeContext, type Row } from "../../src/engines/llama/context.ts";
 import { loadLibraries } from "../../src/engines/llama/library.ts";
 import type {
+  AbortedMessage,
   AcceptedMessage,
   FromEngine,
   GenerateMessage,
@@ -74,6 +75,7 @@ export class TinyRequest {
   readonly outputs: StepOutput[] = [];
   accepted: AcceptedMessage | undefined;
   refused: RefusedMessage | undefined;
+  aborted: AbortedMessage | undefined;
   echo: EchoPart["tokens"] | undefined;
   readonly #watchers: { readonly holds: () => boolean; readonly tell: () => void }[] = [];
   readonly #choices: readonly number[];
@@ -210,6 +212,8 @@ export class TinyScheduler {
         stopSequences: limits?.stopSequences ?? [],
         maxInputTokens: limits?.maxInputTokens ?? 100_000,
         truncate: limits?.truncate ?? false,
+        ...(limits?.minTokens !== undefined && { minTokens: limits.minTokens }),
+        ...(limits?.ignoreEnds !== undefined && { ignoreEnds: limits.ignoreEnds }),
         ...(limits !== undefined && "maxTokens" in limits ? maxTokens(limits.maxTokens) : maxTokens(40)),
       },
       ends: CONTROL_TOKENS.flatMap((token) => this.#vocabulary.ids.get(token) ?? []),
@@ -249,6 +253,7 @@ export class TinyScheduler {
       if (request === undefined) return;
       if (message.type === "accepted") request.accepted = message;
       else if (message.type === "refused") request.refused = message;
+      else if (message.type === "aborted") request.aborted = message;
       else request.echo = message.tokens;
       request.hear();
       return;

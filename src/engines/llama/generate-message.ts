@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { lower } from "../../continuation/lower.ts";
-import type { LoweredPrompt } from "../../continuation/prompt.ts";
+import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { EngineOptions, GenerateMessage } from "./messages.ts";
 import type { LoadedWeights } from "./weights.ts";
@@ -31,14 +31,13 @@ export function askedOf(
 ): Asked {
   const { logitBias, seed, ...sampling } = request.sampling;
   const { gap, ...prompt } = lower(request.input, weights);
-  const endsGap = gap !== undefined && (request.gapEnd ?? gap.byDefault);
   const isShort = (request.limits.maxTokens ?? Number.POSITIVE_INFINITY) <= INTERACTIVE_TOKENS;
   const message: Asked["message"] = {
     type: "generate",
     id,
     lane: request.input.kind === "infill" || isShort ? "interactive" : "batch",
     prompt,
-    ...(endsGap && { gap: { before: gap.before, suffix: gap.suffix, endBias: gap.endBias } }),
+    ...endOfGap(request, gap),
     limits: request.limits,
     ends,
     sampling,
@@ -46,11 +45,19 @@ export function askedOf(
     seed: (seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed))).toString(),
     ...(request.logprobs !== undefined && { logprobs: request.logprobs }),
     promptLogprobs: request.promptLogprobs,
+    ...(request.accepted === true && { admitted: true }),
     healing: canHeal(request) && (request.tokenHealing ?? defaults.tokenHealing ?? prompt.heal?.byDefault ?? false),
     speculation: !defaults.engine.deterministic && (request.speculation ?? defaults.speculation ?? true),
     ...(request.grammar !== undefined && { grammar: { source: request.grammar, prefix: prefixOf(request) } }),
   };
   return { message, ignored: ignoredOf(request, prompt, defaults) };
+}
+
+/** A request for so many tokens at least wants them whatever they are. */
+function endOfGap({ gapEnd, limits }: ContinuationRequest, gap: LoweredGap | undefined): Pick<GenerateMessage, "gap"> {
+  const { minTokens = 0, ignoreEnds = false } = limits;
+  if (gap === undefined || minTokens > 0 || ignoreEnds || !(gapEnd ?? gap.byDefault)) return {};
+  return { gap: { before: gap.before, suffix: gap.suffix, endBias: gap.endBias } };
 }
 
 function ignoredOf(

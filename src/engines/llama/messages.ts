@@ -9,7 +9,14 @@ import type { Progress } from "./watchdog.ts";
 
 /** What the server and the engine process say to each other; plain JSON. */
 export type ToEngine = LoadMessage | GenerateMessage | AbortMessage | FlowMessage | PingMessage;
-export type FromEngine = ReadyMessage | FailedMessage | AcceptedMessage | RefusedMessage | EchoMessage | StepMessage;
+export type FromEngine =
+  | ReadyMessage
+  | FailedMessage
+  | AcceptedMessage
+  | RefusedMessage
+  | AbortedMessage
+  | EchoMessage
+  | StepMessage;
 /** Besides, how it is getting on. */
 export type Sign = ProgressMessage | PongMessage;
 
@@ -57,10 +64,15 @@ export interface GenerateMessage {
   readonly healing: boolean;
   readonly speculation: boolean;
   readonly grammar?: GrammarMessage;
-  /** Per choice, the tokens it has generated already (in an earlier process), or null when it has finished. */
+  /**
+   * Per choice, the tokens it has generated already (in an earlier process), or null when it has finished. Without choices
+   * the request is accepted or refused, and that is all.
+   */
   readonly choices: readonly (readonly number[] | null)[];
   /** The request was accepted by an earlier process: no queue limit. */
   readonly resumed: boolean;
+  /** It was accepted as one of several: no queue limit. */
+  readonly admitted?: boolean;
 }
 
 export interface GrammarMessage {
@@ -136,6 +148,15 @@ export interface EchoMessage {
   readonly type: "echo";
   readonly id: number;
   readonly tokens: EchoPart["tokens"];
+}
+
+/** The answer to every `abort`: nothing more comes of this request. What its choices used that have not finished. */
+export interface AbortedMessage {
+  readonly type: "aborted";
+  readonly id: number;
+  /** From 0 to 1: how much of the prompt was evaluated, or spared by a cache. */
+  readonly promptShare: number;
+  readonly completionTokens: number;
 }
 
 /** Everything one step of the scheduler brought, in one message. */

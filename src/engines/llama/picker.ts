@@ -22,10 +22,11 @@ export class Picker {
   readonly #filter: TokenFilter;
   readonly #alternatives: number | undefined;
   readonly #isBiased: boolean;
+  readonly #ends: readonly number[];
   /** Ends that are too unlikely by themselves where a gap ends. */
   readonly #raised: { readonly ids: readonly number[]; readonly by: number } | undefined;
-  /** The answer may end here: it has begun, and its last line with it. */
-  #mayEnd = false;
+  /** The answer has begun, and its last line with it. */
+  #isInLine = false;
 
   /** Throws `invalid_parameter` when the request's grammar is none, or contradicts the assistant prefix. */
   constructor(message: GenerateMessage, choice: number, { tokens, tail }: EncodedPrompt, model: NativeModel) {
@@ -37,17 +38,19 @@ export class Picker {
     this.#filter = this.#grammar === undefined ? this.#characters : both(this.#characters, this.#grammar);
     this.#alternatives = message.logprobs;
     this.#isBiased = sampling.logitBias.size > 0;
+    this.#ends = message.ends;
     const { gap, ends } = message;
     this.#raised = gap === undefined || gap.endBias === 0 ? undefined : { ids: ends, by: gap.endBias };
   }
 
-  /** The next token; undefined when the grammar leaves none. @param logits changed in place. */
-  pick(logits: Float32Array): Picked | undefined {
+  /** The next token; undefined when none is left. @param logits changed in place. @param mayEnd an end token may come. */
+  pick(logits: Float32Array, mayEnd: boolean): Picked | undefined {
     return this.#sampler.pick(logits, {
       alternatives: this.#alternatives,
       among: this.#healing.done ? undefined : this.#spelling(logits),
       filter: this.#filter,
-      raised: this.#mayEnd ? this.#raised : undefined,
+      raised: this.#isInLine ? this.#raised : undefined,
+      barred: mayEnd ? undefined : this.#ends,
     });
   }
 
@@ -72,7 +75,7 @@ export class Picker {
     this.#sampler.accept(id);
     this.#grammar?.accept(id);
     const skipped = this.#healing.accept(id);
-    this.#mayEnd = bytes.length > skipped && !isBlank(bytes.at(-1));
+    this.#isInLine = bytes.length > skipped && !isBlank(bytes.at(-1));
     return { skipped, text: this.#characters.accept(bytes, skipped) };
   }
 }

@@ -27,6 +27,8 @@ export interface PickOptions {
   readonly filter?: TokenFilter | undefined;
   /** Ends are made likelier here. */
   readonly raised?: { readonly ids: readonly number[]; readonly by: number } | undefined;
+  /** None of these, whatever a grammar says. */
+  readonly barred?: readonly number[] | undefined;
 }
 
 /** One of so many likeliest tokens is nearly always allowed; asking a grammar about the whole vocabulary is slow. */
@@ -61,12 +63,16 @@ export class Sampler {
    *
    * @param logits by vocabulary id; changed in place.
    */
-  pick(logits: Float32Array, { alternatives, among, filter, raised }: PickOptions = {}): Picked | undefined {
+  pick(
+    logits: Float32Array,
+    { alternatives, among, filter, raised, barred = [] }: PickOptions = {},
+  ): Picked | undefined {
     const report = alternatives === undefined ? undefined : scored(logits, alternatives);
     this.#bias(logits);
     for (const id of raised?.ids ?? []) logits[id] = at(logits, id) + (raised?.by ?? 0);
     if (among === undefined) this.#penalize(logits);
     else keepOnly(logits, among);
+    for (const id of barred) if (id < logits.length) logits[id] = Number.NEGATIVE_INFINITY;
     const free = this.#choose(logits, 0);
     // Drawing again among the allowed after a refusal is the same as drawing among the allowed only, and seldom needed.
     const id = filter === undefined || filter.allows(free) ? free : this.#chooseAllowed(logits, filter, among);
@@ -100,13 +106,17 @@ export class Sampler {
   }
 
   #chooseAllowed(logits: Float32Array, filter: TokenFilter, among?: readonly number[]): number | undefined {
+    const isPossible = (id: number): boolean => at(logits, id) > Number.NEGATIVE_INFINITY;
     if (this.isGreedy) {
-      const [first] = filter.filter(largest(logits, LIKELY_ENOUGH));
+      const [first] = filter.filter(largest(logits, LIKELY_ENOUGH).filter(isPossible));
       if (first !== undefined) return first;
     }
     const few = among ?? filter.candidates();
-    if (few === undefined) return filter.keepAllowed(logits) ? this.#choose(logits, 1) : undefined;
-    const allowed = filter.filter(few);
+    if (few === undefined) {
+      const id = filter.keepAllowed(logits) ? this.#choose(logits, 1) : -1;
+      return isPossible(id) ? id : undefined;
+    }
+    const allowed = filter.filter(few).filter(isPossible);
     if (allowed.length === 0) return undefined;
     keepOnly(logits, allowed);
     return this.#choose(logits, 1);
@@ -127,7 +137,7 @@ export class Sampler {
       left -= weight;
       if (left < 0) return candidates[index] ?? 0;
     }
-    return candidates.at(-1) ?? 0;
+    return candidates[weights.findLastIndex((weight) => weight > 0)] ?? 0; // rounding left a little over
   }
 }
 

@@ -167,6 +167,7 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
         savedPromptTokens: LONG_TOKENS,
         savedCompletionTokens: 50,
       });
+      expect(queued.aborted).toMatchObject({ promptShare: 0, completionTokens: 0 });
       await running.answer();
       await scheduler.idle();
       expect(queued.outputs).toEqual([]);
@@ -186,6 +187,8 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
       expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 1, decode: 0 });
       expect(scheduler.stats.savedPromptTokens).toBeGreaterThan(0);
       expect(scheduler.stats.savedPromptTokens).toBeLessThanOrEqual(LONG_TOKENS);
+      const evaluated = LONG_TOKENS - scheduler.stats.savedPromptTokens;
+      expect(long.aborted).toMatchObject({ promptShare: evaluated / LONG_TOKENS, completionTokens: 0 });
       expect(scheduler.stats.savedCompletionTokens).toBe(50);
       const answer = await other.answer();
       expect(answer.generated).toHaveLength(40);
@@ -202,7 +205,9 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
       scheduler.scheduler.abort(request.id);
       const next = await scheduler.ask({ prompt: "春天" }).answer();
 
-      expect(request.outputs.length).toBeLessThanOrEqual(6);
+      const generated = request.outputs.flatMap((output) => output.generated).length;
+      expect(generated).toBeLessThanOrEqual(6);
+      expect(request.aborted).toMatchObject({ promptShare: 1, completionTokens: generated });
       expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 0, decode: 1 });
       expect(scheduler.stats.savedCompletionTokens).toBeGreaterThanOrEqual(494);
       expect(next.generated).toHaveLength(40);
@@ -273,6 +278,7 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
       scheduler.scheduler.abort(request.id);
       scheduler.scheduler.abort(4711);
 
+      expect(request.aborted).toMatchObject({ promptShare: 0, completionTokens: 0 });
       expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 0, decode: 0 });
     });
   });

@@ -11,6 +11,7 @@ import { Seats } from "./seats.ts";
 import { SliceSizer } from "./slice.ts";
 import type { Slot } from "./slot.ts";
 import type { Task } from "./task.ts";
+import { usedUntilAbort } from "./used-until-abort.ts";
 import { Waiting } from "./waiting.ts";
 
 export interface SchedulerOptions {
@@ -68,7 +69,7 @@ export class Scheduler {
 
   submit(message: GenerateMessage): void {
     const waiting = this.#waiting.requests + this.#intake.pending;
-    if (!message.resumed && waiting >= this.#options.queueLimit) {
+    if (!message.resumed && message.admitted !== true && waiting >= this.#options.queueLimit) {
       const text = `${waiting} requests are waiting for the model already; try again shortly`;
       this.#refuse(message.id, new ServiceError("queue_full", text, { retryAfterMs: 1_000 }));
     } else this.#intake.take(message);
@@ -89,7 +90,8 @@ export class Scheduler {
       0,
     );
     if (wasted >= ABORT_WORTH_ROWS) this.#context.abort();
-    this.#options.send({ type: "step", running: idsIn(this.#running), outputs: [], stats: this.#stats() });
+    this.#flush(); // what it has said before belongs to what it used
+    this.#options.send(usedUntilAbort(id, seated, queued));
     this.#wake();
   }
 
@@ -131,6 +133,7 @@ export class Scheduler {
   #enqueue(message: GenerateMessage, prompt: EncodedPrompt, tasks: readonly Task[]): void {
     const { promptTokens, truncatedTokens } = prompt;
     this.#options.send({ type: "accepted", id: message.id, promptTokens, truncatedTokens });
+    if (tasks.length === 0) return; // asked for to know whether it would be accepted
     this.#waiting.add(...tasks);
     for (const task of tasks) {
       if (!task.scoresPrompt) continue;

@@ -31,6 +31,9 @@ export class Task {
   readonly #picker: Picker;
   readonly #drafter: Drafter;
   readonly #transcript: Transcript;
+  /** Tokens of the answer before which no end may come. */
+  readonly #endsFrom: number;
+  #answered = 0;
   #cacheTold = false;
 
   /** Throws `invalid_parameter` when the request's grammar cannot be used. */
@@ -43,6 +46,7 @@ export class Task {
     leader?: Task,
   ) {
     const { limits, gap } = message;
+    const { minTokens = 0, ignoreEnds = false } = limits;
     this.id = message.id;
     this.choice = choice;
     this.lane = message.lane;
@@ -53,6 +57,7 @@ export class Task {
     this.scoresPrompt = message.promptLogprobs && choice === 0;
     this.leader = leader;
     this.#model = model;
+    this.#endsFrom = ignoreEnds ? Number.POSITIVE_INFINITY : minTokens;
     const ends = new Set(message.ends);
     this.#picker = new Picker(message, choice, prompt, model);
     this.#drafter = new Drafter(prompt, (id) => ends.has(id), message.speculation);
@@ -60,6 +65,7 @@ export class Task {
       ends,
       stopSequences: limits.stopSequences,
       stopStrings: limits.stopStrings,
+      minTokens,
       maxTokens: this.maxTokens,
       ...(gap !== undefined && { gap }),
     });
@@ -71,9 +77,14 @@ export class Task {
     return this.tokens.length - this.promptLength;
   }
 
+  /** Of the answer, as they are charged: without an end token, and without what the caller had written. */
+  get completionTokens(): number {
+    return this.#transcript.completionTokens;
+  }
+
   /** Tokens worth verifying in the same step as the next one. @param most that there is room for. */
   draft(most: number): Draft {
-    const left = this.maxTokens - this.#transcript.completionTokens - 1;
+    const left = this.maxTokens - this.completionTokens - 1;
     return this.#drafter.propose(this.tokens, this.tokens.slice(this.promptLength), Math.min(most, left));
   }
 
@@ -89,7 +100,7 @@ export class Task {
     let doubted = false;
     for (let row = 0; row <= draft.tokens.length; row += 1) {
       const values = logits(row);
-      const picked = this.#picker.pick(values);
+      const picked = this.#picker.pick(values, this.#answered >= this.#endsFrom);
       doubted =
         picked !== undefined && draft.isGuess && draft.tokens.length > 0 && this.#picker.isCloseCall(values, picked);
       if (doubted) break;
@@ -128,6 +139,7 @@ export class Task {
     const bytes = this.#model.bytes(id);
     const { skipped, text } = this.#picker.accept(id, bytes);
     if (skipped > 0 && skipped === bytes.length) return { step: { text: "", tokens: [] }, skipped: undefined };
+    this.#answered += 1;
     return { step: this.#transcript.push({ id, bytes: text }), skipped };
   }
 
@@ -161,8 +173,8 @@ export class Task {
     const bytes = (each: number) => Buffer.from(this.#model.bytes(each));
     const before = bytes(id).subarray(0, skipped);
     const alike = top.filter((each) => before.equals(bytes(each.id).subarray(0, skipped)));
-    const text = (each: number) => tokenText(bytes(each).subarray(skipped));
-    return { ...text(id), logprob, top: alike.map((each) => ({ ...text(each.id), logprob: each.logprob })) };
+    const reported = (each: number) => reportedToken(bytes(each).subarray(skipped), this.#model.spelling(each));
+    return { ...reported(id), logprob, top: alike.map((each) => ({ ...reported(each.id), logprob: each.logprob })) };
   }
 }
 
@@ -175,9 +187,9 @@ interface Taken {
 
 const NOTHING_DRAFTED: Drafted = { proposed: 0, accepted: 0 };
 
-/** A token's text and bytes as log probabilities report them. */
-export function tokenText(bytes: Uint8Array): Pick<TokenLogprob, "token" | "bytes"> {
-  return { token: Buffer.from(bytes).toString("utf8"), bytes: [...bytes] };
+/** A token as log probabilities report it. @param bytes that it adds to the text. */
+function reportedToken(bytes: Uint8Array, spelling: Uint8Array): Pick<TokenLogprob, "bytes" | "control"> {
+  return bytes.length > 0 ? { bytes: [...bytes] } : { bytes: [], control: Buffer.from(spelling).toString("utf8") };
 }
 
 function joined(first: Step, last: Step): Step {
