@@ -58,14 +58,6 @@ describe("stops of an answer", () => {
     }
   });
 
-  test("that come from the layout of its gap do not hold when it ignores its ends", async () => {
-    const { text } = await whole;
-    const prompt = { ...textPrompt("The "), stop: text.slice(2, 5) };
-
-    expect((await scheduler.ask({ prompt }).answer()).reason).toBe("stop");
-    expect(await scheduler.ask({ prompt, limits: { ignoreEnds: true } }).answer()).toMatchObject({ reason: "length" });
-  });
-
   test("are not those of a grammar, which ends it when it is complete", async () => {
     const grammar = { source: 'root ::= "abc"', prefix: "" };
 
