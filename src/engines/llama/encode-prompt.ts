@@ -143,7 +143,7 @@ function lengthOf(all: readonly { readonly length: number }[]): number {
 }
 
 /** docs/wire.md 6.5. */
-function lengthError(max: number): ServiceError {
+export function lengthError(max: number): ServiceError {
   return new ServiceError("invalid_parameter", `Range of input length should be [1, ${max}]`, { param: "prompt" });
 }
 

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Engine, EngineModel, EngineStats, Health } from "../../continuation/engine.ts";
 import type { FimLayout } from "../../continuation/fim.ts";
-import { lower } from "../../continuation/lower.ts";
 import type { StreamPart } from "../../continuation/output.ts";
 import type { LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
@@ -12,6 +11,7 @@ import { factsOfHeader } from "./header-facts.ts";
 import { Job } from "./job.ts";
 import { assertFits, type Footprint, fittingSlotTokens, footprint, inMebibytes } from "./memory.ts";
 import type { EngineOptions, FromEngine, GenerateMessage, LoadMessage, SchedulerStats } from "./messages.ts";
+import { promptOf } from "./request-prompt.ts";
 import { addStats, NO_STATS } from "./stats.ts";
 import { describeWeights, engineModelOf, type LoadedWeights } from "./weights.ts";
 
@@ -211,12 +211,12 @@ export class LlamaEngine implements Engine {
 
   #message(
     request: ContinuationRequest,
-    { weights, ends }: LoadedWeights,
+    { model, weights, ends }: LoadedWeights,
   ): Omit<GenerateMessage, "choices" | "resumed"> {
     const { logitBias, seed, ...sampling } = request.sampling;
     const id = this.#nextId;
     this.#nextId += 1;
-    const prompt = lower(request.input, weights);
+    const prompt = promptOf(request, weights, model.contextTokens);
     const isShort = (request.limits.maxTokens ?? Number.POSITIVE_INFINITY) <= INTERACTIVE_TOKENS;
     return {
       type: "generate",
