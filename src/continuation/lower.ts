@@ -148,7 +148,7 @@ function chat(input: Chat, weights: Weights): LoweredPrompt {
   };
 }
 
-function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
+export function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
   return weights.controls.has("<|im_start|>") && weights.controls.has("<|im_end|>");
 }
 

@@ -23,8 +23,8 @@ export function withinRoom(prompt: LoweredPrompt, room: PromptRoom): LoweredProm
   for (const role of ["turn", "context"] as const) {
     for (const [index, section] of prompt.sections.entries()) {
       const tokens = least[index] ?? 0;
-      if (section.role !== role || total <= room.tokens || (role === "context" && total - tokens < room.tokens))
-        continue;
+      if (section.role !== role) continue;
+      if (total <= room.tokens || (role === "context" && total - tokens < room.tokens)) break;
       sections[index] = { ...section, parts: [], cutUnits: unitsOf(section) };
       total -= tokens;
     }

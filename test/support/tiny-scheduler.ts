@@ -148,9 +148,18 @@ export type Asked = Partial<Omit<GenerateMessage, "prompt" | "limits">> & {
 
 type Outcome = Awaited<ReturnType<NativeContext["decode"]>>;
 
-/** Remembers how its decodes ended. */
+/** Remembers how its decodes ended, and fails when it is told to. */
 class ObservedContext extends NativeContext {
   readonly outcomes: Outcome[] = [];
+  failures = 0;
+
+  override logits(row: number): Float32Array {
+    if (this.failures > 0) {
+      this.failures -= 1;
+      throw new TypeError("a fault in reading a row");
+    }
+    return super.logits(row);
+  }
 
   override async decode(rows: readonly Row[]): Promise<Outcome> {
     const outcome = await super.decode(rows);
@@ -233,6 +242,11 @@ export class TinyScheduler {
   /** How the steps so far ended. */
   get outcomes(): readonly Outcome[] {
     return this.#context.outcomes;
+  }
+
+  /** The next task that reads its row fails. */
+  failNext(): void {
+    this.#context.failures += 1;
   }
 
   /** Resolves when nothing is queued or running. */

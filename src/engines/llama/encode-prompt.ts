@@ -25,7 +25,7 @@ const LEAD_TOKENS = 16;
  * No vocabulary that we know has a token of more UTF-16 units than this; the longest are runs of blanks. For whoever has to
  * tell the length of a prompt without the vocabulary.
  */
-const MOST_TOKEN_UNITS = 1_024;
+export const MOST_TOKEN_UNITS = 1_024;
 
 type LengthLimits = Pick<Limits, "maxInputTokens" | "truncate" | "maxTokens">;
 
@@ -143,7 +143,7 @@ function lengthOf(all: readonly { readonly length: number }[]): number {
 }
 
 /** docs/wire.md 6.5. */
-function lengthError(max: number): ServiceError {
+export function lengthError(max: number): ServiceError {
   return new ServiceError("invalid_parameter", `Range of input length should be [1, ${max}]`, { param: "prompt" });
 }
 

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { lower } from "../../continuation/lower.ts";
 import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { EngineOptions, GenerateMessage } from "./messages.ts";
+import { promptOf } from "./request-prompt.ts";
 import type { LoadedWeights } from "./weights.ts";
 
 /** Settings of the operator for requests that do not choose. */
@@ -26,11 +26,11 @@ const INTERACTIVE_TOKENS = 64;
 export function askedOf(
   id: number,
   request: ContinuationRequest,
-  { weights, ends }: LoadedWeights,
+  { model, weights, ends }: LoadedWeights,
   defaults: RequestDefaults,
 ): Asked {
   const { logitBias, seed, ...sampling } = request.sampling;
-  const { gap, ...prompt } = lower(request.input, weights);
+  const { gap, ...prompt } = promptOf(request, weights, model.contextTokens);
   const isShort = (request.limits.maxTokens ?? Number.POSITIVE_INFINITY) <= INTERACTIVE_TOKENS;
   const message: Asked["message"] = {
     type: "generate",

@@ -60,27 +60,34 @@ export class Intake {
   }
 
   async #takeAside(message: GenerateMessage): Promise<void> {
-    const { id, prompt } = message;
+    const { id } = message;
     const state = { paused: false };
     this.#pending.set(id, state);
-    const isOver = (): boolean => this.#pending.get(id) !== state;
     try {
-      const encoded: PartTokens[][] = [];
-      for (const { parts } of prompt.sections) {
-        const section: PartTokens[] = [];
-        for (const part of parts) {
-          section.push(await this.#model.encodeAside(part));
-          if (isOver()) return;
-        }
-        encoded.push(section);
-      }
-      this.#pending.delete(id);
-      this.#admit(message, encoded, state.paused);
+      const encoded = await this.#encodeAside(message, () => this.#pending.get(id) !== state);
+      if (encoded !== undefined) this.#admit(message, encoded, state.paused);
     } catch (error) {
-      if (isOver()) return;
-      this.#pending.delete(id);
-      this.#options.refuse(id, error);
+      if (this.#pending.get(id) === state) this.#options.refuse(id, error);
+    } finally {
+      if (this.#pending.get(id) === state) this.#pending.delete(id);
     }
+  }
+
+  /** Undefined when the request is over before. */
+  async #encodeAside(
+    { prompt }: GenerateMessage,
+    isOver: () => boolean,
+  ): Promise<readonly (readonly PartTokens[])[] | undefined> {
+    const encoded: PartTokens[][] = [];
+    for (const { parts } of prompt.sections) {
+      const section: PartTokens[] = [];
+      for (const part of parts) {
+        section.push(await this.#model.encodeAside(part));
+        if (isOver()) return undefined;
+      }
+      encoded.push(section);
+    }
+    return encoded;
   }
 
   #admit(message: GenerateMessage, encoded: readonly (readonly PartTokens[])[], paused = false): void {

@@ -135,6 +135,63 @@ describe("slow readers", () => {
     },
   );
 
+  test("leave their slots to those that wait, and go on from their tokens when they have caught up", async () => {
+    await withScheduler({ slots: 2 }, async (scheduler) => {
+      const asked = (index: number) => ({
+        prompt: `${index} ${LONG}`,
+        sampling: { temperature: 1 },
+        seed: `${index}`,
+        limits: { maxTokens: 30 },
+      });
+      const expected = [];
+      for (const index of [0, 1, 2, 3, 4]) expected.push((await scheduler.ask(asked(index)).answer()).generated);
+
+      const slow = [0, 1, 2, 3, 4].map((index) => scheduler.ask(asked(index)));
+      // Nobody reads any of them: each stops behind its fifth token.
+      for (const request of slow) {
+        void request.generated(5).then(() => scheduler.scheduler.pause(request.id, true));
+      }
+      await Promise.all(slow.map((request) => request.generated(5)));
+      const normal = await scheduler.ask({ prompt: "normal ", limits: { maxTokens: 50 } }).answer();
+
+      expect(normal.generated).toHaveLength(50);
+      expect(slow.map(({ outputs }) => outputs.some(({ finished }) => finished !== undefined))).toEqual(
+        Array(5).fill(false),
+      );
+      for (const request of slow.toReversed()) scheduler.scheduler.pause(request.id, false);
+      const answers = await Promise.all(slow.map((request) => request.answer()));
+      expect(answers.map(({ generated }) => generated)).toEqual(expected);
+    });
+  });
+
+  test("keep their slots while nobody waits, and what these hold while nobody takes them", async () => {
+    await withScheduler({ slots: 2, deterministic: false }, async (scheduler) => {
+      const slow = scheduler.ask({ prompt: LONG });
+      await slow.generated(5);
+      scheduler.scheduler.pause(slow.id, true);
+      await scheduler.ask({ prompt: "beside" }).answer();
+      const evaluated = scheduler.stats.promptTokens;
+
+      scheduler.scheduler.pause(slow.id, false);
+      await slow.answer();
+
+      expect(scheduler.stats.promptTokens).toBe(evaluated);
+    });
+  });
+
+  test("that are gone without a slot leave nothing behind", async () => {
+    await withScheduler({ slots: 1 }, async (scheduler) => {
+      const slow = scheduler.ask({ limits: { maxTokens: 100 } });
+      await slow.generated(5);
+      scheduler.scheduler.pause(slow.id, true);
+      await scheduler.ask({ prompt: "normal " }).answer();
+
+      scheduler.scheduler.abort(slow.id);
+
+      expect(scheduler.stats).toMatchObject({ queued: 0, running: 0, aborted: { queued: 0, prefill: 0, decode: 1 } });
+    });
+  });
+
   test("a request can be paused while it waits for a slot", async () => {
     await withScheduler({ slots: 1 }, async (scheduler) => {
       const running = scheduler.ask();
