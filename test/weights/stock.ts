@@ -14,8 +14,11 @@ import { Tally } from "../support/tally.ts";
 
 /** Tokens compared per prompt. */
 const TOKENS = 24;
-/** The stock server's kernels round the quantized sums another way; so close may two tokens be, natural log. */
-const TIE_NATS = 0.25;
+/**
+ * How close two tokens may be for the stock server's kernels to swap them, natural log: the quantized sums are rounded another
+ * way. On one and the same library, slices of another size move the logits of these weights by 0.1, at most by 0.7.
+ */
+const TIE_NATS = 0.5;
 
 const RAW = [
   "The quick brown fox jumps over",
