@@ -14,7 +14,7 @@ const INFLATE: Readonly<Record<string, Inflate>> = {
 
 /**
  * The body of a request as a JSON object, whatever its content type says: clients label JSON as form content
- * (contract 1.3). Strict UTF-8; a byte order mark is skipped.
+ * (docs/wire.md 1.3). Strict UTF-8; a byte order mark is skipped.
  *
  * @param limitBytes longest body, as received and again after decompression.
  * @throws ServiceError `body_too_large`, `invalid_body`. No message repeats a part of the body.

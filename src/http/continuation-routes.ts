@@ -47,7 +47,7 @@ interface Exchange {
 /** Milliseconds that an engine has to say what it computed for a call that was cut, well within the time to stop. */
 const LAST_WORD_MS = 1_000;
 
-/** Registers the one handler that serves every protocol. The key has been checked before it runs (contract 6.1). */
+/** Registers the one handler that serves every protocol. The key has been checked before it runs (docs/wire.md 6.1). */
 export function continuationRoute(
   app: FastifyInstance,
   parts: ContinuationParts,
@@ -100,7 +100,7 @@ function noteLost(record: RequestRecord, cutBy: CutBy): void {
   record.outcome = cutBy;
 }
 
-/** Steps 4 to 13 of contract 6.1. */
+/** Steps 4 to 13 of docs/wire.md 6.1. */
 async function answer(parts: ContinuationParts, exchange: Exchange): Promise<void> {
   const { protocol, request, record, call } = exchange;
   // Plain until the body says otherwise.
@@ -235,7 +235,7 @@ async function answerStream(
   if (failure !== undefined) logOurs(parts, exchange, failure);
 }
 
-/** Errors before the first byte are plain JSON, on streams too (contract 6.7). */
+/** Errors before the first byte are plain JSON, on streams too (docs/wire.md 6.7). */
 function answerFailure(parts: ContinuationParts, exchange: Exchange, error: unknown): void {
   const { protocol, request, reply, record, call } = exchange;
   const failure = told(call, error);

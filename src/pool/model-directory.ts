@@ -42,10 +42,10 @@ export interface DirectoryOptions {
   readonly strict: boolean;
 }
 
-/** Sampling of weights that recommend nothing (contract 5.4). */
+/** Sampling of weights that recommend nothing (docs/wire.md 5.4). */
 const PLAIN_DEFAULTS: Sampling = { temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1 };
 
-/** Who answers (contract 1.2a): the name's own mapping, else the default, else the first weights that can. */
+/** Who answers (docs/wire.md 1.2a): the name's own mapping, else the default, else the first weights that can. */
 export class ModelDirectory implements Directory {
   readonly #options: DirectoryOptions;
   readonly #weights: ReadonlyMap<string, ServedWeights>;

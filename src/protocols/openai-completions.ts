@@ -15,7 +15,7 @@ import { readSampling, SAMPLING_FIELDS } from "./sampling.ts";
 import { readDelivery } from "./stream-options.ts";
 import { wireName } from "./wire-names.ts";
 
-/** OpenAI's legacy text completion: fill-in-the-middle and prefix continuation (contract 2.1, OpenAI dialect: 1.2a). */
+/** OpenAI's legacy text completion: fill-in-the-middle and prefix continuation (docs/wire.md 2.1, OpenAI dialect: 1.2a). */
 export function completionsProtocol(dialect: Dialect): Protocol {
   return {
     name: "completions",
