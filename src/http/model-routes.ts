@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ModelCard } from "../continuation/card.ts";
-import { ServiceError } from "../errors.ts";
+import { modelNotFound } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
 import type { NamedEngine } from "../telemetry/metrics.ts";
 import type { ModelEntry, ModelList } from "../wire/openai/models.ts";
@@ -30,10 +30,7 @@ export function modelRoutes(app: FastifyInstance, parts: ModelParts): void {
     app.get<{ Params: { "*": string } }>(`${path}/*`, { onRequest: parts.guard }, (request, reply) => {
       const model = request.params["*"];
       const card = request.caller.mayCall(model) ? parts.directory.find(model) : undefined;
-      if (card === undefined) {
-        const message = `The model \`${model}\` does not exist or you do not have access to it.`;
-        throw new ServiceError("model_not_found", message, { model });
-      }
+      if (card === undefined) throw modelNotFound(model);
       reply.type("application/json").send(asJson(modelEntry(card, parts)));
     });
     refuseOtherMethods(app, `${path}/*`, ["GET"]);
