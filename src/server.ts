@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { listLimits } from "./accounts/limits.ts";
-import { thisNode } from "./accounts/nodes.ts";
+import { type NodeIdentity, thisNode } from "./accounts/nodes.ts";
+import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
@@ -9,6 +10,7 @@ import { ConfigError } from "./config/error.ts";
 import { isSocketPath } from "./config/socket-path.ts";
 import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
+import type { MemoryBytes } from "./continuation/memory.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
@@ -19,7 +21,6 @@ import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
 import { listen } from "./listen.ts";
-import { CATALOGUE, catalogueEntry } from "./models/catalog.ts";
 import { memoryBudget } from "./pool/budget.ts";
 import { ModelDirectory } from "./pool/model-directory.ts";
 import { ModelPool, type PoolStats } from "./pool/model-pool.ts";
@@ -84,13 +85,15 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const log = createLog({ level: config.logLevel, readable: process.stdout.isTTY === true });
   const libraries = await chooseLibraries(config.engine, join(config.dataDir, "engines"));
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
-  const free = freeModelMemory(libraries.gpus, config.models[0]?.gpuLayers);
-  const pool = poolFor(memoryBudget(config.memoryBudget, free), log);
-  const served = config.models.map((model) => serve(model, config, libraries, pool, log));
+  const budget = memoryBudget(config.memoryBudget, freeModelMemory(libraries.gpus));
+  const pool = poolFor(budget, log);
+  const served = config.models.map((model) => serve(model, config, { libraries, budget, pool, log }));
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
-  const meter = meterOver(store, log);
+  const node = thisNode();
+  const meter = meterOver(store, node, log);
+  const storeProbe = new StoreProbe({ store, node, now: Date.now });
   const service = await createApp({
     directory: directoryOf(served, config),
     routes: routes(),
@@ -102,6 +105,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     workspace: config.workspace,
     administration: { store, now: Date.now, keys: config.adminKeys },
     limitsOf: (workspaceId) => listLimits({ store, now: Date.now }, workspaceId),
+    storeObstacle: () => storeProbe.obstacle(),
     corsOrigins: config.corsOrigins,
     allowedHosts: hostsOf(config),
     limits: config.limits,
@@ -169,10 +173,10 @@ function hostsOf({ host, allowedHosts }: Pick<Config, "host" | "allowedHosts">):
   return isSocketPath(host) && allowedHosts.length === 0 ? ["*"] : allowedHosts;
 }
 
-function meterOver(store: Store, log: Log): StoredMeter {
+function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
   return new StoredMeter({
     store,
-    node: thisNode(),
+    node,
     now: Date.now,
     report: (event, error) => (error === undefined ? log.warn(event) : log.error({ err: error }, event)),
   });
@@ -185,13 +189,14 @@ interface Served {
   readonly pooled: PooledEngine;
 }
 
-function serve(
-  model: ModelConfig,
-  { limits, fimLayouts }: Config,
-  libraries: LibraryChoice,
-  pool: ModelPool,
-  log: Log,
-): Served {
+interface Shared {
+  readonly libraries: LibraryChoice;
+  readonly budget: MemoryBytes;
+  readonly pool: ModelPool;
+  readonly log: Log;
+}
+
+function serve(model: ModelConfig, { limits, fimLayouts }: Config, { libraries, budget, pool, log }: Shared): Served {
   const families = new Set(fimLayouts.map((layout) => layout.family));
   const layouts: readonly FimLayout[] = [
     ...fimLayouts,
@@ -208,14 +213,16 @@ function serve(
       ...(model.threads !== undefined && { threads: model.threads }),
     },
     fimLayouts: layouts,
-    budgetBytes: pool.stats().budgetBytes,
+    timeoutMs: limits.engineTimeoutMs === 0 ? Number.POSITIVE_INFINITY : limits.engineTimeoutMs,
+    budget,
+    hasGpu: libraries.gpus.length > 0,
     speculation: model.speculation,
     ...(model.tokenHealing !== undefined && { tokenHealing: model.tokenHealing }),
     ...(model.fim !== undefined && { fim: model.fim }),
     device: libraries.note,
     ...(libraries.folder !== undefined && { libraries: libraries.folder }),
     ...(model.gpuLayers !== undefined && { gpuLayers: model.gpuLayers }),
-    report: (event) => log.info({ model: model.name }, event),
+    report: (event, level) => log[level]({ model: model.name }, event),
   });
   pool.add(model.name, engine, model.keepAliveMs);
   return { model, engine, pooled: new PooledEngine(engine, pool) };
@@ -223,8 +230,8 @@ function serve(
 
 function directoryOf(served: readonly Served[], config: Config): ModelDirectory {
   return new ModelDirectory({
-    known: CATALOGUE,
-    lookUp: catalogueEntry,
+    known: config.catalogue.entries,
+    lookUp: (name) => config.catalogue.find(name),
     weights: served.map(({ model, pooled }) => ({
       name: model.name,
       engine: pooled,
@@ -237,9 +244,9 @@ function directoryOf(served: readonly Served[], config: Config): ModelDirectory 
   });
 }
 
-function poolFor(budgetBytes: number, log: Log): ModelPool {
+function poolFor(budget: MemoryBytes, log: Log): ModelPool {
   return new ModelPool({
-    budgetBytes,
+    budget,
     now: () => performance.now(),
     after: (ms, callback) => {
       if (ms > MAX_TIMER_MS) return () => {};
@@ -249,6 +256,7 @@ function poolFor(budgetBytes: number, log: Log): ModelPool {
     },
     report: (model, event) => {
       if (event.kind === "failed") log.error({ model, err: event.error }, "the model cannot be loaded");
+      else if (event.kind === "unload failed") log.error({ model, err: event.error }, "the model cannot be unloaded");
       else if (event.kind === "loaded") log.info({ model, seconds: Math.round(event.seconds * 10) / 10 }, "loaded");
       else log.info({ model }, event.reason === "idle" ? "unloaded: idle" : "unloaded to make room");
     },

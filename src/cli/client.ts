@@ -26,18 +26,32 @@ export interface Usage {
   readonly completion: number;
 }
 
+/** The server has refused a request. */
+export class Refusal extends CommandFailure {
+  /** HTTP status. */
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
 /**
  * Sends a request and yields its answer as it arrives.
  *
- * @throws CommandFailure when there is no server, when it refuses, and when the stream breaks; what `signal` carries when aborted.
+ * @param onAccepted is called when the server has taken the request, before the answer
+ * @throws Refusal when the server refuses; CommandFailure when there is no server, and when the stream breaks; what `signal` carries when aborted.
  */
 export async function* streamFrom(
   service: Service,
   request: StreamRequest,
   signal: AbortSignal,
+  onAccepted: () => void = () => undefined,
 ): AsyncGenerator<Piece> {
   const body = { ...request.body, stream: true };
   const response = await call(service, request.path, { method: "POST", body: JSON.stringify(body) }, signal);
+  onAccepted();
   if (response.body === null) throw new CommandFailure(`${service.url} answered without a body`);
   const events: string[] = [];
   const parser = createParser({ onEvent: ({ data }) => events.push(data) });
@@ -71,17 +85,36 @@ export interface ListedModel {
   readonly continuo?: {
     readonly stand_in: boolean;
     readonly answered_by: string | null;
+    readonly context_length?: number | null;
     readonly capabilities: { readonly fim: boolean };
   };
 }
 
+/**
+ * The model with this name as the server lists it. One that is not listed, or on a server that lists none, is tried
+ * nevertheless: what the server says to that is the best answer.
+ */
+export async function modelNamed(service: Service, name: string, signal: AbortSignal): Promise<ListedModel> {
+  try {
+    return (await listedModels(service, signal)).find(({ id }) => id === name) ?? { id: name };
+  } catch (error) {
+    if (error instanceof Refusal) return { id: name };
+    throw error;
+  }
+}
+
 /** The names that are answered by their own weights, or by any weights at all if there are none of those. */
 export async function servedModels(service: Service, signal: AbortSignal): Promise<readonly ListedModel[]> {
-  const response = await call(service, "/v1/models", {}, signal);
-  const { data } = (await response.json()) as { readonly data: readonly ListedModel[] };
+  const data = await listedModels(service, signal);
   const answered = data.filter(({ continuo }) => continuo?.answered_by !== null);
   const own = answered.filter(({ continuo }) => continuo?.stand_in === false);
   return own.length > 0 ? own : answered;
+}
+
+async function listedModels(service: Service, signal: AbortSignal): Promise<readonly ListedModel[]> {
+  const response = await call(service, "/v1/models", {}, signal);
+  const { data } = (await response.json()) as { readonly data: readonly ListedModel[] };
+  return data;
 }
 
 async function call(
@@ -104,7 +137,7 @@ async function call(
         "name another with --url, or use --model-file FILE to run without a server",
     );
   }
-  if (!response.ok) throw new CommandFailure(await refusalOf(response));
+  if (!response.ok) throw new Refusal(await refusalOf(response), response.status);
   return response;
 }
 

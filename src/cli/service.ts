@@ -4,9 +4,11 @@ import { loadConfig } from "../config/load.ts";
 import { absolutePath } from "../config/settings.ts";
 import { isSocketPath } from "../config/socket-path.ts";
 import { processSurroundings } from "../config/surroundings.ts";
+import type { RunningServer } from "../server.ts";
 import { type ListedModel, type Service, servedModels } from "./client.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
-import { say } from "./terminal.ts";
+import { whileShowing } from "./status-line.ts";
+import { listenForStop } from "./stop-signals.ts";
 
 export const DEFAULT_URL = "http://127.0.0.1:8100";
 
@@ -33,15 +35,19 @@ export async function withService(
   else await withOwnServer(modelFile, signal, use);
 }
 
-/** SIGINT and SIGTERM abort what runs; the command then ends with the exit code of an interruption. */
+/**
+ * A signal to stop aborts what runs; the command then ends with the exit code of an interruption. A second one ends the
+ * process at once.
+ */
 export async function untilInterrupted(use: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const abort = new AbortController();
-  const interrupt = (): void => abort.abort(new CommandFailure("interrupted", EXIT.interrupted));
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
+  const signals = listenForStop();
+  void signals.first.then(() => abort.abort(new CommandFailure("interrupted", EXIT.interrupted)));
+  void signals.second.then(() => process.exit(EXIT.interrupted));
   try {
     await use(abort.signal);
   } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
+    signals.release();
   }
 }
 
@@ -83,14 +89,23 @@ async function withOwnServer(
     { model: [file], port: "0", host: "127.0.0.1", logLevel: "silent" },
     { ...processSurroundings(), env: { CONTINUO_DATA_DIR, XDG_DATA_HOME, LOCALAPPDATA, CONTINUO_DATABASE: "memory" } },
   );
-  if (process.stderr.isTTY) say(`loading ${file} …`);
   const { createServer } = await import("../server.ts");
-  const server = await createServer(config);
+  const starting = createServer(config);
+  let server: RunningServer | undefined;
   try {
-    await Promise.race([server.ready(), rejectWhenAborted(signal)]);
-    await use({ url: server.url });
+    const ready = await whileShowing(
+      () => `loading ${file}: ${server?.models()[0]?.health.detail ?? "starting"}`,
+      async () => {
+        server = await Promise.race([starting, rejectWhenAborted(signal)]);
+        await Promise.race([server.ready(), rejectWhenAborted(signal)]);
+        return server;
+      },
+    );
+    await use({ url: ready.url });
   } finally {
-    await server.close();
+    // One that comes up when nobody wants it any more is closed, too; the process ends with it.
+    if (server !== undefined) await server.close();
+    else void starting.then((late) => late.close()).catch(() => undefined);
   }
 }
 

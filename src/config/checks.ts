@@ -1,5 +1,6 @@
 import { isIPv4 } from "node:net";
 import { basename } from "node:path";
+import { checkCatalogue } from "./catalogue.ts";
 import type { Path } from "./document.ts";
 import type { Problem } from "./error.ts";
 import { nearest } from "./nearest.ts";
@@ -26,6 +27,7 @@ export function crossCheck(
     ...checkDefault(config),
     ...checkLayouts(config),
     ...checkAdminKeys(config),
+    ...checkCatalogue(config.catalogue).map(({ path, message }) => ({ path: ["catalogue", ...path], message })),
     ...checkSocket(config, platform),
   ];
   return findings.map(({ path, message }) => ({ where: where(path), field: path.join("."), message }));

@@ -1,6 +1,7 @@
 import type { FimLayout } from "../continuation/fim.ts";
 import type { Sampling } from "../continuation/request.ts";
 import type { HttpLimits } from "../http/limits.ts";
+import type { Catalogue } from "../models/catalog.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
 export interface Config {
@@ -30,6 +31,8 @@ export interface Config {
   readonly models: readonly ModelConfig[];
   /** Public name -> name in `models`: `use:` entries and aliases. Never a name in `models` itself. */
   readonly mappings: ReadonlyMap<string, string>;
+  /** Names that exist without an entry in `models`: those of the package and the operator's own. */
+  readonly catalogue: Catalogue;
   /** Memory that all loaded models together may take; absent: chosen for the machine. */
   readonly memoryBudget?: MemoryBudget;
   /** Libraries to compute with. */
@@ -90,6 +93,8 @@ export interface CapabilityOverrides {
 
 /** Bounds of one server. A time of 0 sets no bound. */
 export interface LimitsConfig extends HttpLimits {
+  /** Longest time an engine process may go without progress before it is killed; fast ones are given less. */
+  readonly engineTimeoutMs: number;
   /** Requests waiting per model; one more is refused. */
   readonly queueLength: number;
   /** Running requests may finish within this time after a stop was asked for. */

@@ -1,5 +1,7 @@
 import { basename, dirname } from "node:path";
 import { BUILT_IN_NAME } from "../models/built-in.ts";
+import type { Catalogue } from "../models/catalog.ts";
+import { catalogueFrom, checkCatalogue } from "./catalogue.ts";
 import { crossCheck } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { configFrom } from "./convert.ts";
@@ -58,6 +60,24 @@ export function loadStoreLocation(
   if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
   const { database } = parsed.data;
   return database === undefined ? { dataDir } : { dataDir, database };
+}
+
+/** The catalogue, whatever else the configuration says. Throws `ConfigError` for a file or entries that cannot be used. */
+export function loadCatalogue(
+  flags: Pick<Flags, "config">,
+  surroundings: Surroundings = processSurroundings(),
+): Catalogue {
+  const { typed, where } = uncheckedSettings(flags, surroundings);
+  const raw = { catalogue: isMapping(typed) ? typed["catalogue"] : undefined };
+  const parsed = configSchema.pick({ catalogue: true }).safeParse(raw);
+  if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
+  const { catalogue } = parsed.data;
+  const problems = checkCatalogue(catalogue).map(({ path, message }) => {
+    const whole = ["catalogue", ...path];
+    return { where: where(whole), field: whole.join("."), message };
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return catalogueFrom(catalogue);
 }
 
 /** File, environment and flags together, and where each value came from. */

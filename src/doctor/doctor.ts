@@ -9,6 +9,7 @@ import { processSurroundings, type Surroundings } from "../config/surroundings.t
 import { DEFAULT_SLOTS } from "../engines/llama/memory.ts";
 import { examineAccess } from "./access.ts";
 import { examineDataFolder } from "./data-folder.ts";
+import { examineDatabase } from "./database.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 import { examineLibraries, type Probe } from "./libraries.ts";
 import { examineMachine, type Machine, thisMachine } from "./machine.ts";
@@ -70,6 +71,7 @@ function configured(config: Config, machine: Machine): readonly (Finding | Promi
   const { host, port, models } = config;
   const none = warning("models", "none", "name one with --model FILE, or get one with `continuo pull`");
   return [
+    examineDatabase(config),
     isSocketPath(host) ? examineSocket(host) : examinePort(host, port),
     examineAccess(config),
     ...(models.length === 0 ? [none] : models.map((model) => examineModel(model, DEFAULT_SLOTS, machine))),

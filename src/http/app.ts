@@ -17,7 +17,7 @@ import { continuationRoute } from "./continuation-routes.ts";
 import { docsRoutes } from "./docs-routes.ts";
 import { errorShapeOf, type ProtocolRoute, sendFailure, toServiceError } from "./failure.ts";
 import { EXPOSED_HEADERS } from "./headers.ts";
-import { healthRoutes } from "./health-routes.ts";
+import { type HealthParts, healthRoutes } from "./health-routes.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "./limits.ts";
 import { knowEveryMethod, refuseOtherMethods } from "./methods.ts";
 import { modelRoutes } from "./model-routes.ts";
@@ -43,6 +43,8 @@ export interface AppParts {
   readonly administration?: Administration;
   /** The limits of a workspace, by its id. Absent: there are none. */
   readonly limitsOf?: NativeModelParts["limitsOf"];
+  /** For `/ready`: why the store cannot be used at this moment. Absent: there is none. */
+  readonly storeObstacle?: HealthParts["storeObstacle"];
   /** Sites besides this machine's whose pages may call, as `isAllowedOrigin` takes them. */
   readonly corsOrigins: readonly string[];
   /** Names besides this machine's that an open server answers to, as `isAllowedHost` takes them. Default: none. */
@@ -254,7 +256,7 @@ function registerRoutes(
   const { limitsOf = async () => [] } = parts;
   nativeModelRoutes(app, { directory, guard, administrators, limitsOf, workspace, bodyBytes: limits.bodyBytes });
   adminRoutes(app, { authenticator: administrators, bodyBytes: limits.bodyBytes });
-  healthRoutes(app, { engines, calls, metrics, guard, version });
+  healthRoutes(app, { engines, calls, metrics, guard, version, storeObstacle: parts.storeObstacle });
   docsRoutes(app, { routes: parts.routes, version }, () => parts.authenticator.isOpen());
 }
 

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from "pino";
+import { oneLine, visible } from "../visible.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 export type Log = Logger;
@@ -81,7 +82,8 @@ function readableLine(line: string): string {
   const { time, level, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>;
   const fields = Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`);
   const trace = typeof err === "object" && err !== null && "stack" in err ? `\n${String(err.stack)}` : "";
-  return `${[String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), msg, ...fields].join(" ")}${trace}\n`;
+  const text = [String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), msg, ...fields].join(" ");
+  return `${oneLine(text)}${visible(trace)}\n`;
 }
 
 function shown(value: unknown): string {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load.ts";
@@ -7,6 +8,7 @@ import { ListenFailure } from "../../listen.ts";
 import type { RunningServer } from "../../server.ts";
 import { banner } from "../banner.ts";
 import { CommandFailure, EXIT } from "../failure.ts";
+import { whileShowing } from "../status-line.ts";
 import { listenForStop, type StopReason, type StopSignals } from "../stop-signals.ts";
 import { say } from "../terminal.ts";
 
@@ -68,10 +70,11 @@ function several(value: string, all: string[] = []): string[] {
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const config = loadConfig(flags);
+  // First of all: as process 1 of a container a program that listens to no signal cannot be stopped.
   const signals = listenForStop();
   try {
-    const server = await listen(config);
+    const config = loadConfig(flags);
+    const server = await listenUnlessStopped(config, signals);
     try {
       const stopped = await runUntilStopped(server, config, signals);
       if (!stopped) process.exitCode = EXIT.interrupted;
@@ -81,6 +84,24 @@ async function serve(flags: Flags): Promise<void> {
   } finally {
     signals.release();
   }
+}
+
+/** Milliseconds that a start which is no longer wanted has to come to an end. */
+const START_GRACE_MS = 2_000;
+
+/** Ends the process where it is told to stop before the server listens. */
+async function listenUnlessStopped(config: Config, signals: StopSignals): Promise<RunningServer> {
+  const starting = listen(config);
+  const reason = await Promise.race([starting.then(() => undefined), signals.first]);
+  if (reason === undefined) return starting;
+  say(`\nStopping (${reason}): the server was still starting.`);
+  const closed = starting.then(
+    (server) => server.close(),
+    () => undefined, // whatever kept it from starting, it was not to start any more
+  );
+  // A database, a disk or a driver that does not answer is not waited for.
+  await Promise.race([closed, signals.second, delay(START_GRACE_MS)]);
+  process.exit(EXIT.ok);
 }
 
 async function listen(config: Config): Promise<RunningServer> {
@@ -95,7 +116,10 @@ async function listen(config: Config): Promise<RunningServer> {
 
 /** False: running requests were not waited for. */
 async function runUntilStopped(server: RunningServer, config: Config, signals: StopSignals): Promise<boolean> {
-  const early = await watchLoading(server, Promise.race([server.ready(), signals.first]));
+  const early = await whileShowing(
+    () => loadingText(server),
+    () => Promise.race([server.ready(), signals.first]),
+  );
   if (early === undefined) {
     const models = server.models();
     if (models.length > 0 && models.every(({ health }) => health.state === "failed")) {
@@ -106,24 +130,10 @@ async function runUntilStopped(server: RunningServer, config: Config, signals: S
   return drain(server, config, await signals.first, signals);
 }
 
-/** Milliseconds between two looks at how far loading is. */
-const LOOK_EVERY_MS = 200;
-
-/** Waits for `event`; meanwhile a terminal shows, on one line, what is being loaded. Elsewhere the log has to do. */
-async function watchLoading<T>(server: RunningServer, event: Promise<T>): Promise<T> {
-  if (process.stderr.isTTY !== true) return event;
-  const clear = "\r\u001b[K";
-  const timer = setInterval(() => {
-    const loading = server.models().filter(({ health }) => health.state === "loading");
-    const line = loading.map(({ name, health }) => `${name}: ${health.detail}`).join("; ");
-    process.stderr.write(`${clear}${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
-  }, LOOK_EVERY_MS);
-  try {
-    return await event;
-  } finally {
-    clearInterval(timer);
-    process.stderr.write(clear);
-  }
+/** What is being loaded, and how far it is. */
+function loadingText(server: RunningServer): string {
+  const loading = server.models().filter(({ health }) => health.state === "loading");
+  return loading.map(({ name, health }) => `${name}: ${health.detail}`).join("; ");
 }
 
 async function drain(
