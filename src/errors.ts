@@ -82,6 +82,12 @@ export class ServiceError extends Error {
   }
 }
 
+export function modelNotFound(name: string): ServiceError {
+  const model = excerpt(name);
+  const message = `The model \`${model}\` does not exist or you do not have access to it.`;
+  return new ServiceError("model_not_found", message, { model });
+}
+
 /** UTF-16 units of a caller's text that a message repeats. */
 const MAX_EXCERPT = 100;
 

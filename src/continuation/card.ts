@@ -11,6 +11,8 @@ export interface ModelCard {
   readonly completions: boolean;
   /** Partial Mode takes it (catalogue column P; any other model: if it can chat). */
   readonly partial: boolean;
+  /** What the operator has taken from the weights (`capabilities`), on every path. Absent: nothing. */
+  readonly withheld?: ReadonlySet<"completions" | "partial">;
   /** The weights that answer, and what they can do; undefined while they are still loading. */
   readonly answeredBy: { readonly id: string; readonly standIn: boolean; readonly model?: EngineModel };
   /** Bounds named in `Range of …` messages: the catalogue's, lowered to what the weights' context allows. */

@@ -5,7 +5,7 @@ import { orAborted } from "../continuation/abort.ts";
 import { keepBest } from "../continuation/best-of.ts";
 import { continueAll } from "../continuation/merge.ts";
 import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
-import { ServiceError } from "../errors.ts";
+import { excerpt, modelNotFound, ServiceError } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
 import type { Decoded, Protocol } from "../protocols/protocol.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -107,12 +107,9 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   const lift = call.limit(parts.limits.plainTimeoutMs, "time_limit");
   const body = await orAborted(readJsonObject(request.raw, parts.limits.bodyBytes), call.signal);
   const model = requestedModel(body);
-  record.model = model;
+  record.model = excerpt(model);
   const listed = parts.directory.find(model);
-  if (listed === undefined) {
-    const message = `The model \`${model}\` does not exist or you do not have access to it.`;
-    throw new ServiceError("model_not_found", message, { model });
-  }
+  if (listed === undefined) throw modelNotFound(model);
   record.isKnownModel = true;
   protocol.admit(listed);
   if (!request.caller.mayCall(model)) throw new ServiceError("model_denied", "Model access denied.", { model });

@@ -54,9 +54,15 @@ export function headerValue(text: string): string {
   return shortened(encoded(text, /[^ -~]|%/gu));
 }
 
-/** Names joined by commas, each once. A comma within a name is percent-encoded. */
+/** Names joined by commas, each once. A comma within a name is percent-encoded. What does not fit is not even looked at. */
 function headerList(names: readonly string[]): string {
-  return shortened([...new Set(names)].map((name) => encoded(name, /[^!-~]|[%,]/gu)).join(","));
+  let list = "";
+  for (const name of new Set(names.slice(0, MAX_HEADER_BYTES))) {
+    const start = name.slice(0, MAX_HEADER_BYTES);
+    list += `${list === "" ? "" : ","}${encoded(start, /[^!-~]|[%,]/gu)}`;
+    if (list.length > MAX_HEADER_BYTES) break;
+  }
+  return shortened(list);
 }
 
 function encoded(text: string, unsafe: RegExp): string {

@@ -1,5 +1,6 @@
 import type { Chat } from "../continuation/input.ts";
 import { ServiceError } from "../errors.ts";
+import { takesPartial } from "./capabilities.ts";
 import { checkChatOptions } from "./chat-options.ts";
 import { readMessages } from "./messages.ts";
 import { toChat } from "./open-turn.ts";
@@ -16,7 +17,7 @@ export function readChat(messages: unknown, fields: Fields, dialect: Dialect, { 
   const chat = toChat(readMessages(messages, dialect), fields, dialect);
   const isPartial = chat.assistantPrefix !== undefined;
   checkChatOptions(fields, { card, dialect, isPartial });
-  if (isPartial && dialect === "dashscope" && !card.partial) {
+  if (isPartial && !takesPartial(card, dialect)) {
     throw invalid("messages", `The model ${card.name} does not support partial mode.`);
   }
   const { id, model } = card.answeredBy;

@@ -29,10 +29,10 @@ function patternOf(controls: readonly ControlToken[]): RegExp {
 
 /** `split` with a capturing pattern alternates text and match; empty texts are dropped. */
 function split(text: string, pattern: RegExp): PromptPart[] {
-  return text
-    .split(pattern)
-    .filter((piece) => piece !== "")
-    .map((piece) => (isControl(piece) && pattern.test(piece) ? { control: piece } : { text: piece }));
+  return text.split(pattern).flatMap((piece, index): PromptPart[] => {
+    if (index % 2 === 1 && isControl(piece)) return [{ control: piece }];
+    return piece === "" ? [] : [{ text: piece }];
+  });
 }
 
 function isControl(text: string): text is ControlToken {

@@ -1,7 +1,7 @@
 import type { Continuation } from "../continuation/input.ts";
 import { ServiceError } from "../errors.ts";
 import { emptyInput, parsePrompt, promptWithSuffix } from "./fim-prompt.ts";
-import { invalid, isTokenId } from "./parameters.ts";
+import { invalid, isTokenId, shown } from "./parameters.ts";
 import type { Call, Dialect } from "./protocol.ts";
 
 /** Most prompts in one call (docs/wire.md 2.1.1). */
@@ -66,7 +66,7 @@ function readTokens(items: readonly unknown[], { card }: Call): readonly number[
   const vocabularySize = card.answeredBy.model?.vocabularySize ?? Number.POSITIVE_INFINITY;
   return items.map((id) => {
     if (isTokenId(id) && id < vocabularySize) return id;
-    throw invalid("prompt", `Token ids of prompt should be in [0, ${vocabularySize - 1}], found ${JSON.stringify(id)}`);
+    throw invalid("prompt", `Token ids of prompt should be in [0, ${vocabularySize - 1}], found ${shown(id)}`);
   });
 }
 

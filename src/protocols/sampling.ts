@@ -1,6 +1,15 @@
 import type { Sampling } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
-import { type Bounds, between, type Fields, invalid, readInteger, readNumber, readObject } from "./parameters.ts";
+import {
+  type Bounds,
+  between,
+  type Fields,
+  invalid,
+  readInteger,
+  readNumber,
+  readObject,
+  shown,
+} from "./parameters.ts";
 import type { Dialect } from "./protocol.ts";
 
 /** Which rules a wire has; `generation` is DashScope's own route. */
@@ -118,7 +127,10 @@ function readLogitBias(
   if (rules !== "openai") throw invalid("logit_bias", "The logit_bias parameter is not supported.");
   const entries = ids.map((id): [number, number] => {
     if (!/^\d+$/.test(id) || Number(id) >= vocabularySize) {
-      throw invalid("logit_bias", `Keys of logit_bias should be token ids of the model's vocabulary, found "${id}"`);
+      throw invalid(
+        "logit_bias",
+        `Keys of logit_bias should be token ids of the model's vocabulary, found ${shown(id)}`,
+      );
     }
     const value = biases[id];
     if (typeof value !== "number" || !BIAS.allows(value)) throw invalid("logit_bias", BIAS.message);
