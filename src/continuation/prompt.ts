@@ -11,8 +11,6 @@ export type LoweredPart =
 export interface PromptSection {
   readonly role: "fixed" | "turn" | "context" | "prefix" | "suffix";
   readonly parts: readonly LoweredPart[];
-  /** UTF-16 units of text that were cut off before (`withinRoom`). */
-  readonly cutUnits?: number;
 }
 
 export interface LoweredPrompt {
@@ -21,6 +19,8 @@ export interface LoweredPrompt {
   readonly countOffset: number;
   /** Where the answer goes on with text that the caller wrote; absent where it begins with something new. */
   readonly heal?: HealingPoint;
+  /** UTF-16 units of text that were cut off before (`withinRoom`). */
+  readonly cutUnits?: number;
   /** Text before which the answer ends, besides the request's own stop strings. */
   readonly stop?: string;
 }
