@@ -39,7 +39,7 @@ export class CompiledGrammar {
  *
  * All that it does is bounded: what would take too long throws `unsupported_input`.
  */
-export class Grammar implements TokenFilter {
+export class Grammar implements Omit<TokenFilter, "candidates"> {
   readonly #grammar: CompiledGrammar;
   readonly #pieces: Pieces;
   readonly #ends: ReadonlySet<number>;

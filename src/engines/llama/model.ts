@@ -89,11 +89,21 @@ export class NativeModel {
       if (id === undefined) throw new Error(`the vocabulary has no control token ${part.control}`);
       return [id];
     }
-    const text = Buffer.from(part.text, "utf8");
-    const tokens = new Int32Array(text.length + 8); // a token holds at least one byte; a few may be put in front
-    const count = this.#api.tokenize(this.#vocab, text, text.length, tokens, tokens.length, false, false);
-    if (count < 0) throw new Error(`a text of ${text.length} bytes came to ${count} tokens`);
-    return tokens.subarray(0, count);
+    const { text, tokens } = buffersFor(part.text);
+    return filled(tokens, this.#api.tokenize(this.#vocab, text, text.length, tokens, tokens.length, false, false));
+  }
+
+  /** The same, a text on another thread: a long one takes seconds. */
+  async encodeAside(part: LoweredPart): Promise<readonly number[] | Int32Array> {
+    if (!("text" in part)) return this.encode(part);
+    const { text, tokens } = buffersFor(part.text);
+    const count = await new Promise<number>((resolve, reject) => {
+      this.#api.tokenize.async(
+        ...([this.#vocab, text, text.length, tokens, tokens.length, false, false] as const),
+        (error, result) => (error === null ? resolve(result) : reject(error)),
+      );
+    });
+    return filled(tokens, count);
   }
 
   /**
@@ -130,6 +140,17 @@ export class NativeModel {
   free(): void {
     this.#api.modelFree(this.pointer);
   }
+}
+
+/** The text as the tokenizer takes it, and room for all that may come of it: a token holds a byte, a few are put in front. */
+function buffersFor(text: string): { readonly text: Buffer; readonly tokens: Int32Array } {
+  const bytes = Buffer.from(text, "utf8");
+  return { text: bytes, tokens: new Int32Array(bytes.length + 8) };
+}
+
+function filled(tokens: Int32Array, count: number): Int32Array {
+  if (count < 0) throw new Error(`a text of at most ${tokens.length} tokens came to ${count}`);
+  return tokens.subarray(0, count);
 }
 
 function unavailable(path: string, reason: string): ServiceError {

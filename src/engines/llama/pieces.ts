@@ -1,4 +1,5 @@
 import { type TokenOrder, tokenOrder } from "./token-order.ts";
+import { afterBytes, CLOSED, continuations, INVALID } from "./utf8.ts";
 
 /** Tokens read per turn of the event loop while the index is made in passing. */
 const WARM_BATCH = 4_096;
@@ -22,10 +23,15 @@ export class Pieces {
   #bytes: Buffer;
   /** Where the text of each id begins; one more at the end. */
   readonly #starts: Uint32Array;
+  /** State of UTF-8 behind each text that begins between characters. */
+  readonly #states: Uint8Array;
+  /** By open state, the tokens that may come. */
+  readonly #continuing = new Map<number, readonly number[]>();
   /** Ids by their key, and where each key's begin. */
   #index: { readonly ids: Uint32Array; readonly starts: Uint32Array } | undefined;
   #order: SortedTexts | undefined;
   #read = 0;
+  #longest = 1;
 
   /** @param bytesOf text of a token; empty for control tokens, which are never found. */
   constructor(count: number, bytesOf: (id: number) => Uint8Array) {
@@ -33,6 +39,7 @@ export class Pieces {
     this.#bytesOf = bytesOf;
     this.#bytes = Buffer.alloc(8 * count);
     this.#starts = new Uint32Array(count + 1);
+    this.#states = new Uint8Array(count);
   }
 
   /** Reads the vocabulary in short turns; whoever asks before it is done reads the rest at once. */
@@ -48,6 +55,32 @@ export class Pieces {
   piece(id: number): string {
     this.#readMore(this.#count);
     return this.#bytes.toString("latin1", this.#starts[id] ?? 0, this.#starts[id + 1] ?? 0);
+  }
+
+  /** State of UTF-8 behind a token that comes in this state; without a text it continues no character. */
+  stateAfter(id: number, state: number): number {
+    this.#readMore(this.#count);
+    if (state === CLOSED) return this.#states[id] ?? INVALID;
+    const [from, to] = [this.#starts[id] ?? 0, this.#starts[id + 1] ?? 0];
+    return from === to ? INVALID : afterBytes(state, this.#bytes.subarray(from, to));
+  }
+
+  /** Tokens that continue the character which this state leaves open. */
+  continuing(state: number): readonly number[] {
+    const known = this.#continuing.get(state);
+    if (known !== undefined) return known;
+    const { low, high } = continuations(state);
+    const { ids, starts } = this.#indexed();
+    const alike = low > high ? [] : ids.subarray(starts[low << 8], starts[(high + 1) << 8]);
+    const found = Array.from(alike).filter((id) => this.stateAfter(id, state) !== INVALID);
+    this.#continuing.set(state, found);
+    return found;
+  }
+
+  /** Bytes of the longest. */
+  get longest(): number {
+    this.#readMore(this.#count);
+    return this.#longest;
   }
 
   /** None for control tokens. Reads no more of the vocabulary than that. */
@@ -95,10 +128,12 @@ export class Pieces {
     for (; this.#read < end; this.#read += 1) {
       const bytes = this.#bytesOf(this.#read);
       const at = this.#starts[this.#read] ?? 0;
+      this.#longest = Math.max(this.#longest, bytes.length);
       if (at + bytes.length > this.#bytes.length)
         this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(at + bytes.length)]);
       this.#bytes.set(bytes, at);
       this.#starts[this.#read + 1] = at + bytes.length;
+      this.#states[this.#read] = afterBytes(CLOSED, bytes);
     }
   }
 
