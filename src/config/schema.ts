@@ -49,7 +49,7 @@ const model = z.strictObject(
       .optional()
       .describe("Tokens one slot holds, prompt and answer together."),
     slots: integer(1, 256).optional().describe("Requests that run at the same time."),
-    threads: integer(1, 1024).optional().describe("Processor threads."),
+    threads: integer(1, 1024).optional().describe("Most processor threads; fewer compute while others keep the processor busy."),
     deterministic: flag().optional().describe("Overrides the global `deterministic`."),
     fim: z
       .union([z.string().min(1), z.literal(false)], {

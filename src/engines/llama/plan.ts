@@ -1,4 +1,4 @@
-import type { Row } from "./context.ts";
+import type { Row } from "./batch-memory.ts";
 import { type Draft, NO_DRAFT } from "./draft.ts";
 import { FIXED_SLICE, type SliceSizer } from "./slice.ts";
 import type { Slot } from "./slot.ts";

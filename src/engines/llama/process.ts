@@ -13,6 +13,7 @@ import type { FromEngine, LoadMessage, Sign, ToEngine } from "./messages.ts";
 import { NativeModel } from "./model.ts";
 import { Scheduler } from "./scheduler.ts";
 import { FIXED_SLICE, MAX_SLICE } from "./slice.ts";
+import { Threads } from "./threads.ts";
 import type { Progress } from "./watchdog.ts";
 
 let scheduler: Scheduler | undefined;
@@ -36,10 +37,12 @@ async function load({ path, options, libraries: folder, gpuLayers }: LoadMessage
   const api = bindApi(libraries);
   const model = await loadWatched(api, path, gpuLayers);
   const threads = options.threads ?? defaultThreads();
+  const usesGpu = gpuLayers !== 0 && libraries.devices.some((device) => device.kind === "gpu");
   context = new NativeContext(api, model, {
     slots: options.slots,
     slotTokens: options.slotTokens,
     threads,
+    ...(!usesGpu && { choice: new Threads(threads) }),
     batchTokens: BATCH_TOKENS,
     microBatchTokens: options.deterministic ? FIXED_SLICE : MAX_SLICE,
     shared: !options.deterministic,
