@@ -11,6 +11,8 @@ export const ERRORS = {
   workspace_denied: { status: 403 },
   model_denied: { status: 403 },
   host_denied: { status: 403 },
+  /** A web page of a site that is not allowed. */
+  origin_denied: { status: 403 },
   /** Only an administrator may. */
   admin_denied: { status: 403 },
   // what is asked for
@@ -18,6 +20,8 @@ export const ERRORS = {
   method_not_allowed: { status: 405 },
   invalid_body: { status: 400 },
   body_too_large: { status: 413 },
+  /** From a browser, where anything but JSON labelled as JSON may come from any page. */
+  unsupported_media_type: { status: 415 },
   missing_model: { status: 400 },
   missing_parameter: { status: 400 },
   model_not_found: { status: 404 },
@@ -56,6 +60,8 @@ export interface ErrorDetail {
   /** The model name as the caller spelt it; some wire messages repeat it. */
   readonly model?: string;
   readonly retryAfterMs?: number;
+  /** Host name or origin that is not allowed, for the log. */
+  readonly refused?: string;
   readonly cause?: unknown;
 }
 
@@ -74,4 +80,13 @@ export class ServiceError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+}
+
+/** UTF-16 units of a caller's text that a message repeats. */
+const MAX_EXCERPT = 100;
+
+/** The beginning of what a caller sent, for a message: neither an answer nor a log line grows with it. */
+export function excerpt(text: string): string {
+  if (text.length <= MAX_EXCERPT) return text;
+  return `${text.slice(0, MAX_EXCERPT).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }

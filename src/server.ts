@@ -1,12 +1,13 @@
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { listLimits } from "./accounts/limits.ts";
-import { thisNode } from "./accounts/nodes.ts";
+import { type NodeIdentity, thisNode } from "./accounts/nodes.ts";
+import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
+import { isSocketPath } from "./config/socket-path.ts";
 import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
 import type { MemoryBytes } from "./continuation/memory.ts";
@@ -19,7 +20,7 @@ import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
 import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
-import { CATALOGUE, catalogueEntry } from "./models/catalog.ts";
+import { listen } from "./listen.ts";
 import { memoryBudget } from "./pool/budget.ts";
 import { ModelDirectory } from "./pool/model-directory.ts";
 import { ModelPool, type PoolStats } from "./pool/model-pool.ts";
@@ -34,7 +35,7 @@ import { VERSION } from "./version.ts";
 
 /** A server that listens. */
 export interface RunningServer {
-  /** Without a slash at the end. */
+  /** `http://HOST:PORT`, or `unix:PATH` of a Unix socket. */
   readonly url: string;
   /** Resolves when every model that is loaded at start serves or has failed; `models()` and `/health` tell which. */
   ready(): Promise<void>;
@@ -90,7 +91,9 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
-  const meter = meterOver(store, log);
+  const node = thisNode();
+  const meter = meterOver(store, node, log);
+  const storeProbe = new StoreProbe({ store, node, now: Date.now });
   const service = await createApp({
     directory: directoryOf(served, config),
     routes: routes(),
@@ -102,7 +105,9 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     workspace: config.workspace,
     administration: { store, now: Date.now, keys: config.adminKeys },
     limitsOf: (workspaceId) => listLimits({ store, now: Date.now }, workspaceId),
+    storeObstacle: () => storeProbe.obstacle(),
     corsOrigins: config.corsOrigins,
+    allowedHosts: hostsOf(config),
     limits: config.limits,
     version: VERSION,
   });
@@ -110,9 +115,10 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     pool.close();
     await Promise.all(served.map(({ pooled }) => pooled[Symbol.asyncDispose]()));
   };
+  let url: string;
   try {
     await meter.open();
-    await service.app.listen({ host: config.host, port: config.port });
+    url = await listen(service.app, config);
   } catch (error) {
     await disposeEngines();
     await meter.close();
@@ -131,7 +137,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   };
   const loaded = loadAtStart(served, pool);
   return {
-    url: urlOf(service.app.server.address() as AddressInfo), // listening on TCP since above
+    url,
     ready: () => loaded,
     drain: (graceMs = config.limits.drainGraceMs) => drain(graceMs),
     close: () => drain(0),
@@ -162,10 +168,15 @@ async function authenticatorOver(
   });
 }
 
-function meterOver(store: Store, log: Log): StoredMeter {
+/** No browser opens a Unix socket, and clients make up a name for it; so there any name will do until some are chosen. */
+function hostsOf({ host, allowedHosts }: Pick<Config, "host" | "allowedHosts">): readonly string[] {
+  return isSocketPath(host) && allowedHosts.length === 0 ? ["*"] : allowedHosts;
+}
+
+function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
   return new StoredMeter({
     store,
-    node: thisNode(),
+    node,
     now: Date.now,
     report: (event, error) => (error === undefined ? log.warn(event) : log.error({ err: error }, event)),
   });
@@ -219,8 +230,8 @@ function serve(model: ModelConfig, { limits, fimLayouts }: Config, { libraries, 
 
 function directoryOf(served: readonly Served[], config: Config): ModelDirectory {
   return new ModelDirectory({
-    known: CATALOGUE,
-    lookUp: catalogueEntry,
+    known: config.catalogue.entries,
+    lookUp: (name) => config.catalogue.find(name),
     weights: served.map(({ model, pooled }) => ({
       name: model.name,
       engine: pooled,
@@ -273,8 +284,4 @@ function routes(): readonly ProtocolRoute[] {
     { path: "/v1/completions", protocol: completionsProtocol("openai") },
     { path: "/v1/chat/completions", protocol: chatProtocol("openai") },
   ];
-}
-
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }

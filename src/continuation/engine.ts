@@ -1,4 +1,4 @@
-import type { StreamPart } from "./output.ts";
+import type { StartPart, StreamPart } from "./output.ts";
 import type { ContinuationRequest, Sampling } from "./request.ts";
 
 /** The waist: anything that continues text. */
@@ -7,7 +7,18 @@ export interface Engine extends AsyncDisposable {
   readonly name: string;
   /** What the engine serves; resolves when that is known, rejects when it cannot serve. */
   model(signal: AbortSignal): Promise<EngineModel>;
-  /** Stops within one token of an abort. Throws `ServiceError` before the `start` part for whatever is refused. */
+  /**
+   * What `generate` would say first of each of these requests, in their order. Nothing is computed for it. Throws the
+   * `ServiceError` of a request that `generate` would refuse. Absent: the engine knows only by trying, as one without a
+   * tokenizer does.
+   */
+  accept?(requests: readonly ContinuationRequest[], signal: AbortSignal): Promise<readonly StartPart[]>;
+  /**
+   * Stops within one token of an abort. Throws `ServiceError` before the `start` part for whatever is refused.
+   *
+   * `usage` is the last part of every stream that computed anything. After a failure or an abort the stream says `usage`,
+   * with what was computed until then, and throws when it is asked for more: read on to learn what to charge.
+   */
   generate(request: ContinuationRequest, signal: AbortSignal): AsyncIterable<StreamPart>;
   health(): Health;
   stats(): EngineStats;

@@ -86,13 +86,14 @@ describe("where a text goes on", () => {
   test("is the end of a raw text, a prefix of an infill, or an assistant prefix, with its length in bytes", () => {
     expect(healOf({ kind: "text", parts: [{ text: "春天 x" }] })).toEqual({ section: 1, bytes: 8, byDefault: true });
     expect(healOf(chat([says("user", "hello")], "春"))).toEqual({ section: 1, bytes: 3, byDefault: true });
-    expect(healOf(infill({ prefix: "ab", suffix: "c" }))).toEqual({ section: 2, bytes: 2, byDefault: false });
+    expect(healOf(infill({ prefix: "ab", suffix: "c" }))).toEqual({ section: 2, bytes: 2, byDefault: true });
     expect(healOf(infill({ prefix: "ab", suffix: "c", middle: "xyz" }))?.bytes).toBe(3);
   });
 
   test("is healed by default as the weights want it, infills apart from prefixes", () => {
     const byDefault = (input: Continuation, weights: Weights) => lower(input, weights).heal?.byDefault;
     const trained: Weights = { ...QWEN, healing: false, fim: { ...layout("qwen"), healing: true } };
+    const untrained: Weights = { ...QWEN, fim: { ...layout("qwen"), healing: false } };
     const template: Weights = {
       ...PLAIN,
       healing: false,
@@ -104,6 +105,8 @@ describe("where a text goes on", () => {
     expect(byDefault(chat([says("user", "hello")], "x"), template)).toBe(false);
     expect(byDefault(chat([says("user", "hello")], "x"), { ...template, healing: true })).toBe(true);
     expect(byDefault(infill({}), trained)).toBe(true);
+    expect(byDefault(infill({}), untrained)).toBe(false);
+    expect(byDefault({ kind: "text", parts: [{ text: "x" }] }, untrained)).toBe(true);
   });
 
   test("is left alone by default where the caller wrote the template", () => {

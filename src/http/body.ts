@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { ServiceError } from "../errors.ts";
@@ -27,6 +27,11 @@ export async function readJsonObject(request: IncomingMessage, limitBytes: numbe
     throw unreadable();
   }
   return value as Record<string, unknown>;
+}
+
+/** True when a request announces a body. */
+export function hasBody(headers: IncomingHttpHeaders): boolean {
+  return headers["transfer-encoding"] !== undefined || !["0", undefined].includes(headers["content-length"]);
 }
 
 async function collect(request: IncomingMessage, limitBytes: number): Promise<Buffer> {

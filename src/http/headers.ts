@@ -9,6 +9,7 @@ export const EXPOSED_HEADERS = [
   "x-continuo-model",
   "x-continuo-ignored",
   "x-continuo-truncated",
+  "x-continuo-gap-end",
   "x-dashscope-partialresponse",
   "retry-after",
 ] as const;

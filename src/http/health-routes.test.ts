@@ -74,6 +74,18 @@ test("a server without a model is alive, and its readiness says what to do", asy
   expect([ready.status, await ready.json()]).toMatchObject([503, { reason: expect.stringContaining("--model FILE") }]);
 });
 
+test("a server whose store cannot be used is alive but not ready, until the store is back", async () => {
+  let obstacle: string | undefined = "the database /data/continuo.db cannot be written: its disk is full";
+  const { url } = await serve(engine(), { storeObstacle: async () => obstacle });
+
+  const ready = await fetch(`${url}/ready`);
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  expect([ready.status, await ready.json()]).toMatchObject([503, { ready: false, reason: obstacle }]);
+
+  obstacle = undefined;
+  expect((await fetch(`${url}/ready`)).status).toBe(200);
+});
+
 test("probes need no key, metrics do", async () => {
   const { url } = await serve(engine(), { authenticator: configuredKeys(["sk-1"], "default") });
 

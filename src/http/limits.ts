@@ -4,7 +4,7 @@ export interface HttpLimits {
   readonly bodyBytes: number;
   /** A plain (not streamed) answer is cut here and returned as far as it got (contract 6.8). */
   readonly plainTimeoutMs: number;
-  /** Streams: from the arrival of the request to its first token. */
+  /** Streams: from the arrival of the request to its first token; of later prompts, since the answer before. */
   readonly firstTokenTimeoutMs: number;
   /** Streams: waiting for the engine between two tokens. */
   readonly idleTimeoutMs: number;

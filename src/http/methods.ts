@@ -1,5 +1,11 @@
+import { METHODS } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { ServiceError } from "../errors.ts";
+
+/** The framework knows a third of the methods that Node does, and would call every path unknown for the others. */
+export function knowEveryMethod(app: FastifyInstance): void {
+  for (const method of METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+}
 
 /**
  * Answers every other method of a path: `OPTIONS` with what is allowed, the rest with `method_not_allowed`.

@@ -4,7 +4,7 @@ import type { Sampling } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import type { Directory } from "./directory.ts";
 
-/** A name of the two Model Studio pages, as far as routing needs it. */
+/** A name of the catalogue, as far as routing needs it. Infinite limits: as much as the weights hold. */
 export interface KnownName {
   readonly name: string;
   readonly completions: boolean;
@@ -145,7 +145,7 @@ export class ModelDirectory implements Directory {
       maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),
       maxOutputTokens: within(weights?.maxOutputTokens, known?.maxOutputTokens),
       contextTokens: Math.min(known?.contextTokens ?? room + 1, room + 1),
-      defaults: { ...(known?.defaults ?? PLAIN_DEFAULTS), ...model?.defaults, ...weights?.sampling },
+      defaults: { ...PLAIN_DEFAULTS, ...known?.defaults, ...model?.defaults, ...weights?.sampling },
     };
   }
 

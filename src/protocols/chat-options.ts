@@ -15,6 +15,8 @@ export const HARMLESS_OPTIONS: Harmless = {
   logprobs: (value) => value === false || value === 0,
   top_logprobs: (value) => value === 0,
   store: (value) => value === false,
+  ignore_eos: (value) => value === false,
+  min_tokens: (value) => value === 0,
 };
 
 export interface Situation {

@@ -126,6 +126,11 @@ const QUOTA_EXCEEDED = limited(
   "You exceeded your current quota, please check your plan and billing details.",
 );
 
+const ACCESS_DENIED = {
+  native: { code: "AccessDenied" },
+  openAi: { code: "access_denied", type: "access_denied", hasId: false },
+} as const;
+
 const BAD_PARAMETER = {
   native: { code: "InvalidParameter" },
   openAi: { code: "invalid_parameter_error", hasId: true },
@@ -146,21 +151,13 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
   },
   workspace_denied: bothWires("Workspace.AccessDenied", "Workspace access denied."),
   model_denied: bothWires("Model.AccessDenied", "Model access denied."),
-  host_denied: {
-    native: { code: "AccessDenied" },
-    openAi: { code: "access_denied", type: "access_denied", hasId: false },
-  },
-  admin_denied: {
-    native: { code: "AccessDenied" },
-    openAi: { code: "access_denied", type: "access_denied", hasId: false },
-  },
+  host_denied: ACCESS_DENIED,
+  admin_denied: ACCESS_DENIED,
+  origin_denied: ACCESS_DENIED,
   conflict: { native: { code: "InvalidParameter" }, openAi: { code: "conflict", type: "conflict", hasId: false } },
-  not_found: {
-    native: { code: "NotFound", message: "Not found!" },
-    openAi: { code: "not_found", hasId: false },
-  },
+  not_found: { native: { code: "NotFound" }, openAi: { code: "not_found", hasId: false } },
   method_not_allowed: {
-    native: { code: "InvalidParameter", status: 400 },
+    native: { code: "InvalidParameter" },
     openAi: { code: "method_not_allowed", hasId: false },
   },
   invalid_body: {
@@ -168,6 +165,10 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
     openAi: { code: "invalid_parameter_error", message: WRONG_BODY, hasId: true },
   },
   body_too_large: BAD_PARAMETER,
+  unsupported_media_type: {
+    native: { code: "InvalidParameter" },
+    openAi: { code: "unsupported_media_type", hasId: false },
+  },
   missing_model: {
     native: { code: "BadRequest.EmptyModel", message: 'Required parameter "model" missing from request.' },
     openAi: { code: "invalid_parameter_error", message: "you must provide a model parameter.", hasId: true },

@@ -23,3 +23,17 @@ export function readLimits(fields: Fields, card: ModelCard, names: readonly stri
     truncate: readBoolean(fields, "truncate_prompt") ?? false,
   };
 }
+
+/** Request fields that `readEnds` reads, on OpenAI's paths. */
+export const END_FIELDS = ["min_tokens", "ignore_eos"];
+
+/** What keeps a text from ending early, as vLLM spells it: programs that measure want answers of a known length. */
+export function readEnds(
+  fields: Fields,
+  { maxTokens }: Pick<Limits, "maxTokens">,
+): Pick<Limits, "minTokens" | "ignoreEnds"> {
+  const most = maxTokens ?? Number.POSITIVE_INFINITY;
+  const minTokens = readInteger(fields, "min_tokens", range("min_tokens", 0, most)) ?? 0;
+  const ignoreEnds = readBoolean(fields, "ignore_eos") ?? false;
+  return { ...(minTokens > 0 && { minTokens }), ...(ignoreEnds && { ignoreEnds }) };
+}

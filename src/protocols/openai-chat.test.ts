@@ -166,10 +166,9 @@ describe("plain answers (contract 2.2.3)", () => {
   });
 
   const token: TokenLogprob = {
-    token: "春",
     bytes: [230, 152, 165],
     logprob: -0.5,
-    top: [{ token: "a", bytes: [97], logprob: -0.25 }],
+    top: [{ bytes: [97], logprob: -0.25 }],
   };
   const shown = {
     content: [

@@ -7,7 +7,7 @@ import { HARMLESS_OPTIONS, hasTools } from "./chat-options.ts";
 import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { openAiFailure } from "./errors.ts";
 import { fieldsWithoutEffect } from "./ignored.ts";
-import { LIMIT_FIELDS, readLimits } from "./limits.ts";
+import { END_FIELDS, LIMIT_FIELDS, readEnds, readLimits } from "./limits.ts";
 import { ignoredMessageFields } from "./messages.ts";
 import { type Fields, invalid, range, readBoolean, readInteger } from "./parameters.ts";
 import type { Call, Decoded, Dialect, Protocol } from "./protocol.ts";
@@ -37,7 +37,11 @@ const HONOURED = new Set([
   ...LIMIT_FIELDS,
   ...SWITCH_FIELDS,
 ]);
-const HONOURED_BY_OPENAI = new Set([...HONOURED, "logprobs", "top_logprobs", "continue_final_message", "grammar"]);
+const HONOURED_BY_OPENAI = new Set([
+  ...HONOURED,
+  ...END_FIELDS,
+  ...["logprobs", "top_logprobs", "continue_final_message", "grammar"],
+]);
 
 function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const { card } = call;
@@ -48,11 +52,12 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const held = readAnswerGrammar(body, input, dialect);
   const choices = readChoices(body, dialect);
   const logprobs = readLogprobs(body, dialect);
+  const limits = readLimits(body, card, TOKEN_LIMITS);
   const request: ContinuationRequest = {
     model: card.name,
     input,
     sampling: readSampling(body, dialect, card.defaults, card.answeredBy.model?.vocabularySize),
-    limits: readLimits(body, card, TOKEN_LIMITS),
+    limits: dialect === "openai" ? { ...limits, ...readEnds(body, limits) } : limits,
     choices,
     ...(logprobs === undefined ? {} : { logprobs }),
     promptLogprobs: false,

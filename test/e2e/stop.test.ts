@@ -31,6 +31,29 @@ async function complete(fields: Record<string, unknown>): Promise<Json> {
   return plain.json;
 }
 
+test("log probabilities are those of the tokens that the text holds, on both routes, streamed and plain", async () => {
+  const stop = text.slice(20, 23);
+  const body = { model: "tiny", temperature: 0, max_tokens: 64, stop };
+  const legacy = { ...body, prompt: "hello", logprobs: 5 };
+  const chat = { ...body, messages: [{ role: "user", content: "hello" }], logprobs: true, stop: undefined };
+
+  const plain = (await post(server.url, "/v1/completions", legacy)).json;
+  const streamed = (await postStream(server.url, "/v1/completions", legacy)).events;
+  const answer = (await post(server.url, "/v1/chat/completions", chat)).json;
+  const answered = answer.choices[0].message.content;
+  const cutAnswer = (await post(server.url, "/v1/chat/completions", { ...chat, stop: answered.slice(9, 12) })).json;
+
+  const held = offsets.filter((offset) => offset < [...textOf(plain)].length);
+  expect(textOf(plain)).toBe(text.slice(0, text.indexOf(stop)));
+  expect(plain.choices[0].logprobs.text_offset).toEqual(held);
+  expect(streamed.flatMap((event) => event.choices[0].logprobs?.text_offset ?? [])).toEqual(held);
+  expect(plain.usage.completion_tokens).toBeGreaterThan(held.length);
+  const bytes = cutAnswer.choices[0].logprobs.content.flatMap((token: Json) => token.bytes);
+  const spelled = Buffer.from(bytes).toString();
+  expect(spelled.startsWith(textOf(cutAnswer))).toBe(true);
+  expect(cutAnswer.usage.completion_tokens).toBeGreaterThan(cutAnswer.choices[0].logprobs.content.length);
+});
+
 /** The text before the first place where any of `stops` is complete, found the slow way. */
 function cut(stops: readonly string[]): string {
   for (let end = 1; end <= text.length; end += 1) {

@@ -14,7 +14,7 @@ afterAll(() => tiny.model.free());
 /** One thread, unless said otherwise: on a busy machine two take a hundred times as long. */
 function contextOf(over: Partial<ContextOptions> = {}): NativeContext {
   const size = { slots: 1, slotTokens: 1024, batchTokens: 512, microBatchTokens: 128 };
-  const context = new NativeContext(tiny.api, tiny.model, { ...size, threads: 1, shared: true, ...over });
+  const context = new NativeContext(tiny.api, tiny.model, { ...size, threads: 1, ...over });
   onTestFinished(() => context.free());
   return context;
 }
@@ -62,8 +62,8 @@ class ScriptedThreads implements StepThreads {
 describe("a step whose threads get in each other's way", () => {
   test("is done again with fewer, and nobody sees it", async () => {
     const choice = new ScriptedThreads([2, 1], [0]);
-    const disturbed = contextOf({ shared: false, threads: 2, choice });
-    const calm = contextOf({ shared: false });
+    const disturbed = contextOf({ threadInvariant: true, threads: 2, choice });
+    const calm = contextOf({ threadInvariant: true });
     for (const context of [disturbed, calm]) expect(await context.decode(rows(0, 512))).toBe("done");
 
     expect(choice.given).toEqual([2, 1]);
@@ -82,10 +82,10 @@ describe("a step whose threads get in each other's way", () => {
   });
 });
 
-test("kept apart for exact repetition, a text does not depend on the number of threads, however long it is", async () => {
+test("without flash attention a text does not depend on the number of threads, however long it is", async () => {
   const logits = [];
   for (const threads of [1, 2]) {
-    const context = contextOf({ shared: false, threads: 2, choice: new ScriptedThreads([1, 1, threads]) });
+    const context = contextOf({ threadInvariant: true, threads: 2, choice: new ScriptedThreads([1, 1, threads]) });
     await context.decode(rows(0, 512));
     await context.decode(rows(512, 128));
     await context.decode(rows(640, 1)); // flash attention divides rows behind more than 512 others

@@ -17,13 +17,16 @@ export interface ContextOptions {
   readonly choice?: StepThreads;
   /** Most tokens of one decode. */
   readonly batchTokens: number;
-  /** Most tokens computed between two looks at the abort flag's effect on memory; also the unit of cut-off work. */
+  /**
+   * Most tokens of one pass through the model; a longer batch goes in several. Also the unit of what an abort leaves in
+   * memory.
+   */
   readonly microBatchTokens: number;
   /**
-   * One cache for all sequences, so that prefixes can be shared. False, for exact repetition, keeps sequences apart and
-   * computes attention row by row: flash attention divides a row among the threads, and their number changes its rounding.
+   * The same bits for any number of threads, without flash attention, which divides a row among the threads so that their
+   * number changes its rounding. Absent: no.
    */
-  readonly shared: boolean;
+  readonly threadInvariant?: boolean;
 }
 
 /** `LLAMA_FLASH_ATTN_TYPE_DISABLED`. */
@@ -61,8 +64,9 @@ export class NativeContext {
       n_seq_max: options.slots,
       n_threads: options.threads,
       n_threads_batch: options.threads,
-      kv_unified: options.shared,
-      ...(!options.shared && { flash_attn_type: NO_FLASH_ATTENTION }),
+      ...(options.threadInvariant === true && { flash_attn_type: NO_FLASH_ATTENTION }),
+      // Each sequence has cells of its own: where the cells of a text lie changes the rounding of its attention.
+      kv_unified: false,
     });
     if (pointer === null) {
       throw new ServiceError(
@@ -179,10 +183,10 @@ export class NativeContext {
       throw new Error(`sequence ${sequence} could not be cut at ${from}`);
   }
 
-  /** Shares the first `length` positions of one sequence with another, emptied before. Shared contexts only. */
+  /** Makes a sequence a copy of the first `length` positions of another. The cells are copied when the next decode begins. */
   share(from: number, to: number, length: number): void {
-    this.truncate(to, 0);
-    this.#api.sequenceCopy(this.#memory, from, to, 0, length);
+    this.#api.sequenceCopy(this.#memory, from, to, -1, -1); // the library copies whole sequences only
+    this.truncate(to, length);
   }
 
   /** Lets the worker threads sleep; the next decode wakes them. */

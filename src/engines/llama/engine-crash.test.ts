@@ -192,5 +192,5 @@ test("a request that was given up is not sent to the next process, though its re
 
   const sent = readFileSync(join(folder.path, "sent"), "utf8").split(" ");
   expect(sent.filter((each) => each === "slow").length).toBeLessThanOrEqual(2);
-  await expect(slow.next()).rejects.toMatchObject({ code: "unsupported_input" });
+  await expect(collect(slow)).rejects.toMatchObject({ code: "unsupported_input" });
 });

@@ -144,7 +144,7 @@ describe("a request at which the process hangs every time", () => {
     const waiting = collect(engine.generate(asking("one"), never));
     leaving.abort(new Error("gone"));
 
-    await expect(left.next()).rejects.toThrow("gone");
+    await expect(collect(left)).rejects.toThrow("gone");
     expect((await waiting).choices[0]?.text).toBe("a");
   });
 });

@@ -105,10 +105,11 @@ export class EngineProcess {
     }
   }
 
-  /** Messages for a process that does not serve are dropped: the next one asks for all of them. */
-  send(...messages: readonly ToEngine[]): void {
-    if (this.#state.kind !== "ready") return;
+  /** Messages for a process that does not serve are dropped: the next one asks for all of them. False: they were. */
+  send(...messages: readonly ToEngine[]): boolean {
+    if (this.#state.kind !== "ready") return false;
     for (const message of messages) this.#state.child.send(message, () => {}); // a channel closed meanwhile shows as "exit"
+    return true;
   }
 
   health(): Health {

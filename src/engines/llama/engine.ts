@@ -1,5 +1,6 @@
+import { orAborted } from "../../continuation/abort.ts";
 import type { Engine, EngineModel, EngineStats, Health } from "../../continuation/engine.ts";
-import type { StreamPart } from "../../continuation/output.ts";
+import { type StartPart, type StreamPart, startOf } from "../../continuation/output.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Death } from "./blame.ts";
@@ -9,7 +10,15 @@ import { Job } from "./job.ts";
 import { Jobs } from "./jobs.ts";
 import { type LoadOptions, LoadPlanner } from "./load-plan.ts";
 import { type Footprint, inMebibytes } from "./memory.ts";
-import type { EngineOptions, FromEngine, PongMessage, ReadyMessage, SchedulerStats } from "./messages.ts";
+import type {
+  AbortMessage,
+  EngineOptions,
+  FlowMessage,
+  FromEngine,
+  PongMessage,
+  ReadyMessage,
+  SchedulerStats,
+} from "./messages.ts";
 import { addStats, NO_STATS } from "./stats.ts";
 import { describeWeights, type LoadedWeights } from "./weights.ts";
 
@@ -88,14 +97,16 @@ export class LlamaEngine implements Engine {
     return this.#weights?.model ?? (await orAborted(this.#planner.plan(), signal)).model;
   }
 
+  /** Without choices a request is accepted or refused, and nothing is computed. */
+  async accept(requests: readonly ContinuationRequest[], signal: AbortSignal): Promise<readonly StartPart[]> {
+    return Promise.all(requests.map((request) => startOf(this.generate({ ...request, choices: 0 }, signal))));
+  }
+
   async *generate(request: ContinuationRequest, signal: AbortSignal): AsyncGenerator<StreamPart> {
     const weights = await this.#loaded(signal);
     const job = this.#jobOf(request, weights);
     signal.throwIfAborted();
-    const stop = (): void => {
-      job.fail(signal.reason);
-      this.#jobs.stop(job); // now, not when a slow reader comes back for more
-    };
+    const stop = (): void => job.cancel(signal.reason); // now, not when a slow reader comes back for more
     signal.addEventListener("abort", stop, { once: true });
     try {
       this.#jobs.add(job);
@@ -145,7 +156,9 @@ export class LlamaEngine implements Engine {
     this.#nextId += 1;
     const { callId: requestId } = request;
     const about = { model: this.name, ignored, ...(requestId !== undefined && { requestId }) };
-    return new Job(message, request.choices, about, (flow) => this.#process.send(flow));
+    const send = (each: FlowMessage | AbortMessage): boolean =>
+      each.type === "abort" ? this.#jobs.stop(each.id) : this.#process.send(each);
+    return new Job(message, request.choices, about, send);
   }
 
   #serve(message: ReadyMessage): void {
@@ -183,13 +196,4 @@ export class LlamaEngine implements Engine {
     this.#past = addStats(this.#past, { ...this.#present, queued: 0, running: 0, slots: 0 });
     this.#present = NO_STATS;
   }
-}
-
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { lower } from "../../continuation/lower.ts";
-import type { LoweredPrompt } from "../../continuation/prompt.ts";
+import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { EngineOptions, GenerateMessage } from "./messages.ts";
+import { promptOf } from "./request-prompt.ts";
 import type { LoadedWeights } from "./weights.ts";
 
 /** Settings of the operator for requests that do not choose. */
@@ -26,17 +26,18 @@ const INTERACTIVE_TOKENS = 64;
 export function askedOf(
   id: number,
   request: ContinuationRequest,
-  { weights, ends }: LoadedWeights,
+  { model, weights, ends }: LoadedWeights,
   defaults: RequestDefaults,
 ): Asked {
   const { logitBias, seed, ...sampling } = request.sampling;
-  const prompt = lower(request.input, weights);
+  const { gap, ...prompt } = promptOf(request, weights, model.contextTokens);
   const isShort = (request.limits.maxTokens ?? Number.POSITIVE_INFINITY) <= INTERACTIVE_TOKENS;
   const message: Asked["message"] = {
     type: "generate",
     id,
     lane: request.input.kind === "infill" || isShort ? "interactive" : "batch",
     prompt,
+    ...endOfGap(request, gap),
     limits: request.limits,
     ends,
     sampling,
@@ -44,6 +45,7 @@ export function askedOf(
     seed: (seed === undefined ? randomBytes(8).readBigUInt64LE() : BigInt.asUintN(64, BigInt(seed))).toString(),
     ...(request.logprobs !== undefined && { logprobs: request.logprobs }),
     promptLogprobs: request.promptLogprobs,
+    ...(request.accepted === true && { admitted: true }),
     healing: canHeal(request) && (request.tokenHealing ?? defaults.tokenHealing ?? prompt.heal?.byDefault ?? false),
     speculation: !defaults.engine.deterministic && (request.speculation ?? defaults.speculation ?? true),
     ...(request.grammar !== undefined && { grammar: { source: request.grammar, prefix: prefixOf(request) } }),
@@ -51,9 +53,21 @@ export function askedOf(
   return { message, ignored: ignoredOf(request, prompt, defaults) };
 }
 
-function ignoredOf(request: ContinuationRequest, { heal }: LoweredPrompt, defaults: RequestDefaults): string[] {
-  const { tokenHealing, speculation } = request;
+/** A request for so many tokens at least wants them whatever they are. */
+function endOfGap({ gapEnd, limits }: ContinuationRequest, gap: LoweredGap | undefined): Pick<GenerateMessage, "gap"> {
+  const { minTokens = 0, ignoreEnds = false } = limits;
+  if (gap === undefined || minTokens > 0 || ignoreEnds || !(gapEnd ?? gap.byDefault)) return {};
+  return { gap: { before: gap.before, suffix: gap.suffix, endBias: gap.endBias } };
+}
+
+function ignoredOf(
+  request: ContinuationRequest,
+  { heal }: Pick<LoweredPrompt, "heal">,
+  defaults: RequestDefaults,
+): string[] {
+  const { tokenHealing, speculation, gapEnd } = request;
   return [
+    ...(gapEnd === true && request.input.kind !== "infill" ? ["gapEnd"] : []),
     ...(tokenHealing === true && (heal === undefined || !canHeal(request)) ? ["tokenHealing"] : []),
     ...(speculation === true && defaults.engine.deterministic ? ["speculation"] : []),
   ];

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
-import type { FinishReason, StreamPart, TokenLogprob } from "../../continuation/output.ts";
+import type { StreamPart, TokenLogprob, Usage } from "../../continuation/output.ts";
 import { ServiceError } from "../../errors.ts";
 import type {
+  AbortedMessage,
+  AbortMessage,
   AcceptedMessage,
   EchoMessage,
   FlowMessage,
@@ -27,7 +29,10 @@ export class Job {
   readonly #request: Omit<GenerateMessage, "choices" | "resumed">;
   readonly #about: JobFacts;
   readonly #queue: PartQueue<StreamPart>;
+  readonly #send: (message: FlowMessage | AbortMessage) => boolean;
   readonly #generated: number[][];
+  /** Per choice, tokens shown, and once it has finished those to be charged. */
+  readonly #shown: number[];
   readonly #finished: (number | undefined)[];
   /** Per choice, log probabilities of tokens that are generated but not shown yet, in order. */
   readonly #unshown: TokenLogprob[][];
@@ -36,24 +41,35 @@ export class Job {
   #drafts = { proposed: 0, accepted: 0 };
   #echoed = false;
   #hasFailed = false;
+  /** Its reader has been told that it failed, or has left. */
+  #givenUp = false;
+  /** What the process said it used until then; undefined when no process can say. */
+  #aborted: Omit<AbortedMessage, "type" | "id"> | undefined;
+  /** The process works on it no longer. */
+  #isOver = false;
+  #whenOver: () => void = () => {};
 
+  /** @param send false: there is no process to take the message. */
   constructor(
     request: Omit<GenerateMessage, "choices" | "resumed">,
     choices: number,
     about: JobFacts,
-    send: (message: FlowMessage) => void,
+    send: (message: FlowMessage | AbortMessage) => boolean,
   ) {
     this.id = request.id;
     this.#request = request;
     this.#about = about;
+    this.#send = send;
     this.#queue = new PartQueue((paused) => send({ type: "flow", id: request.id, paused }));
     this.#generated = Array.from({ length: choices }, () => []);
+    this.#shown = Array.from({ length: choices }, () => 0);
     this.#finished = Array.from({ length: choices }, () => undefined);
     this.#unshown = Array.from({ length: choices }, () => []);
   }
 
-  /** Everything has been generated. */
+  /** Everything has been generated; without choices, it has been accepted. */
   get isDone(): boolean {
+    if (this.#finished.length === 0) return this.#promptTokens !== undefined;
     return this.#finished.every((tokens) => tokens !== undefined);
   }
 
@@ -75,8 +91,18 @@ export class Job {
     return `request ${this.#about.requestId ?? this.id} (${prompt}, ${generated} generated)`;
   }
 
-  parts(): AsyncGenerator<StreamPart> {
-    return this.#queue.drain();
+  /** Asks the process to stop when it fails or its reader leaves. After a failure says what was used, before it throws. */
+  async *parts(): AsyncGenerator<StreamPart> {
+    try {
+      yield* this.#queue.drain();
+    } catch (error) {
+      await this.#stopped();
+      const usage = this.#used();
+      if (usage !== undefined) yield { type: "usage", usage };
+      throw error;
+    } finally {
+      if (!this.#isOver && !this.#givenUp) this.#abort();
+    }
   }
 
   /** For a process that knows nothing of this request. */
@@ -98,9 +124,11 @@ export class Job {
     this.#promptTokens = promptTokens;
     const { model, ignored } = this.#about;
     this.#queue.push({ type: "start", model, ignored, promptTokens, truncatedTokens });
+    if (this.isDone) this.#end();
   }
 
   refuse({ code, message, param, retryAfterMs }: RefusedMessage): void {
+    this.#end();
     this.fail(
       new ServiceError(code, message, {
         ...(param !== undefined && { param }),
@@ -116,6 +144,7 @@ export class Job {
 
   take({ choice, generated, text, shown, logprobs, drafted, cachedTokens, finished }: StepOutput): void {
     this.#generated[choice]?.push(...generated);
+    this.#shown[choice] = (this.#shown[choice] ?? 0) + shown.length;
     this.#drafts = {
       proposed: this.#drafts.proposed + (drafted?.proposed ?? 0),
       accepted: this.#drafts.accepted + (drafted?.accepted ?? 0),
@@ -130,12 +159,55 @@ export class Job {
         this.#request.logprobs === undefined ? delta : { ...delta, logprobs: scores.splice(0, shown.length) },
       );
     }
-    if (finished !== undefined) this.#finish(choice, finished.reason, finished.completionTokens);
+    if (finished !== undefined) this.#finish(choice, finished);
   }
 
+  aborted({ promptShare, completionTokens }: AbortedMessage): void {
+    this.#aborted = { promptShare, completionTokens };
+    this.#end();
+  }
+
+  /** Its reader is told; the process may still be working on it. */
   fail(error: unknown): void {
     this.#hasFailed = true;
     this.#queue.fail(error);
+  }
+
+  /** Its reader is told, and the process is asked to stop at once. */
+  cancel(error: unknown): void {
+    this.fail(error);
+    if (!this.#isOver && !this.#givenUp) this.#abort();
+  }
+
+  /** The process has died. One that was asked to stop will not say any more what it used. */
+  processDied(): void {
+    if (this.#givenUp) this.#end();
+  }
+
+  /** There is no process that works on it, and there will be none. */
+  lose(error: unknown): void {
+    this.#end();
+    this.fail(error);
+  }
+
+  /** Resolves when the process works on it no longer. */
+  async #stopped(): Promise<void> {
+    if (this.#isOver) return;
+    const over = new Promise<void>((resolve) => {
+      this.#whenOver = resolve;
+    });
+    if (!this.#givenUp) this.#abort();
+    await over;
+  }
+
+  #abort(): void {
+    this.#givenUp = true;
+    if (!this.#send({ type: "abort", id: this.id })) this.#end();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#whenOver();
   }
 
   #cacheKnown = false;
@@ -145,19 +217,44 @@ export class Job {
     this.#cachedTokens = tokens;
   }
 
-  #finish(choice: number, reason: FinishReason, completionTokens: number): void {
+  #finish(choice: number, { reason, completionTokens, rule }: NonNullable<StepOutput["finished"]>): void {
     this.#finished[choice] = completionTokens;
-    this.#queue.push({ type: "finish", choice, reason });
+    this.#queue.push({ type: "finish", choice, reason, ...(rule !== undefined && { rule }) });
     if (!this.isDone) return;
+    this.#end();
     const promptTokens = this.#promptTokens ?? 0;
-    const total = this.#finished.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0);
-    const usage = {
-      promptTokens,
-      completionTokens: total,
-      cachedPromptTokens: Math.min(this.#cachedTokens, promptTokens),
-      ...(this.#request.speculation && { drafts: this.#drafts }),
-    };
+    const cachedPromptTokens = Math.min(this.#cachedTokens, promptTokens);
+    const usage = { promptTokens, completionTokens: this.#completionTokens(), cachedPromptTokens, ...this.#drafted() };
     this.#queue.push({ type: "usage", usage: { ...usage, source: "engine" } });
     this.#queue.end();
+  }
+
+  /** Of a request that failed; undefined: no process has accepted it. */
+  #used(): Usage | undefined {
+    if (this.#promptTokens === undefined) return undefined;
+    const seen = this.#completionTokens();
+    const isKnown = this.isDone || this.#aborted !== undefined;
+    // Choices share their prompt: once one of them has said something, all of it was evaluated.
+    const share = seen > 0 || this.isDone ? 1 : (this.#aborted?.promptShare ?? 0);
+    const promptTokens = Math.round(share * this.#promptTokens);
+    return {
+      promptTokens,
+      completionTokens: seen,
+      ...(this.#cacheKnown && { cachedPromptTokens: Math.min(this.#cachedTokens, promptTokens) }),
+      ...this.#drafted(),
+      source: isKnown ? "engine" : "estimate",
+    };
+  }
+
+  /** Finished choices say what they are charged; of the others the process knows more than was shown. */
+  #completionTokens(): number {
+    const finished = this.#finished.reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0);
+    const shown = this.#shown.filter((_, choice) => this.#finished[choice] === undefined);
+    const unfinished = shown.reduce((sum, tokens) => sum + tokens, 0);
+    return finished + Math.max(unfinished, this.#aborted?.completionTokens ?? 0);
+  }
+
+  #drafted(): Pick<Usage, "drafts"> {
+    return this.#request.speculation ? { drafts: this.#drafts } : {};
   }
 }

@@ -8,7 +8,7 @@ import type { FromEngine, PongMessage, StepMessage, ToEngine } from "./messages.
  * on in the next one; who may run in it, `Blame` decides.
  */
 export class Jobs {
-  readonly #send: (...messages: readonly ToEngine[]) => void;
+  readonly #send: (...messages: readonly ToEngine[]) => boolean;
   readonly #blame: Blame;
   readonly #jobs = new Map<number, Job>();
   /** Sent to the present process. */
@@ -19,8 +19,8 @@ export class Jobs {
   readonly #departed = new Map<number, Job>();
   #running: readonly number[] = [];
 
-  /** @param now milliseconds, never going back. */
-  constructor(send: (...messages: readonly ToEngine[]) => void, now: () => number) {
+  /** @param send false: there is no process to take them. @param now milliseconds, never going back. */
+  constructor(send: (...messages: readonly ToEngine[]) => boolean, now: () => number) {
     this.#send = send;
     this.#blame = new Blame(now);
   }
@@ -34,16 +34,20 @@ export class Jobs {
 
   /** Its reader has left, or has all of it. */
   remove(job: Job): void {
-    this.stop(job);
+    this.#blame.ended(job);
     this.#jobs.delete(job.id);
     this.#sendAdmitted();
   }
 
-  /** Nothing more is to be done for it. */
-  stop(job: Job): void {
-    if (!this.#jobs.has(job.id)) return;
-    if (!job.isDone) this.#abort(job);
+  /** Nothing more is to be done for it. False: the process knows nothing of it, and will not answer. */
+  stop(id: number): boolean {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return false;
     this.#blame.ended(job);
+    if (!this.#sent.delete(id)) return false;
+    if (this.#isAtWork(id)) this.#departed.set(id, job);
+    this.#unanswered.delete(id);
+    return this.#send({ type: "abort", id });
   }
 
   receive(message: FromEngine | PongMessage): void {
@@ -55,6 +59,9 @@ export class Jobs {
       case "refused":
         this.#unanswered.delete(message.id);
         this.#jobs.get(message.id)?.refuse(message);
+        return;
+      case "aborted":
+        this.#jobs.get(message.id)?.aborted(message);
         return;
       case "echo":
         this.#jobs.get(message.id)?.echo(message);
@@ -81,8 +88,9 @@ export class Jobs {
     const present = new Set([...this.#departed.keys(), ...known.map(({ id }) => id)]);
     // When nobody was seen at work, it was between two steps: anybody's turn may have come.
     const convicted = this.#blame.died(death, seen.length > 0 ? seen : known, present.size === 1);
-    for (const { guilty, error } of convicted) this.#jobs.get(guilty.id)?.fail(error);
+    for (const { guilty, error } of convicted) this.#jobs.get(guilty.id)?.lose(error);
     for (const job of this.#departed.values()) this.#blame.ended(job); // nobody tries it again
+    for (const job of this.#jobs.values()) job.processDied();
     this.#forgetProcess();
     return { blamed: convicted.length, resumed: this.#open().length };
   }
@@ -94,7 +102,7 @@ export class Jobs {
   }
 
   failAll(error: ServiceError): void {
-    for (const job of this.#jobs.values()) job.fail(error);
+    for (const job of this.#jobs.values()) job.lose(error);
   }
 
   #open(): readonly Job[] {
@@ -116,14 +124,6 @@ export class Jobs {
       if (job.isDone) this.#blame.ended(job);
     }
     this.#sendAdmitted();
-  }
-
-  #abort(job: Job): void {
-    if (this.#sent.delete(job.id)) {
-      if (this.#isAtWork(job.id)) this.#departed.set(job.id, job);
-      this.#unanswered.delete(job.id);
-      this.#send({ type: "abort", id: job.id });
-    }
   }
 
   #sendAdmitted(): void {

@@ -27,10 +27,10 @@ test("weights, cache of all slots, and the rest make the whole", () => {
   expect(rest / MIB).toBeLessThan(250);
 });
 
-test("deterministic slots write out the attention scores of a slice", () => {
+test("deterministic slots write out the attention scores of a block", () => {
   const rest = (deterministic: boolean) => footprint(FACTS, { slots: 4, slotTokens: 2048, deterministic }).rest;
 
-  expect(rest(true) - rest(false)).toBe(4 * 128 * 2048 * 14);
+  expect(rest(true) - rest(false)).toBe(4 * 64 * 2048 * 14);
 });
 
 test("cells of a cache come in blocks of 256", () => {

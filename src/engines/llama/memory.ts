@@ -6,9 +6,10 @@
  */
 import { fitsInto, type MemoryBytes } from "../../continuation/memory.ts";
 import { ServiceError } from "../../errors.ts";
+import { CPU_BLOCK_TOKENS, GPU_BLOCK_TOKENS } from "./blocks.ts";
 import type { HeaderFacts } from "./header-facts.ts";
 import type { EngineOptions } from "./messages.ts";
-import { FIXED_SLICE, MAX_SLICE } from "./slice.ts";
+import { MAX_SLICE } from "./slice.ts";
 
 /** Bytes. */
 export interface Footprint {
@@ -69,11 +70,12 @@ export function footprint(
   const weights = facts.weightBytes;
   const cache = cells * facts.cacheBytesPerToken;
   const tables = facts.vocabularySize * VOCABULARY_BYTES_PER_TOKEN + cells * BOOKKEEPING_BYTES_PER_CELL;
-  const scores = deterministic ? 4 * FIXED_SLICE * slotTokens * facts.heads : 0;
+  const share = gpuShare(facts, offload);
+  const block = share > 0 ? GPU_BLOCK_TOKENS : CPU_BLOCK_TOKENS;
+  const scores = deterministic ? 4 * block * slotTokens * facts.heads : 0;
   const buffers = logits + scores + 4 * BATCH_TOKENS * facts.activationFloats;
   const rest = Math.ceil(PROCESS_BYTES + tables + buffers);
   const total = weights + cache + rest;
-  const share = gpuShare(facts, offload);
   const gpu = share === 0 ? 0 : Math.ceil(share * (weights + cache) + buffers);
   return { weights, cache, rest, total, memory: { machine: total - gpu, gpu } };
 }

@@ -4,6 +4,7 @@
  */
 import koffi from "koffi";
 import { bindApi, type LlamaApi, type Pointer } from "./api.ts";
+import { CPU_BLOCK_TOKENS, GPU_BLOCK_TOKENS } from "./blocks.ts";
 import { NativeContext } from "./context.ts";
 import { defaultThreads } from "./cores.ts";
 import { whyNoGpu } from "./gpu.ts";
@@ -12,7 +13,6 @@ import { BATCH_TOKENS } from "./memory.ts";
 import type { FromEngine, LoadMessage, Sign, ToEngine } from "./messages.ts";
 import { NativeModel } from "./model.ts";
 import { Scheduler } from "./scheduler.ts";
-import { FIXED_SLICE, MAX_SLICE } from "./slice.ts";
 import { Threads } from "./threads.ts";
 import type { Progress } from "./watchdog.ts";
 
@@ -37,17 +37,19 @@ async function load({ path, options, libraries: folder, gpuLayers }: LoadMessage
   const api = bindApi(libraries);
   const model = await loadWatched(api, path, gpuLayers);
   const threads = options.threads ?? defaultThreads();
-  const usesGpu = gpuLayers !== 0 && libraries.devices.some((device) => device.kind === "gpu");
+  const onGpu = gpuLayers !== 0 && libraries.devices.some(({ kind }) => kind === "gpu");
+  const blockTokens = onGpu ? GPU_BLOCK_TOKENS : CPU_BLOCK_TOKENS;
   context = new NativeContext(api, model, {
     slots: options.slots,
     slotTokens: options.slotTokens,
     threads,
-    ...(!usesGpu && { choice: new Threads(threads) }),
+    ...(!onGpu && { choice: new Threads(threads) }),
     batchTokens: BATCH_TOKENS,
-    microBatchTokens: options.deterministic ? FIXED_SLICE : MAX_SLICE,
-    shared: !options.deterministic,
+    microBatchTokens: blockTokens,
+    threadInvariant: options.deterministic,
   });
-  scheduler = new Scheduler(context, model, { ...options, now: () => performance.now(), send });
+  const now = () => performance.now();
+  scheduler = new Scheduler(context, model, { ...options, blockTokens, now, send, report });
   const fellBack = folder === undefined ? undefined : whyNoGpu(libraries);
   send({
     type: "ready",
@@ -106,11 +108,15 @@ function send(message: FromEngine | Sign): void {
 /** Before the model serves, the server is told why it never will; afterwards it sees a crash and starts another process. */
 function fail(error: unknown): void {
   if (scheduler !== undefined || !process.connected) {
-    process.stderr.write(`engine process: ${error instanceof Error ? error.stack : String(error)}\n`);
+    report(error);
     process.exit(1);
   }
   const message = error instanceof Error ? error.message : String(error);
   process.send?.({ type: "failed", message } satisfies FromEngine, () => process.exit(1));
+}
+
+function report(error: unknown): void {
+  process.stderr.write(`engine process: ${error instanceof Error ? error.stack : String(error)}\n`);
 }
 
 function leave(): void {
