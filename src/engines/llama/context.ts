@@ -153,7 +153,7 @@ export class NativeContext {
   get progress(): Progress {
     if (this.#decoding === undefined) return { count: this.#decodes };
     const expectedMs = this.#pace.expectedMs(this.#decoding);
-    const activity = `a step of ${this.#decoding} rows`;
+    const activity = `a step of ${this.#decoding} ${this.#decoding === 1 ? "row" : "rows"}`;
     return { count: this.#decodes, activity, ...(expectedMs !== undefined && { expectedMs }) };
   }
 
