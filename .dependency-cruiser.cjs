@@ -1,14 +1,14 @@
 /**
  * Who may import whom: one line per folder of `src/`, checked by `npm run imports`.
  *
- * Everybody may import files of the own folder, `errors.ts`, and Node. What a folder may import besides, from our code
+ * Everybody may import files of the own folder, `errors.ts`, `folder.ts`, `visible.ts`, and Node. What a folder may import besides, from our code
  * and from packages, stands here; `types` is what it may name in `import type` only.
  */
 const FOLDERS = {
   continuation: { folders: [], packages: ["@huggingface/jinja"] },
   wire: { folders: [], packages: ["zod"] },
   protocols: { folders: ["continuation", "wire"], packages: ["zod"] },
-  "engines/llama": { folders: ["continuation"], packages: ["koffi"] },
+  "engines/llama": { folders: ["continuation"], packages: ["koffi", "lru-cache"] },
   pool: { folders: ["continuation"], types: ["models"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
@@ -20,12 +20,12 @@ const FOLDERS = {
     types: ["pool"],
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
-  doctor: { folders: ["config", "engines/llama"], packages: [] },
+  doctor: { folders: ["config", "db", "engines/llama"], files: ["http/unix-socket"], packages: [] },
   eval: { folders: [], packages: ["zod", "fastest-levenshtein"] },
   cli: {
     folders: ["config", "models", "accounts", "db", "doctor", "engines/llama", "eval"],
-    files: ["server", "version"],
-    packages: ["commander", "eventsource-parser"],
+    files: ["server", "version", "listen"],
+    packages: ["commander", "eventsource-parser", "undici"],
   },
 };
 
@@ -37,11 +37,14 @@ const source = (folder) => ({ path: `${OWN}${folder}/`, pathNot: TEST });
 
 const rulesOf = ([folder, { folders, types = [], files = [], packages }]) => {
   const named = (names) => names.map((name) => `${OWN}${name}/`);
-  const allowed = [...named([folder, ...folders]), ...["errors", ...files].map((file) => `${OWN}${file}[.]ts$`)];
+  const allowed = [
+    ...named([folder, ...folders]),
+    ...["errors", "folder", "visible", ...files].map((file) => `${OWN}${file}[.]ts$`),
+  ];
   return [
     {
       name: `${folder}-imports`,
-      comment: `${folder}/ may use ${[...folders, ...files, "errors"].join(", ")}`,
+      comment: `${folder}/ may use ${[...folders, ...files, "errors", "folder", "visible"].join(", ")}`,
       severity: "error",
       from: source(folder),
       to: { path: OWN, pathNot: [...allowed, ...named(types)] },

@@ -37,7 +37,7 @@ async function openEvaluator(path: string, threads: number) {
   api.logSet(api.isQuantizedSymbol, null);
   const model = await NativeModel.load(api, path, () => "");
   const context = new NativeContext(api, model, {
-    ...{ slots: 1, slotTokens: 1_024, threads, batchTokens: 64, microBatchTokens: 64, shared: true },
+    ...{ slots: 1, slotTokens: 1_024, threads, batchTokens: 64, microBatchTokens: 64 },
   });
   /** Rows evaluated one by one at the places of an answer's tokens. */
   const msPerToken = async (): Promise<number> => {

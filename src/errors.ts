@@ -1,7 +1,7 @@
 /**
  * The one error type that leaves a module on purpose, and the registry of what can go wrong.
  *
- * `status` is the HTTP status. How a code is spelt on a wire belongs to the protocols (contract 6.2–6.5).
+ * `status` is the HTTP status. How a code is spelt on a wire belongs to the protocols (docs/wire.md 6.2–6.5).
  */
 export const ERRORS = {
   // who is asking
@@ -11,6 +11,8 @@ export const ERRORS = {
   workspace_denied: { status: 403 },
   model_denied: { status: 403 },
   host_denied: { status: 403 },
+  /** A web page of a site that is not allowed. */
+  origin_denied: { status: 403 },
   /** Only an administrator may. */
   admin_denied: { status: 403 },
   // what is asked for
@@ -18,12 +20,14 @@ export const ERRORS = {
   method_not_allowed: { status: 405 },
   invalid_body: { status: 400 },
   body_too_large: { status: 413 },
+  /** From a browser, where anything but JSON labelled as JSON may come from any page. */
+  unsupported_media_type: { status: 415 },
   missing_model: { status: 400 },
   missing_parameter: { status: 400 },
   model_not_found: { status: 404 },
   model_not_supported: { status: 404 },
   invalid_parameter: { status: 400 },
-  /** Contract 6.5: the `seed` messages of the OpenAI-shaped routes have a code of their own. */
+  /** docs/wire.md 6.5: the `seed` messages of the OpenAI-shaped routes have a code of their own. */
   invalid_value: { status: 400 },
   thinking_not_supported: { status: 400 },
   /** The service documents it, this server does not offer it. */
@@ -33,7 +37,7 @@ export const ERRORS = {
   unsupported_input: { status: 400 },
   /** What is there already stands against it. */
   conflict: { status: 409 },
-  // how much is asked for (contract 6.3, 429)
+  // how much is asked for (docs/wire.md 6.3, 429)
   request_rate_exceeded: { status: 429 },
   concurrency_exceeded: { status: 429 },
   token_rate_exceeded: { status: 429 },
@@ -56,6 +60,8 @@ export interface ErrorDetail {
   /** The model name as the caller spelt it; some wire messages repeat it. */
   readonly model?: string;
   readonly retryAfterMs?: number;
+  /** Host name or origin that is not allowed, for the log. */
+  readonly refused?: string;
   readonly cause?: unknown;
 }
 
@@ -74,4 +80,13 @@ export class ServiceError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+}
+
+/** UTF-16 units of a caller's text that a message repeats. */
+const MAX_EXCERPT = 100;
+
+/** The beginning of what a caller sent, for a message: neither an answer nor a log line grows with it. */
+export function excerpt(text: string): string {
+  if (text.length <= MAX_EXCERPT) return text;
+  return `${text.slice(0, MAX_EXCERPT).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }

@@ -1,14 +1,16 @@
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { listLimits } from "./accounts/limits.ts";
-import { thisNode } from "./accounts/nodes.ts";
+import { type NodeIdentity, thisNode } from "./accounts/nodes.ts";
+import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
+import { isSocketPath } from "./config/socket-path.ts";
 import type { EngineModel, Health } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
+import type { MemoryBytes } from "./continuation/memory.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
@@ -18,7 +20,7 @@ import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
 import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
-import { CATALOGUE, catalogueEntry } from "./models/catalog.ts";
+import { listen } from "./listen.ts";
 import { memoryBudget } from "./pool/budget.ts";
 import { ModelDirectory } from "./pool/model-directory.ts";
 import { ModelPool, type PoolStats } from "./pool/model-pool.ts";
@@ -33,7 +35,7 @@ import { VERSION } from "./version.ts";
 
 /** A server that listens. */
 export interface RunningServer {
-  /** Without a slash at the end. */
+  /** `http://HOST:PORT`, or `unix:PATH` of a Unix socket. */
   readonly url: string;
   /** Resolves when every model that is loaded at start serves or has failed; `models()` and `/health` tell which. */
   ready(): Promise<void>;
@@ -83,13 +85,15 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const log = createLog({ level: config.logLevel, readable: process.stdout.isTTY === true });
   const libraries = await chooseLibraries(config.engine, join(config.dataDir, "engines"));
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
-  const free = freeModelMemory(libraries.gpus, config.models[0]?.gpuLayers);
-  const pool = poolFor(memoryBudget(config.memoryBudget, free), log);
-  const served = config.models.map((model) => serve(model, config, libraries, pool, log));
+  const budget = memoryBudget(config.memoryBudget, freeModelMemory(libraries.gpus));
+  const pool = poolFor(budget, log);
+  const served = config.models.map((model) => serve(model, config, { libraries, budget, pool, log }));
   const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => pool.stats());
-  const meter = meterOver(store, log);
+  const node = thisNode();
+  const meter = meterOver(store, node, log);
+  const storeProbe = new StoreProbe({ store, node, now: Date.now });
   const service = await createApp({
     directory: directoryOf(served, config),
     routes: routes(),
@@ -101,7 +105,9 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     workspace: config.workspace,
     administration: { store, now: Date.now, keys: config.adminKeys },
     limitsOf: (workspaceId) => listLimits({ store, now: Date.now }, workspaceId),
+    storeObstacle: () => storeProbe.obstacle(),
     corsOrigins: config.corsOrigins,
+    allowedHosts: hostsOf(config),
     limits: config.limits,
     version: VERSION,
   });
@@ -109,9 +115,10 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     pool.close();
     await Promise.all(served.map(({ pooled }) => pooled[Symbol.asyncDispose]()));
   };
+  let url: string;
   try {
     await meter.open();
-    await service.app.listen({ host: config.host, port: config.port });
+    url = await listen(service.app, config);
   } catch (error) {
     await disposeEngines();
     await meter.close();
@@ -130,7 +137,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   };
   const loaded = loadAtStart(served, pool);
   return {
-    url: urlOf(service.app.server.address() as AddressInfo), // listening on TCP since above
+    url,
     ready: () => loaded,
     drain: (graceMs = config.limits.drainGraceMs) => drain(graceMs),
     close: () => drain(0),
@@ -141,7 +148,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   };
 }
 
-/** An open server answers everybody who reaches it, so without keys only this machine may reach it (contract 6.1). */
+/** An open server answers everybody who reaches it, so without keys only this machine may reach it (docs/wire.md 6.1). */
 async function authenticatorOver(
   store: Store,
   { host, apiKeys, adminKeys, workspace }: Pick<Config, "host" | "apiKeys" | "adminKeys" | "workspace">,
@@ -161,10 +168,15 @@ async function authenticatorOver(
   });
 }
 
-function meterOver(store: Store, log: Log): StoredMeter {
+/** No browser opens a Unix socket, and clients make up a name for it; so there any name will do until some are chosen. */
+function hostsOf({ host, allowedHosts }: Pick<Config, "host" | "allowedHosts">): readonly string[] {
+  return isSocketPath(host) && allowedHosts.length === 0 ? ["*"] : allowedHosts;
+}
+
+function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
   return new StoredMeter({
     store,
-    node: thisNode(),
+    node,
     now: Date.now,
     report: (event, error) => (error === undefined ? log.warn(event) : log.error({ err: error }, event)),
   });
@@ -177,13 +189,14 @@ interface Served {
   readonly pooled: PooledEngine;
 }
 
-function serve(
-  model: ModelConfig,
-  { limits, fimLayouts }: Config,
-  libraries: LibraryChoice,
-  pool: ModelPool,
-  log: Log,
-): Served {
+interface Shared {
+  readonly libraries: LibraryChoice;
+  readonly budget: MemoryBytes;
+  readonly pool: ModelPool;
+  readonly log: Log;
+}
+
+function serve(model: ModelConfig, { limits, fimLayouts }: Config, { libraries, budget, pool, log }: Shared): Served {
   const families = new Set(fimLayouts.map((layout) => layout.family));
   const layouts: readonly FimLayout[] = [
     ...fimLayouts,
@@ -200,14 +213,16 @@ function serve(
       ...(model.threads !== undefined && { threads: model.threads }),
     },
     fimLayouts: layouts,
-    budgetBytes: pool.stats().budgetBytes,
+    timeoutMs: limits.engineTimeoutMs === 0 ? Number.POSITIVE_INFINITY : limits.engineTimeoutMs,
+    budget,
+    hasGpu: libraries.gpus.length > 0,
     speculation: model.speculation,
     ...(model.tokenHealing !== undefined && { tokenHealing: model.tokenHealing }),
     ...(model.fim !== undefined && { fim: model.fim }),
     device: libraries.note,
     ...(libraries.folder !== undefined && { libraries: libraries.folder }),
     ...(model.gpuLayers !== undefined && { gpuLayers: model.gpuLayers }),
-    report: (event) => log.info({ model: model.name }, event),
+    report: (event, level) => log[level]({ model: model.name }, event),
   });
   pool.add(model.name, engine, model.keepAliveMs);
   return { model, engine, pooled: new PooledEngine(engine, pool) };
@@ -215,8 +230,8 @@ function serve(
 
 function directoryOf(served: readonly Served[], config: Config): ModelDirectory {
   return new ModelDirectory({
-    known: CATALOGUE,
-    lookUp: catalogueEntry,
+    known: config.catalogue.entries,
+    lookUp: (name) => config.catalogue.find(name),
     weights: served.map(({ model, pooled }) => ({
       name: model.name,
       engine: pooled,
@@ -229,9 +244,9 @@ function directoryOf(served: readonly Served[], config: Config): ModelDirectory 
   });
 }
 
-function poolFor(budgetBytes: number, log: Log): ModelPool {
+function poolFor(budget: MemoryBytes, log: Log): ModelPool {
   return new ModelPool({
-    budgetBytes,
+    budget,
     now: () => performance.now(),
     after: (ms, callback) => {
       if (ms > MAX_TIMER_MS) return () => {};
@@ -241,6 +256,7 @@ function poolFor(budgetBytes: number, log: Log): ModelPool {
     },
     report: (model, event) => {
       if (event.kind === "failed") log.error({ model, err: event.error }, "the model cannot be loaded");
+      else if (event.kind === "unload failed") log.error({ model, err: event.error }, "the model cannot be unloaded");
       else if (event.kind === "loaded") log.info({ model, seconds: Math.round(event.seconds * 10) / 10 }, "loaded");
       else log.info({ model }, event.reason === "idle" ? "unloaded: idle" : "unloaded to make room");
     },
@@ -259,7 +275,7 @@ function runningModel({ name, slots = DEFAULT_SLOTS }: ModelConfig, engine: Llam
   return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
 }
 
-/** Contract 1.2 and 1.2a: two dialects over the same three wires. */
+/** docs/wire.md 1.2 and 1.2a: two dialects over the same three wires. */
 function routes(): readonly ProtocolRoute[] {
   return [
     { path: "/compatible-mode/v1/completions", protocol: completionsProtocol("dashscope") },
@@ -268,8 +284,4 @@ function routes(): readonly ProtocolRoute[] {
     { path: "/v1/completions", protocol: completionsProtocol("openai") },
     { path: "/v1/chat/completions", protocol: chatProtocol("openai") },
   ];
-}
-
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
 }

@@ -19,7 +19,10 @@ export class AccountFailure extends Error {
   }
 }
 
-/** The store is busy or cannot be reached: nothing is wrong with what was asked, and later it may be answered. */
-export function isStoreAway(error: unknown): error is Error {
-  return error instanceof StoreFailure && (error.kind === "busy" || error.kind === "unavailable");
+/**
+ * The store is busy, has no room or cannot be reached: nothing is wrong with what was asked, and later it may be
+ * answered.
+ */
+export function isStoreAway(error: unknown): error is StoreFailure {
+  return error instanceof StoreFailure && ["busy", "full", "unavailable"].includes(error.kind);
 }

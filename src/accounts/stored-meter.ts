@@ -60,7 +60,9 @@ export class StoredMeter implements Meter {
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
     while (this.#work.size > 0) await Promise.all(this.#work);
     await this.#recordAgain();
-    await leave(this.#options.store, this.#options.node);
+    const { store, node } = this.#options;
+    // Without a store a server still has to end; the others find later that this node is gone.
+    await leave(store, node).catch(this.#reporting("this node could not be taken off the list of nodes"));
   }
 
   async reserve(admission: Admission): Promise<Reservation> {

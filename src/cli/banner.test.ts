@@ -142,3 +142,21 @@ test("a GPU that was to be used and is not is said plainly", () => {
     "Attention: no GPU is used, the processor does the work (vulkan: no driver)",
   );
 });
+
+test("of a Unix socket says its permissions, and how curl gets there", () => {
+  const config = configWith({ model: ["tiny.gguf"], host: "/run/user/my server.sock", socketMode: "0660" });
+  const lines = banner(config, serverWith([TINY], { url: "unix:/run/user/my server.sock" })).join("\n");
+
+  expect(lines).toContain("Listening on unix:/run/user/my server.sock (mode 0660). Ctrl-C stops.");
+  expect(lines).toContain(
+    "curl --unix-socket '/run/user/my server.sock' http://localhost/compatible-mode/v1/completions",
+  );
+});
+
+test("warns of names under which everybody may call", () => {
+  const config = configWith({ model: ["tiny.gguf"], allowedHost: ["llm.example"] });
+  const warning = "everybody who reaches it as llm.example may call, without a key";
+
+  expect(banner(config, serverWith([TINY])).join("\n")).toContain(warning);
+  expect(banner(config, serverWith([TINY], { isOpen: false })).join("\n")).not.toContain(warning);
+});

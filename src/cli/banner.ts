@@ -1,5 +1,6 @@
 /** What `continuo serve` says once it is up. */
 import type { Config, ModelConfig } from "../config/config.ts";
+import { isSocketPath } from "../config/socket-path.ts";
 import { placeOf } from "../db/open.ts";
 import { BUILT_IN_FILE } from "../models/built-in.ts";
 import type { RunningModel, RunningServer } from "../server.ts";
@@ -9,7 +10,7 @@ export type Announced = Pick<RunningServer, "url" | "models" | "memory" | "isOpe
 
 /** Lines without line ends: who answers to what, where, in how much memory, and a request to try. */
 export function banner(config: Config, server: Announced): readonly string[] {
-  const { url, device, isOpen } = server;
+  const { device, isOpen } = server;
   const models = server.models();
   return [
     ...models.flatMap((served) => ["", served.name, ...describe(served, config)]),
@@ -19,11 +20,23 @@ export function banner(config: Config, server: Announced): readonly string[] {
     ...(config.models.length > 0 && config.models.every(isBuiltIn) ? ["", ...withoutLargerModel()] : []),
     "",
     ...(isOpen && config.database !== "memory" ? [...withoutKey(config), ""] : []),
-    `Listening on ${url} ${isOpen ? "(" : "(a key is needed; "}reference: ${url}/docs). Ctrl-C stops. Try:`,
+    ...addressLines(config, server),
     "",
     ...sampleRequest(config, server),
     "",
   ];
+}
+
+/** Where it listens, and who may call from elsewhere. */
+function addressLines({ host, socketMode, allowedHosts }: Config, { url, isOpen }: Announced): string[] {
+  const key = isOpen ? "" : "a key is needed; ";
+  const socket = isSocketPath(host);
+  const place = socket ? `mode 0${socketMode.toString(8).padStart(3, "0")}` : `reference: ${url}/docs`;
+  const strangers =
+    isOpen && !socket && allowedHosts.length > 0
+      ? [`Attention: everybody who reaches it as ${allowedHosts.join(", ")} may call, without a key.`]
+      : [];
+  return [...strangers, `Listening on ${url} (${key}${place}). Ctrl-C stops. Try:`];
 }
 
 function describe({ name, slots, health, facts }: RunningModel, config: Config): string[] {
@@ -59,7 +72,7 @@ function memoryLine({ memory, device }: Announced): string {
   return `Memory: about ${mebibytes(takenBytes)} of ${mebibytes(budgetBytes)} are taken. Computing on ${device.fellBack ? "the processor" : device.note}.`;
 }
 
-/** Who answers to names without a mapping (contract 1.2a); for fill-in-the-middle it may be a later model with a layout. */
+/** Who answers to names without a mapping (docs/wire.md 1.2a); for fill-in-the-middle it may be a later model with a layout. */
 function standInName({ defaultModel, models }: Config): string | undefined {
   return defaultModel ?? models[0]?.name;
 }
@@ -103,12 +116,22 @@ function sampleRequest({ strict }: Config, { models, url, isOpen }: Announced): 
   const model = strict && own !== undefined ? own.name : "qwen2.5-coder-32b-instruct";
   const body = { model, prompt: "<|fim_prefix|>def quick_sort(arr):<|fim_suffix|>", max_tokens: 64 };
   return [
-    `curl ${url}/compatible-mode/v1/completions \\`,
+    `curl ${reachable(url)}/compatible-mode/v1/completions \\`,
     ...(isOpen ? [] : ['  -H "Authorization: Bearer $CONTINUO_API_KEY" \\']),
     '  -H "Content-Type: application/json" \\',
     `  -d '${JSON.stringify(body)}'`,
   ];
 }
+
+/** What curl takes; the name behind a socket is made up, and none is looked at. */
+function reachable(url: string): string {
+  if (!url.startsWith(UNIX)) return url;
+  const path = url.slice(UNIX.length);
+  const quoted = /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+  return `--unix-socket ${quoted} http://localhost`;
+}
+
+const UNIX = "unix:";
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;

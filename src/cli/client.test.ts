@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { type Piece, type StreamRequest, servedModels, streamFrom } from "./client.ts";
+import { modelNamed, type Piece, type StreamRequest, servedModels, streamFrom } from "./client.ts";
 
 const REQUEST: StreamRequest = { path: "/v1/completions", body: { model: "m", prompt: "a" } };
 const never = new AbortController().signal;
@@ -130,4 +130,13 @@ test("models with their own weights come before stand-ins, names without weights
   expect(await ids()).toEqual(["tiny"]);
   data = [entry("qwen-plus", true, "tiny")];
   expect(await ids()).toEqual(["qwen-plus"]);
+});
+
+test("a model that is named is taken from the list, or as it is where there is none", async () => {
+  const listing = await serverWith((_request, response) => response.end('{"data":[{"id":"m","created":1}]}'));
+  const bare = await serverWith((_request, response) => response.writeHead(404).end());
+
+  expect(await modelNamed({ url: listing }, "m", never)).toEqual({ id: "m", created: 1 });
+  expect(await modelNamed({ url: listing }, "n", never)).toEqual({ id: "n" });
+  expect(await modelNamed({ url: bare }, "m", never)).toEqual({ id: "m" });
 });

@@ -1,11 +1,14 @@
 /** A client of our own HTTP API, as small as the commands need it. */
 import { createParser } from "eventsource-parser";
+import type { Dispatcher } from "undici";
 import { CommandFailure } from "./failure.ts";
 
 export interface Service {
-  /** Without a trailing slash and without `/v1`. */
+  /** Without a trailing slash and without `/v1`; `unix:PATH` for a Unix socket. */
   readonly url: string;
   readonly apiKey?: string;
+  /** Connections to the socket; absent: there is none. */
+  readonly socket?: Dispatcher;
 }
 
 /** A streaming request to one of the two OpenAI-shaped routes. */
@@ -23,18 +26,32 @@ export interface Usage {
   readonly completion: number;
 }
 
+/** The server has refused a request. */
+export class Refusal extends CommandFailure {
+  /** HTTP status. */
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
 /**
  * Sends a request and yields its answer as it arrives.
  *
- * @throws CommandFailure when there is no server, when it refuses, and when the stream breaks; what `signal` carries when aborted.
+ * @param onAccepted is called when the server has taken the request, before the answer
+ * @throws Refusal when the server refuses; CommandFailure when there is no server, and when the stream breaks; what `signal` carries when aborted.
  */
 export async function* streamFrom(
   service: Service,
   request: StreamRequest,
   signal: AbortSignal,
+  onAccepted: () => void = () => undefined,
 ): AsyncGenerator<Piece> {
   const body = { ...request.body, stream: true };
   const response = await call(service, request.path, { method: "POST", body: JSON.stringify(body) }, signal);
+  onAccepted();
   if (response.body === null) throw new CommandFailure(`${service.url} answered without a body`);
   const events: string[] = [];
   const parser = createParser({ onEvent: ({ data }) => events.push(data) });
@@ -68,27 +85,51 @@ export interface ListedModel {
   readonly continuo?: {
     readonly stand_in: boolean;
     readonly answered_by: string | null;
+    readonly context_length?: number | null;
     readonly capabilities: { readonly fim: boolean };
   };
 }
 
+/**
+ * The model with this name as the server lists it. One that is not listed, or on a server that lists none, is tried
+ * nevertheless: what the server says to that is the best answer.
+ */
+export async function modelNamed(service: Service, name: string, signal: AbortSignal): Promise<ListedModel> {
+  try {
+    return (await listedModels(service, signal)).find(({ id }) => id === name) ?? { id: name };
+  } catch (error) {
+    if (error instanceof Refusal) return { id: name };
+    throw error;
+  }
+}
+
 /** The names that are answered by their own weights, or by any weights at all if there are none of those. */
 export async function servedModels(service: Service, signal: AbortSignal): Promise<readonly ListedModel[]> {
-  const response = await call(service, "/v1/models", {}, signal);
-  const { data } = (await response.json()) as { readonly data: readonly ListedModel[] };
+  const data = await listedModels(service, signal);
   const answered = data.filter(({ continuo }) => continuo?.answered_by !== null);
   const own = answered.filter(({ continuo }) => continuo?.stand_in === false);
   return own.length > 0 ? own : answered;
 }
 
-async function call(service: Service, path: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
+async function listedModels(service: Service, signal: AbortSignal): Promise<readonly ListedModel[]> {
+  const response = await call(service, "/v1/models", {}, signal);
+  const { data } = (await response.json()) as { readonly data: readonly ListedModel[] };
+  return data;
+}
+
+async function call(
+  service: Service,
+  path: string,
+  init: Pick<Sent, "method" | "body">,
+  signal: AbortSignal,
+): Promise<Reply> {
   const headers = {
     "content-type": "application/json",
     ...(service.apiKey === undefined ? {} : { authorization: `Bearer ${service.apiKey}` }),
   };
-  let response: Response;
+  let response: Reply;
   try {
-    response = await fetch(service.url + path, { ...init, headers, signal });
+    response = await fetchFrom(service, path, { ...init, headers, signal });
   } catch (error) {
     signal.throwIfAborted();
     throw new CommandFailure(
@@ -96,12 +137,31 @@ async function call(service: Service, path: string, init: RequestInit, signal: A
         "name another with --url, or use --model-file FILE to run without a server",
     );
   }
-  if (!response.ok) throw new CommandFailure(await refusalOf(response));
+  if (!response.ok) throw new Refusal(await refusalOf(response), response.status);
   return response;
 }
 
+/** What a request needs here, of either `fetch`. */
+interface Sent {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers: Record<string, string>;
+  readonly signal: AbortSignal;
+}
+
+/** What is read of an answer. */
+interface Reply extends Pick<Response, "ok" | "status" | "text" | "json"> {
+  readonly body: AsyncIterable<Uint8Array> | null;
+}
+
+async function fetchFrom({ url, socket }: Service, path: string, sent: Sent): Promise<Reply> {
+  if (socket === undefined) return fetch(url + path, sent);
+  const { fetch: fetchThrough } = await import("undici");
+  return fetchThrough(`http://localhost${path}`, { ...sent, dispatcher: socket });
+}
+
 async function* bytesOf(
-  body: ReadableStream<Uint8Array>,
+  body: AsyncIterable<Uint8Array>,
   service: Service,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
@@ -134,7 +194,7 @@ function* piecesOf(data: string): Generator<Piece> {
   if (prompt !== undefined && completion !== undefined) yield { usage: { prompt, completion } };
 }
 
-async function refusalOf(response: Response): Promise<string> {
+async function refusalOf(response: Reply): Promise<string> {
   const text = await response.text();
   let message = text;
   try {

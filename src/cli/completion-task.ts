@@ -16,6 +16,7 @@ export interface CompleteOptions {
   readonly stop?: readonly string[];
   readonly url?: string;
   readonly modelFile?: string;
+  readonly whole?: boolean;
 }
 
 export type Task =

@@ -2,9 +2,11 @@
  * GPU libraries on disk: npm packages in a folder of their own, so that the program's own packages stay as they are.
  */
 import { spawn } from "node:child_process";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { ENGINE_VERSION, type GpuKind, gpuLibraryFolder, gpuPackage } from "../engines/llama/library-folder.ts";
+import { makeFolder } from "../folder.ts";
 import { CommandFailure } from "./failure.ts";
 
 /** Runs npm with these arguments; resolves with its standard output. Rejects with a `CommandFailure`. */
@@ -35,7 +37,7 @@ export async function unpackedBytes(kind: GpuKind, npm: Npm = runNpm): Promise<n
 /** Installs, or installs anew. Scripts of packages do not run. Returns the folder of the libraries. */
 export async function installPackage(kind: GpuKind, folder: string, npm: Npm = runNpm): Promise<string> {
   const wanted = packageFor(kind);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   // Without a manifest of its own npm would look for one in the folders above.
   await writeFile(join(folder, "package.json"), '{ "private": true }\n', { flag: "wx" }).catch(unlessThere);
   await npm(["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact", wanted]);
@@ -61,18 +63,14 @@ export async function folderBytes(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
-/** What npm says to people goes to standard error, as everything that is no result. */
+/** What npm says to people is kept for when it fails: meanwhile the terminal's line is ours. */
 async function runNpm(args: readonly string[]): Promise<string> {
   // On Windows npm is a batch file, which only a shell starts. None of the arguments has a character that shells mind but
   // the folder, which is quoted there.
   const isWindows = process.platform === "win32";
   const quoted = isWindows ? args.map((arg) => (/\s/.test(arg) ? `"${arg}"` : arg)) : args;
-  const child = spawn("npm", quoted, { stdio: ["ignore", "pipe", "inherit"], shell: isWindows });
-  let output = "";
-  child.stdout.setEncoding("utf8");
-  child.stdout.on("data", (text: string) => {
-    output += text;
-  });
+  const child = spawn("npm", quoted, { stdio: ["ignore", "pipe", "pipe"], shell: isWindows });
+  const [output, said] = [textOf(child.stdout), textOf(child.stderr)];
   return new Promise((resolve, reject) => {
     child.once("error", (error) => {
       reject(
@@ -82,10 +80,19 @@ async function runNpm(args: readonly string[]): Promise<string> {
       );
     });
     child.once("close", (code) => {
-      if (code === 0) resolve(output);
-      else reject(new CommandFailure(`npm ${args[0]} failed with exit code ${code}; what it said stands above`));
+      if (code === 0) resolve(output());
+      else reject(new CommandFailure(`npm ${args[0]} failed with exit code ${code}:\n${said().trimEnd()}`));
     });
   });
+}
+
+/** What has been read by now. */
+function textOf(stream: Readable): () => string {
+  let text = "";
+  stream.setEncoding("utf8").on("data", (piece: string) => {
+    text += piece;
+  });
+  return () => text;
 }
 
 async function isThere(path: string): Promise<boolean> {

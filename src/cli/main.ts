@@ -4,8 +4,10 @@ import { AccountFailure } from "../accounts/failure.ts";
 import { ConfigError } from "../config/error.ts";
 import { StoreFailure } from "../db/failure.ts";
 import { ServiceError } from "../errors.ts";
+import { FolderFailure } from "../folder.ts";
 import { ModelFailure } from "../models/failure.ts";
 import { VERSION } from "../version.ts";
+import { visible } from "../visible.ts";
 import { CommandFailure, EXIT } from "./failure.ts";
 import { say } from "./terminal.ts";
 
@@ -34,6 +36,7 @@ const program = new Command("continuo")
   )
   .version(VERSION)
   .showHelpAfterError("(--help says what there is)")
+  .configureOutput({ writeErr: (text) => process.stderr.write(visible(text)) })
   .exitOverride();
 for (const add of await wanted(process.argv[2])) add(program);
 for (const command of program.commands) command.copyInheritedSettings(program);
@@ -61,6 +64,10 @@ function report(error: unknown): number {
   }
   if (error instanceof ServiceError || error instanceof StoreFailure) {
     say(`continuo: ${error.message}`);
+    return EXIT.failed;
+  }
+  if (error instanceof FolderFailure) {
+    say(`continuo: ${error.message}; give this user the right to it, or choose another folder with --data-dir`);
     return EXIT.failed;
   }
   const { code } = error as { readonly code?: string };

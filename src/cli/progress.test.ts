@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { durationText, ProgressView } from "./progress.ts";
+import { ProgressView } from "./progress.ts";
 
 const TOTAL = 1_000_000_000;
 
@@ -53,6 +53,22 @@ describe("not on a terminal", () => {
     expect(written).toEqual(["checking sha256 of 1.00 GB\n"]);
   });
 
+  test("the check of a large model has a line every half minute", () => {
+    const { view: progress, written, at } = view(false);
+
+    for (let second = 0; second <= 100; second += 1) {
+      at(second * 1000);
+      progress.update({ doing: "checking", doneBytes: (TOTAL / 100) * second, totalBytes: TOTAL });
+    }
+
+    expect(written.map((line) => line.slice(0, 24))).toEqual([
+      "checking sha256 of 1.00 ",
+      "checking sha256 30 %, 30",
+      "checking sha256 60 %, 60",
+      "checking sha256 90 %, 90",
+    ]);
+  });
+
   test("the rate is that of the last five seconds", () => {
     const { view: progress, written, at } = view(false);
 
@@ -103,14 +119,4 @@ describe("on a terminal", () => {
     expect(written.slice(1, 3)).toEqual(["\r\u001b[K", "waiting\n"]);
     expect(written.at(-1)).toBe("\r\u001b[K");
   });
-});
-
-test.each([
-  [0.2, "1 s"],
-  [59, "59 s"],
-  [60, "1 min 0 s"],
-  [200, "3 min 20 s"],
-  [7500, "2 h 5 min"],
-])("%d seconds are %s", (seconds, expected) => {
-  expect(durationText(seconds)).toBe(expected);
 });

@@ -1,6 +1,8 @@
 /** How far a transfer has come: a bar that is drawn anew on a terminal, elsewhere a line at every tenth of the download. */
 import { sizeText } from "../models/bytes.ts";
 import type { Progress } from "../models/install.ts";
+import { visible } from "../visible.ts";
+import { durationText } from "./status-line.ts";
 
 export interface ProgressOptions {
   readonly stream: Pick<NodeJS.WriteStream, "write" | "isTTY" | "columns">;
@@ -12,11 +14,14 @@ export interface ProgressOptions {
 const DRAW_EVERY_MS = 100;
 /** The rate is that of the last seconds: long enough to be calm, short enough to follow. */
 const RATE_WINDOW_MS = 5000;
+/** Not on a terminal, milliseconds between two lines about a check. */
+const PRINT_EVERY_MS = 30_000;
 const BAR_CELLS = 24;
 const TENTHS = 10;
 
 const VERBS: Readonly<Record<Progress["doing"], string>> = {
   downloading: "downloading",
+  copying: "copying",
   checking: "checking sha256",
 };
 
@@ -26,6 +31,7 @@ export class ProgressView {
   #samples: { readonly atMs: number; readonly doneBytes: number }[] = [];
   #doing: Progress["doing"] | undefined;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
+  #printedAtMs = 0;
   #lastTenth = 0;
   #isLineOpen = false;
 
@@ -45,7 +51,7 @@ export class ProgressView {
   /** A line of its own, above the bar. */
   say(line: string): void {
     this.end();
-    this.#options.stream.write(`${line}\n`);
+    this.#options.stream.write(`${visible(line)}\n`);
   }
 
   /** Nothing more is drawn on the bar's line. */
@@ -59,6 +65,7 @@ export class ProgressView {
     const { stream } = this.#options;
     if (doing === "checking" && stream.isTTY !== true) stream.write(`${VERBS[doing]} of ${sizeText(totalBytes)}\n`);
     this.#doing = doing;
+    this.#printedAtMs = this.#options.now();
     this.#samples = [];
     this.#lastTenth = totalBytes === 0 ? 0 : Math.floor((TENTHS * doneBytes) / totalBytes);
   }
@@ -71,18 +78,23 @@ export class ProgressView {
     const full = Math.floor(share * BAR_CELLS);
     const bar = "█".repeat(full) + "░".repeat(BAR_CELLS - full);
     const line = `${bar} ${this.#described(progress)}`;
-    // A line that wraps could not be drawn over.
-    stream.write(`\r\u001b[K${line.slice(0, Math.max(1, (stream.columns ?? 80) - 1))}`);
+    // A line that wraps could not be drawn over. Terminals that do not know their width say 0.
+    stream.write(`\r\u001b[K${line.slice(0, Math.max(1, (stream.columns || 80) - 1))}`);
     this.#isLineOpen = true;
   }
 
   #print(progress: Progress): void {
-    // Checking takes seconds where downloading takes minutes.
-    if (progress.doing === "checking") return;
+    if (progress.doing === "checking" && !this.#isDue()) return;
     const tenth = progress.totalBytes === 0 ? TENTHS : Math.floor((TENTHS * progress.doneBytes) / progress.totalBytes);
     if (tenth <= this.#lastTenth) return;
     this.#lastTenth = tenth;
+    this.#printedAtMs = this.#options.now();
     this.#options.stream.write(`${this.#described(progress)}\n`);
+  }
+
+  /** Checking takes seconds where downloading takes minutes: only of a large model there is more to say than that it began. */
+  #isDue(): boolean {
+    return this.#options.now() - this.#printedAtMs >= PRINT_EVERY_MS;
   }
 
   #described({ doing, doneBytes, totalBytes }: Progress): string {
@@ -100,12 +112,4 @@ export class ProgressView {
     if (first === undefined || last === undefined || last.atMs <= first.atMs) return 0;
     return Math.max(0, (1000 * (last.doneBytes - first.doneBytes)) / (last.atMs - first.atMs));
   }
-}
-
-/** `45 s`, `3 min 20 s`, `2 h 5 min`. */
-export function durationText(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  if (whole < 60) return `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

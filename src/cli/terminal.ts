@@ -2,10 +2,11 @@
  * The two streams of a command: results go to standard output, everything said to a person goes to standard error.
  */
 import { once } from "node:events";
+import { visible } from "../visible.ts";
 
-/** A line for the person at the terminal. */
+/** A line for the person at the terminal. What it quotes may come from anywhere: it steers nothing. */
 export function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${visible(line)}\n`);
 }
 
 /** Text for standard output, in pieces. */
@@ -35,13 +36,4 @@ export function outputTo(stream: NodeJS.WriteStream): Output {
       if (isTerminal && isLineOpen) stream.write("\n");
     },
   };
-}
-
-/** Generated text must not steer the terminal: control characters but newline and tab become their pictures (U+2400 block). */
-export function visible(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-  return text.replaceAll(/[\x00-\x08\x0b-\x1f\x7f]/g, (character) => {
-    const code = character.charCodeAt(0);
-    return String.fromCharCode(code === 0x7f ? 0x2421 : 0x2400 + code);
-  });
 }

@@ -1,9 +1,12 @@
 import { isIPv4 } from "node:net";
 import { basename } from "node:path";
+import { checkCatalogue } from "./catalogue.ts";
 import type { Path } from "./document.ts";
 import type { Problem } from "./error.ts";
 import { nearest } from "./nearest.ts";
 import type { ConfigFile } from "./schema.ts";
+import { isSocketPath, whyNoSocket } from "./socket-path.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** A finding before it has a place. */
 interface Finding {
@@ -14,7 +17,7 @@ interface Finding {
 /** What no single key can tell: names that must exist, files that must be there. */
 export function crossCheck(
   config: ConfigFile,
-  isFile: (path: string) => boolean,
+  { isFile, platform }: Pick<Surroundings, "isFile" | "platform">,
   pulled: readonly string[],
   where: (path: Path) => string,
 ): Problem[] {
@@ -24,6 +27,8 @@ export function crossCheck(
     ...checkDefault(config),
     ...checkLayouts(config),
     ...checkAdminKeys(config),
+    ...checkCatalogue(config.catalogue).map(({ path, message }) => ({ path: ["catalogue", ...path], message })),
+    ...checkSocket(config, platform),
   ];
   return findings.map(({ path, message }) => ({ where: where(path), field: path.join("."), message }));
 }
@@ -103,6 +108,16 @@ function checkAdminKeys(config: ConfigFile): Finding[] {
   );
 }
 
+function checkSocket({ host, socket_mode: mode }: ConfigFile, platform: NodeJS.Platform): Finding[] {
+  if (isSocketPath(host)) {
+    const message = whyNoSocket(host, platform);
+    return message === undefined ? [] : [{ path: ["host"], message }];
+  }
+  if (mode === undefined) return [];
+  const message = `permissions belong to a Unix socket, and "${host}" is none; leave them out, or make host a path`;
+  return [{ path: ["socket_mode"], message }];
+}
+
 function checkLayouts(config: ConfigFile): Finding[] {
   return Object.entries(config.fim_layouts).flatMap(([family, { repo_name: repoName, file_sep: fileSep }]) => {
     if ((repoName === undefined) === (fileSep === undefined)) return [];
@@ -122,9 +137,9 @@ function namesWithFile(config: ConfigFile): string[] {
   return Object.keys(config.models).filter((name) => config.models[name]?.file !== undefined);
 }
 
-/** Addresses that only this machine reaches. Other names count as outside: what they resolve to may change. */
+/** Addresses that only this machine reaches, a Unix socket among them. Other names count as outside: what they resolve to may change. */
 export function isLoopback(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[(.*)\]$/, "$1");
-  if (bare === "localhost" || bare === "::1") return true;
+  if (bare === "localhost" || bare === "::1" || isSocketPath(host)) return true;
   return isIPv4(bare) && bare.startsWith("127.");
 }

@@ -1,13 +1,18 @@
 import type { FimLayout } from "../continuation/fim.ts";
 import type { Sampling } from "../continuation/request.ts";
 import type { HttpLimits } from "../http/limits.ts";
+import type { Catalogue } from "../models/catalog.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
 export interface Config {
-  /** Address to listen on; a loopback address unless there are keys of either kind, here or in the database. */
+  /** Address to listen on; a loopback address unless there are keys of either kind, here or in the database. Or the absolute path of a Unix socket. */
   readonly host: string;
-  /** 0 takes any free port. */
+  /** 0 takes any free port. Without meaning on a Unix socket. */
   readonly port: number;
+  /** Permissions of the Unix socket. */
+  readonly socketMode: number;
+  /** Names besides this machine's that a server without keys answers to; `*.example.org` for all below one, `*` for all. */
+  readonly allowedHosts: readonly string[];
   /** Absolute path. */
   readonly dataDir: string;
   /** `postgres://…` or `memory`; absent: a file in `dataDir`. May carry a password. */
@@ -26,6 +31,8 @@ export interface Config {
   readonly models: readonly ModelConfig[];
   /** Public name -> name in `models`: `use:` entries and aliases. Never a name in `models` itself. */
   readonly mappings: ReadonlyMap<string, string>;
+  /** Names that exist without an entry in `models`: those of the package and the operator's own. */
+  readonly catalogue: Catalogue;
   /** Memory that all loaded models together may take; absent: chosen for the machine. */
   readonly memoryBudget?: MemoryBudget;
   /** Libraries to compute with. */
@@ -33,7 +40,7 @@ export interface Config {
   /** Fill-in-the-middle layouts to know besides the built-in ones; one of the same family takes the built-in one's place. */
   readonly fimLayouts: readonly FimLayout[];
   readonly limits: LimitsConfig;
-  /** Browser origins besides localhost; `"*"` allows all. */
+  /** Sites besides this machine whose pages may call; `scheme://*` for all of a scheme, `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevel;
 }
@@ -86,6 +93,8 @@ export interface CapabilityOverrides {
 
 /** Bounds of one server. A time of 0 sets no bound. */
 export interface LimitsConfig extends HttpLimits {
+  /** Longest time an engine process may go without progress before it is killed; fast ones are given less. */
+  readonly engineTimeoutMs: number;
   /** Requests waiting per model; one more is refused. */
   readonly queueLength: number;
   /** Running requests may finish within this time after a stop was asked for. */

@@ -1,6 +1,12 @@
 import type { FimLayout } from "../continuation/fim.ts";
+import { catalogueFrom } from "./catalogue.ts";
 import type { ApiKey, Config, LimitsConfig, MemoryBudget, ModelConfig } from "./config.ts";
+import { present } from "./present.ts";
+import { samplingFrom } from "./sampling.ts";
 import type { ConfigFile, ModelEntry } from "./schema.ts";
+
+/** This user alone. */
+const DEFAULT_SOCKET_MODE = "0600";
 
 /**
  * The checked file as the program uses it: camelCase, maps, defaults that depend on the machine.
@@ -19,6 +25,8 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
   return {
     host: file.host,
     port: file.port,
+    socketMode: Number.parseInt(file.socket_mode ?? DEFAULT_SOCKET_MODE, 8),
+    allowedHosts: file.allowed_hosts,
     dataDir: file.data_dir ?? defaultDataDir,
     ...(file.database === undefined ? {} : { database: file.database }),
     apiKeys: labelled(file.api_keys),
@@ -28,6 +36,7 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
     ...(defaultModel === undefined ? {} : { defaultModel }),
     models: entries.flatMap(([name, entry]) => modelFrom(name, entry, file, isDeterministic)),
     mappings,
+    catalogue: catalogueFrom(file.catalogue),
     ...(file.memory_budget === undefined ? {} : { memoryBudget: budgetFrom(file.memory_budget) }),
     engine: file.engine,
     fimLayouts: Object.entries(file.fim_layouts).map(([family, layout]) => layoutFrom(family, layout)),
@@ -43,7 +52,7 @@ function labelled(keys: ConfigFile["api_keys"]): readonly ApiKey[] {
 
 function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, deterministic: boolean): ModelConfig[] {
   if (entry.file === undefined) return [];
-  const { sampling = {}, capabilities = {} } = entry;
+  const { capabilities = {} } = entry;
   return [
     {
       name,
@@ -60,15 +69,7 @@ function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, determinis
         gpuLayers: entry.gpu_layers ?? file.gpu_layers,
         tokenHealing: entry.token_healing ?? file.token_healing,
       }),
-      sampling: present({
-        temperature: sampling.temperature,
-        topP: sampling.top_p,
-        topK: sampling.top_k,
-        minP: sampling.min_p,
-        presencePenalty: sampling.presence_penalty,
-        frequencyPenalty: sampling.frequency_penalty,
-        repetitionPenalty: sampling.repetition_penalty,
-      }),
+      sampling: samplingFrom(entry.sampling),
       capabilities: present({
         completions: capabilities.completions,
         partial: capabilities.partial,
@@ -85,7 +86,8 @@ function layoutFrom(family: string, layout: ConfigFile["fim_layouts"][string]): 
   const optional = present({
     middle: layout.middle,
     behindMiddle: layout.behind_middle,
-    stopAtSuffix: layout.stop_at_suffix,
+    gapEnd: layout.gap_end,
+    endBias: layout.end_bias,
     repoName: layout.repo_name,
     fileSep: layout.file_sep,
     healing: layout.healing,
@@ -105,6 +107,7 @@ function limitsFrom(limits: ConfigFile["limits"]): LimitsConfig {
     stallTimeoutMs: limits.stall_timeout_ms,
     heartbeatMs: limits.heartbeat_ms,
     promptConcurrency: limits.prompt_concurrency,
+    engineTimeoutMs: limits.engine_timeout_ms,
     queueLength: limits.queue_length,
     drainGraceMs: limits.drain_grace_ms,
   };
@@ -128,11 +131,4 @@ function budgetFrom(text: string): MemoryBudget {
   const [, prefix = "", binary = ""] = /([kMGT]?)(i?)B$/i.exec(text) ?? [];
   const power = PREFIXES.toUpperCase().indexOf(prefix.toUpperCase()) + 1;
   return { bytes: value * (binary === "" ? 1000 : 1024) ** (prefix === "" ? 0 : power) };
-}
-
-type Present<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
-
-/** The same object without its undefined fields. */
-function present<T extends object>(fields: T): Present<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;
 }

@@ -119,7 +119,10 @@ models:
     const source = `fim_layouts: { mine: { prefix: <P>, suffix: <S>, middle: <M>, end: ["</s>"], pad: <X> } }`;
 
     expect(load(source).fimLayouts).toEqual([
-      { family: "mine", prefix: "<P>", suffix: "<S>", middle: "<M>", order: "psm", ends: ["</s>", "<X>"] },
+      {
+        ...{ family: "mine", prefix: "<P>", suffix: "<S>", middle: "<M>", order: "psm", ends: ["</s>", "<X>"] },
+        ...{ gapEnd: true, endBias: 0 },
+      },
     ]);
   });
 });

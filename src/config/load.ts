@@ -1,5 +1,7 @@
 import { basename, dirname } from "node:path";
 import { BUILT_IN_NAME } from "../models/built-in.ts";
+import type { Catalogue } from "../models/catalog.ts";
+import { catalogueFrom, checkCatalogue } from "./catalogue.ts";
 import { crossCheck } from "./checks.ts";
 import type { Config } from "./config.ts";
 import { configFrom } from "./convert.ts";
@@ -8,6 +10,7 @@ import { ConfigError } from "./error.ts";
 import { explain } from "./explain.ts";
 import { configSchema } from "./schema.ts";
 import { absolutePath, type Flags, type Settings, settingsFrom } from "./settings.ts";
+import { isSocketPath } from "./socket-path.ts";
 import { defaultDataDir, processSurroundings, type Surroundings } from "./surroundings.ts";
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -32,7 +35,7 @@ export function loadConfig(flags: Flags, surroundings: Surroundings = processSur
 
   const parsed = configSchema.safeParse(raw);
   if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
-  const problems = crossCheck(parsed.data, surroundings.isFile, [...filesByName(onDisk).keys()], where);
+  const problems = crossCheck(parsed.data, surroundings, [...filesByName(onDisk).keys()], where);
   if (problems.length > 0) throw new ConfigError(problems);
   return configFrom(parsed.data, defaultDataDir(surroundings), parsed.data.deterministic);
 }
@@ -57,6 +60,24 @@ export function loadStoreLocation(
   if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
   const { database } = parsed.data;
   return database === undefined ? { dataDir } : { dataDir, database };
+}
+
+/** The catalogue, whatever else the configuration says. Throws `ConfigError` for a file or entries that cannot be used. */
+export function loadCatalogue(
+  flags: Pick<Flags, "config">,
+  surroundings: Surroundings = processSurroundings(),
+): Catalogue {
+  const { typed, where } = uncheckedSettings(flags, surroundings);
+  const raw = { catalogue: isMapping(typed) ? typed["catalogue"] : undefined };
+  const parsed = configSchema.pick({ catalogue: true }).safeParse(raw);
+  if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
+  const { catalogue } = parsed.data;
+  const problems = checkCatalogue(catalogue).map(({ path, message }) => {
+    const whole = ["catalogue", ...path];
+    return { where: where(whole), field: whole.join("."), message };
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return catalogueFrom(catalogue);
 }
 
 /** File, environment and flags together, and where each value came from. */
@@ -157,9 +178,10 @@ function normalized(document: unknown, directory: string, { home }: Surroundings
     return isMapping(entry) && "file" in entry ? { ...entry, file: absolute(entry["file"]) } : entry;
   };
   const key = (entry: unknown): unknown => (typeof entry === "string" ? { key: entry } : entry);
-  const { models, api_keys: keys, admin_keys: adminKeys, data_dir: dataDir } = value;
+  const { host, models, api_keys: keys, admin_keys: adminKeys, data_dir: dataDir } = value;
   return {
     ...value,
+    ...(typeof host === "string" && isSocketPath(host) ? { host: absolute(host) } : {}),
     ...(dataDir === undefined ? {} : { data_dir: absolute(dataDir) }),
     ...(isMapping(models) ? { models: mapValues(models, model) } : {}),
     ...(Array.isArray(keys) ? { api_keys: keys.map(key) } : {}),
@@ -171,7 +193,8 @@ function merged(file: unknown, settings: Settings, { cwd, home }: Surroundings):
   if (!isMapping(file)) return file;
   const top: Record<string, unknown> = { ...file };
   for (const [key, { value }] of settings.top) {
-    top[key] = key === "data_dir" && typeof value === "string" ? absolutePath(value, cwd, home) : value;
+    const isPath = typeof value === "string" && (key === "data_dir" || (key === "host" && isSocketPath(value)));
+    top[key] = isPath ? absolutePath(value, cwd, home) : value;
   }
   const inFile = top["models"] ?? {};
   if (!isMapping(inFile)) return top;

@@ -4,26 +4,12 @@
  * Messages that begin with "expected" are completed with what was found (`explain.ts`).
  */
 import { z } from "zod";
+import { catalogueSchema } from "./catalogue-schema.ts";
+import { flag, integer, list, mapping, name, number, text } from "./kinds.ts";
+import { samplingSchema } from "./sampling.ts";
 
 /** Longest time that can be set, ms: Node's timers hold no more than 2^31 - 1. */
 const MAX_TIME_MS = 2_147_483_647;
-
-const sampling = z
-  .strictObject(
-    {
-      temperature: number(0, 2).optional().describe("0 is greedy."),
-      top_p: number(0.0001, 1).optional().describe("Share of probability kept; 1 keeps all."),
-      top_k: integer(0, 1_000_000).optional().describe("Candidates kept; 0 keeps all."),
-      min_p: number(0, 1).optional().describe("Least probability kept, relative to the likeliest token."),
-      presence_penalty: number(-2, 2).optional().describe("Against repeating, over generated tokens; 0 is none."),
-      frequency_penalty: number(-2, 2).optional().describe("The same, growing with every repetition."),
-      repetition_penalty: number(0.01, 10)
-        .optional()
-        .describe("Against repeating, over prompt and generated tokens; 1 is none."),
-    },
-    mapping("sampling settings, such as `temperature: 0.2`"),
-  )
-  .describe("Defaults of requests that say nothing themselves.");
 
 const capabilities = z.strictObject(
   {
@@ -63,7 +49,7 @@ const model = z.strictObject(
     token_healing: flag().optional().describe("Overrides the global `token_healing`."),
     speculation: flag().optional().describe("Overrides the global `speculation`."),
     aliases: list(text("a model name"), "model names").optional().describe("Further names it answers to."),
-    sampling: sampling.optional(),
+    sampling: samplingSchema.optional(),
     capabilities: capabilities.optional().describe("In place of what the catalogue or the weights say."),
   },
   mapping("a model: a path, `file: PATH`, or `use: NAME`"),
@@ -82,9 +68,14 @@ const fimLayout = z.strictObject(
       .enum(["line", "prefix"], { error: "expected line (the line of the cursor) or prefix (all of it)" })
       .optional()
       .describe("Part of the prefix behind the middle marker: `line` (the cursor's) or `prefix` (all); absent: none."),
-    stop_at_suffix: flag()
-      .optional()
-      .describe("An answer ends before it repeats the beginning of the suffix; for small weights. Absent: no."),
+    gap_end: flag()
+      .default(true)
+      .describe("End an answer where its gap ends, for requests that do not choose with `gap_end`."),
+    end_bias: number(0, 100)
+      .default(0)
+      .describe(
+        "Added to the logits of end tokens where a gap may end; for weights that do not end gaps by themselves.",
+      ),
     end: list(text("a control token"), "control tokens")
       .default([])
       .describe("Control tokens that end a middle, besides the markers."),
@@ -106,7 +97,9 @@ const limits = z.strictObject(
       .default(16 * 1024 * 1024)
       .describe("Largest request body, decompressed."),
     plain_timeout_ms: time().default(300_000).describe("A plain answer is cut here and returned as far as it got."),
-    first_token_timeout_ms: time().default(300_000).describe("From acceptance to the first token."),
+    first_token_timeout_ms: time()
+      .default(300_000)
+      .describe("From arrival to the first token, and to that of a later prompt."),
     idle_timeout_ms: time().default(120_000).describe("Between two tokens."),
     headers_timeout_ms: time().default(30_000).describe("For the headers of a request to arrive."),
     request_timeout_ms: time().default(120_000).describe("For a whole request to arrive."),
@@ -114,6 +107,11 @@ const limits = z.strictObject(
     stall_timeout_ms: time().default(120_000).describe("A client that takes no bytes for this long is given up."),
     heartbeat_ms: time().default(15_000).describe("A silent stream sends a comment line this often."),
     prompt_concurrency: integer(1, 1024).default(8).describe("Prompts of one request under way together."),
+    engine_timeout_ms: time()
+      .default(120_000)
+      .describe(
+        "An engine process without progress for this long, or for 30 of its usual steps (10 s at least), is killed and started again; 0: never.",
+      ),
     queue_length: integer(0, 100_000).default(128).describe("Requests waiting per model; one more gets 503."),
     drain_grace_ms: time().default(30_000).describe("Running requests may finish within this time after Ctrl-C."),
   },
@@ -133,10 +131,16 @@ const apiKey = z.strictObject(
 
 export const configSchema = z.strictObject(
   {
-    host: text("an address or host name")
+    host: text("an address, a host name, or the path of a socket")
       .default("127.0.0.1")
-      .describe("Address to listen on; any but loopback needs a key."),
-    port: integer(0, 65_535).default(8100).describe("0 takes a free port."),
+      .describe("Address to listen on, any but loopback needs a key; or the path of a Unix socket, `/run/x.sock`."),
+    port: integer(0, 65_535).default(8100).describe("0 takes a free port; a Unix socket has none."),
+    socket_mode: octal()
+      .optional()
+      .describe('Who may open the Unix socket, as `chmod` takes it, in quotes; absent: `"0600"`, this user alone.'),
+    allowed_hosts: list(hostName(), "host names")
+      .default([])
+      .describe('Names that a server without keys answers to besides localhost; `"*.example.org"`, `"*"` for all.'),
     data_dir: text("a directory")
       .optional()
       .describe("Where Continuo keeps what it stores; by default the system's directory for program data."),
@@ -161,6 +165,9 @@ export const configSchema = z.strictObject(
       .record(name(), model, mapping("models: a name, then its file"))
       .default({})
       .describe("Public name → who answers."),
+    catalogue: catalogueSchema
+      .default({})
+      .describe("Names besides those of the built-in catalogue; one that is there is changed field by field."),
     load: loading()
       .optional()
       .describe("When models are loaded. Absent: at start as far as the memory budget goes, the rest on first use."),
@@ -188,7 +195,7 @@ export const configSchema = z.strictObject(
     limits: limits.prefault({}).describe("Bounds of the server."),
     cors_origins: list(origin(), "origins")
       .default([])
-      .describe('Browser origins besides localhost; `"*"` allows all.'),
+      .describe('Sites besides localhost whose pages may call: `https://example.org`, `moz-extension://*`, `"*"`.'),
     log_level: z
       .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
         error: "expected trace, debug, info, warn, error, fatal or silent",
@@ -203,16 +210,6 @@ export const configSchema = z.strictObject(
 /** The file's own spelling, checked, defaults filled in. */
 export type ConfigFile = z.output<typeof configSchema>;
 export type ModelEntry = z.output<typeof model>;
-
-function integer(least: number, most: number): z.ZodInt {
-  const error = `expected an integer from ${least} to ${most}`;
-  return z.int({ error }).min(least, { error }).max(most, { error });
-}
-
-function number(least: number, most: number): z.ZodNumber {
-  const error = `expected a number from ${least} to ${most}`;
-  return z.number({ error }).min(least, { error }).max(most, { error });
-}
 
 function time(): z.ZodInt {
   const error = `expected milliseconds as an integer from 0 to ${MAX_TIME_MS}`;
@@ -247,31 +244,21 @@ function database(): z.ZodString {
     .refine((text) => text === "memory" || (/^postgres(ql)?:/.test(text) && URL.canParse(text)), { error });
 }
 
-function flag(): z.ZodBoolean {
-  return z.boolean({ error: "expected true or false" });
-}
-
-function text(what: string): z.ZodString {
-  const error = `expected ${what}`;
-  return z.string({ error }).min(1, { error });
-}
-
-function list<Item extends z.ZodType>(item: Item, what: string): z.ZodArray<Item> {
-  return z.array(item, { error: `expected a list of ${what}, such as [one, two]` });
-}
-
-/** Model and family names go into headers and messages: no blanks, no control characters. */
-function name(): z.ZodString {
-  const error = "expected a name of 1 to 200 characters without blanks";
-  return z.string({ error }).regex(/^[^\s\p{C}]{1,200}$/u, { error });
-}
-
+/** A star stands for all pages of a scheme that is not the web's: browsers give extensions and editors a random name. */
 function origin(): z.ZodString {
-  const error = 'expected "*" or an origin such as https://example.org';
-  return z.string({ error }).regex(/^(\*|[a-z][a-z0-9+.-]*:\/\/[^/\s]+)$/i, { error });
+  const error = 'expected "*" or an origin such as https://example.org or moz-extension://*';
+  return z
+    .string({ error })
+    .regex(/^(\*|https?:\/\/[^/\s*]+|(?!https?:)[a-z][a-z0-9+.-]*:\/\/(\*|[^/\s*]+))$/i, { error });
 }
 
-function mapping(what: string): { error: (issue: { readonly code?: string }) => string | undefined } {
-  // Undefined hands the issue on: unknown keys get their own message in `explain.ts`.
-  return { error: (issue) => (issue.code === "invalid_type" ? `expected ${what}` : undefined) };
+function hostName(): z.ZodString {
+  const error = 'expected a host name such as llm.example.org or *.example.org, without scheme and port, or "*"';
+  return z.string({ error }).regex(/^(\*|(\*\.)?[\w-]+(\.[\w-]+)*|\[[\da-f:.]+\])$/i, { error });
+}
+
+/** YAML reads an unquoted 0660 as the number 660, and 0o660 as 432. */
+function octal(): z.ZodString {
+  const error = 'expected permissions in quotes, such as "0660"';
+  return z.string({ error }).regex(/^0?[0-7]{3}$/, { error });
 }

@@ -12,6 +12,9 @@ export interface Flags {
   readonly config?: string;
   readonly host?: string;
   readonly port?: string;
+  readonly socketMode?: string;
+  readonly allowedHost?: readonly string[];
+  readonly corsOrigin?: readonly string[];
   readonly dataDir?: string;
   /** `FILE` or `NAME=FILE`, one per flag. */
   readonly model?: readonly string[];
@@ -61,6 +64,9 @@ export function settingsFrom(flags: Flags, surroundings: Surroundings): Settings
 
   put(top, "host", "CONTINUO_HOST", variable("CONTINUO_HOST"));
   put(top, "port", "CONTINUO_PORT", numeric(variable("CONTINUO_PORT")));
+  put(top, "socket_mode", "CONTINUO_SOCKET_MODE", variable("CONTINUO_SOCKET_MODE"));
+  put(top, "allowed_hosts", "CONTINUO_ALLOWED_HOSTS", listed(variable("CONTINUO_ALLOWED_HOSTS")));
+  put(top, "cors_origins", "CONTINUO_CORS_ORIGINS", listed(variable("CONTINUO_CORS_ORIGINS")));
   put(top, "data_dir", "CONTINUO_DATA_DIR", variable("CONTINUO_DATA_DIR"));
   put(top, "database", "CONTINUO_DATABASE", variable("CONTINUO_DATABASE"));
   const key = variable("CONTINUO_API_KEY");
@@ -76,6 +82,9 @@ export function settingsFrom(flags: Flags, surroundings: Surroundings): Settings
 
   put(top, "host", "--host", flags.host);
   put(top, "port", "--port", numeric(flags.port));
+  put(top, "socket_mode", "--socket-mode", flags.socketMode);
+  put(top, "allowed_hosts", "--allowed-host", flags.allowedHost);
+  put(top, "cors_origins", "--cors-origin", flags.corsOrigin);
   put(top, "data_dir", "--data-dir", flags.dataDir);
   put(top, "log_level", "--log-level", flags.logLevel);
   put(top, "strict", "--strict", flags.strict);
@@ -137,4 +146,11 @@ export function absolutePath(path: string, base: string, home: string): string {
 
 function numeric(text: string | undefined): unknown {
   return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : text;
+}
+
+function listed(text: string | undefined): string[] | undefined {
+  return text
+    ?.split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 }

@@ -7,7 +7,7 @@ function choice(text: string, ...logprobs: number[]): ChoiceResult {
   return {
     text,
     tokens: logprobs.map((_, index) => index),
-    logprobs: logprobs.map((logprob) => ({ token: "t", bytes: [116], logprob, top: [] })),
+    logprobs: logprobs.map((logprob) => ({ bytes: [116], logprob, top: [] })),
     reason: "stop",
   };
 }

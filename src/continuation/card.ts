@@ -5,7 +5,7 @@ import type { Sampling } from "./request.ts";
 export interface ModelCard {
   /** The name as called. */
   readonly name: string;
-  /** One of the names of the two Model Studio pages: their route lists bind it (contract 5.1). */
+  /** One of the names of the two Model Studio pages: their route lists bind it (docs/wire.md 5.1). */
   readonly catalogued: boolean;
   /** The completions route takes it (catalogue column C; any other model: always). */
   readonly completions: boolean;

@@ -14,7 +14,7 @@ export interface TemplateMessage {
  * Renders messages through the Jinja template of a model file, up to the open assistant turn.
  *
  * The template never sees a content, only a stand-in for it, so it can neither trim it nor turn its text into control
- * tokens; and a default system message of the template's own is left out (contract 1.2a). Throws `unsupported_input`
+ * tokens; and a default system message of the template's own is left out (docs/wire.md 1.2a). Throws `unsupported_input`
  * when the template refuses the messages or leaves one of them out.
  */
 export function renderTemplate(
@@ -65,6 +65,8 @@ function turnOf({ role, content, toolCalls }: TemplateMessage, index: number, st
 /** Private-use characters around a number: no template looks for them, no trimming touches them. */
 const STAND_IN = /\uE0F0(\d+)\uE0F1/u;
 
+const QUOTED_STAND_IN = /"(\uE0F0(\d+)\uE0F1)"/gu;
+
 /** No message has this number. */
 const SYSTEM_MARK = standIn(1_000_000);
 
@@ -94,15 +96,16 @@ class StandIns {
   }
 
   replaceIn(rendered: string, frame: (text: string) => readonly LoweredPart[]): readonly LoweredPart[] {
-    let text = rendered;
-    for (const [index, { parts, what, isJson }] of this.#all.entries()) {
-      const mark = standIn(index);
-      if (parts.length > 0 && !text.includes(mark)) refuse(`it leaves out ${what}`);
-      if (isJson) text = text.replaceAll(`"${mark}"`, mark);
+    const pieces = rendered
+      .replace(QUOTED_STAND_IN, (quoted, mark: string, index: string) =>
+        this.#all[Number(index)]?.isJson === true ? mark : quoted,
+      )
+      .split(STAND_IN);
+    const shown = new Set(pieces.filter((_, index) => index % 2 === 1).map(Number));
+    for (const [index, { parts, what }] of this.#all.entries()) {
+      if (parts.length > 0 && !shown.has(index)) refuse(`it leaves out ${what}`);
     }
-    return text
-      .split(STAND_IN)
-      .flatMap((piece, index) => (index % 2 === 0 ? frame(piece) : (this.#all[Number(piece)]?.parts ?? [])));
+    return pieces.flatMap((piece, index) => (index % 2 === 0 ? frame(piece) : (this.#all[Number(piece)]?.parts ?? [])));
   }
 
   #push(entry: Hidden): string {

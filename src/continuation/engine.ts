@@ -1,4 +1,4 @@
-import type { StreamPart } from "./output.ts";
+import type { StartPart, StreamPart } from "./output.ts";
 import type { ContinuationRequest, Sampling } from "./request.ts";
 
 /** The waist: anything that continues text. */
@@ -7,7 +7,18 @@ export interface Engine extends AsyncDisposable {
   readonly name: string;
   /** What the engine serves; resolves when that is known, rejects when it cannot serve. */
   model(signal: AbortSignal): Promise<EngineModel>;
-  /** Stops within one token of an abort. Throws `ServiceError` before the `start` part for whatever is refused. */
+  /**
+   * What `generate` would say first of each of these requests, in their order. Nothing is computed for it. Throws the
+   * `ServiceError` of a request that `generate` would refuse. Absent: the engine knows only by trying, as one without a
+   * tokenizer does.
+   */
+  accept?(requests: readonly ContinuationRequest[], signal: AbortSignal): Promise<readonly StartPart[]>;
+  /**
+   * Stops within one token of an abort. Throws `ServiceError` before the `start` part for whatever is refused.
+   *
+   * `usage` is the last part of every stream that computed anything. After a failure or an abort the stream says `usage`,
+   * with what was computed until then, and throws when it is asked for more: read on to learn what to charge.
+   */
   generate(request: ContinuationRequest, signal: AbortSignal): AsyncIterable<StreamPart>;
   health(): Health;
   stats(): EngineStats;
@@ -27,8 +38,12 @@ export interface EngineStats {
   readonly draftedTokens: number;
   readonly acceptedDraftTokens: number;
   readonly restarts: number;
+  /** Restarts because nothing went on any more. */
+  readonly hangs: number;
   /** Requests carried over a restart. */
   readonly resumed: number;
+  /** Requests refused because the engine ended with them more than once. */
+  readonly blamed: number;
   /** Aborted requests by where the abort met them. */
   readonly aborted: { readonly queued: number; readonly prefill: number; readonly decode: number };
   /** Because of an abort: prompt tokens not evaluated, and completion tokens not generated, these up to the request's limit. */
@@ -37,11 +52,11 @@ export interface EngineStats {
 }
 
 /**
- * `unloaded`: loaded when somebody asks; `loading`: not yet; `ready`: serving; `failed`: will not serve without somebody's
- * help, `detail` says which.
+ * `unloaded`: loaded when somebody asks; `loading`: not yet; `ready`: serving; `stalled`: it stopped working and is being
+ * started again; `failed`: will not serve without somebody's help. `detail` says more.
  */
 export interface Health {
-  readonly state: "unloaded" | "loading" | "ready" | "failed";
+  readonly state: "unloaded" | "loading" | "ready" | "stalled" | "failed";
   readonly detail: string;
 }
 

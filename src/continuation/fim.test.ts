@@ -1,6 +1,5 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import { beginningOf, detectFim, FIM_LAYOUTS, type FimLayout, fimMarkers } from "./fim.ts";
+import { detectFim, FIM_LAYOUTS, type FimLayout, fimMarkers } from "./fim.ts";
 
 function familyOf(...spellings: string[]): string | undefined {
   const controls = new Set(spellings);
@@ -30,6 +29,48 @@ test("the family is found in the vocabulary", () => {
   expect(familyOf("<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>")).toBe("seed-coder");
   expect(familyOf("[PREFIX]", "[SUFFIX]")).toBe("codestral");
   expect(familyOf("\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>")).toBe("codellama");
+});
+
+/** StarCoder's first list of special tokens, which others took over. */
+const STARCODER_1 = [
+  ...["<|endoftext|>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>", "<filename>", "<gh_stars>"],
+  ...["<issue_start>", "<issue_comment>", "<issue_closed>", "<jupyter_start>", "<commit_before>", "<reponame>"],
+];
+const FIM_IN_PIPES = ["<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"];
+
+test.each([
+  ["falcon-h1-tiny-coder", ["<|prefix|>", "<|suffix|>", "<|middle|>", "<|end_of_text|>"]],
+  ["glm", ["<|code_prefix|>", "<|code_middle|>", "<|code_suffix|>", "<|endoftext|>", "<|user|>", "<think>"]],
+  ["santacoder", ["<fim-prefix>", "<fim-middle>", "<fim-suffix>", "<fim-pad>", "<|endoftext|>"]],
+  ["granite-4", [...FIM_IN_PIPES, "<|fim_pad|>", "<|filename|>", "<|reponame|>", "<|end_of_text|>"]],
+  ["granite-code", STARCODER_1],
+  ["mellum", [...STARCODER_1, "<system>", "</system>", "<assistant>", "</assistant>", "<user>", "</user>"]],
+])("%s is found in its list of special tokens", (family, spellings) => {
+  expect(familyOf(...spellings)).toBe(family);
+});
+
+test("families that share their markers are told apart by further ones, whatever else a vocabulary has", () => {
+  const roles = ["</system>", "</assistant>"];
+
+  expect(familyOf(...QWEN, "<|filename|>", "<|reponame|>")).toBe("qwen");
+  expect(familyOf(...FIM_IN_PIPES, "<|fim_pad|>")).toBe("codegemma");
+  expect(familyOf(...STARCODER_1, ...roles, "<repo_name>", "<file_sep>")).toBe("starcoder");
+  expect(familyOf("<fim_prefix>", "<fim_middle>", "<fim_suffix>", ...roles)).toBe("starcoder-1");
+});
+
+test("a layout is never hidden by one that stands before it", () => {
+  for (const layout of FIM_LAYOUTS) {
+    const { prefix, suffix, middle, repoName, fileSep, telling = [] } = layout;
+    const own = [prefix, suffix, middle, repoName, fileSep, ...telling].filter((each) => each !== undefined);
+
+    expect(familyOf(...own)).toBe(layout.family);
+  }
+});
+
+test("Mellum writes behind suffix and prefix, its file names before them", () => {
+  const mellum = FIM_LAYOUTS.find(({ family }) => family === "mellum");
+
+  expect(mellum).toMatchObject({ order: "spm", fileSep: "<filename>", repoName: "<reponame>" });
 });
 
 test("look-alikes and incomplete vocabularies have none", () => {
@@ -66,24 +107,4 @@ test("every family is named once and its markers are distinct", () => {
     expect(new Set(markers).size).toBe(markers.length);
     expect(repoName === undefined).toBe(fileSep === undefined);
   }
-});
-
-test("the beginning of a suffix is its first lines, as few as have eight characters besides blanks", () => {
-  const piece = fc.constantFrom("a", "}", "return", "  ", "\t", "\n", "\r\n", "é");
-  const suffixes = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(""));
-  const inked = (text: string): number => text.replace(/\s/g, "").length;
-
-  fc.assert(
-    fc.property(suffixes, (suffix) => {
-      const beginning = beginningOf(suffix);
-      if (beginning === undefined) {
-        expect(inked(suffix)).toBeLessThan(8);
-        return;
-      }
-      expect(suffix.startsWith(beginning)).toBe(true);
-      expect(suffix.slice(beginning.length)).toMatch(/^(\r?\n|$)/);
-      expect(inked(beginning)).toBeGreaterThanOrEqual(8);
-      expect(inked(beginning.slice(0, beginning.lastIndexOf("\n") + 1))).toBeLessThan(8);
-    }),
-  );
 });

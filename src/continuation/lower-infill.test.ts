@@ -65,20 +65,18 @@ describe("infill", () => {
     expect(prompt.heal).toEqual({ section: prompt.sections.length - 1, bytes: 3, byDefault: true });
   });
 
-  test("the answer ends before the suffix's first lines where the weights need it, and only there", () => {
-    const stop = (suffix: string, stopAtSuffix?: boolean) =>
-      lower(infill({ suffix }), {
-        ...QWEN,
-        fim: { ...layout("qwen"), ...(stopAtSuffix !== undefined && { stopAtSuffix }) },
-      }).stop;
+  test("an infill says what stands around its gap, and how likely its end has to be made", () => {
+    const gap = (over: Partial<Infill>, fim: Partial<FimLayout> = {}) =>
+      lower(infill({ prefix: "P", suffix: "S", ...over }), { ...QWEN, fim: { ...layout("qwen"), ...fim } }).gap;
 
-    expect(stop("\n    return total\n\nmore", true)).toBe("\n    return total");
-    expect(stop("\n}\n\nfunction f() {\n  g();\n", true)).toBe("\n}\n\nfunction f() {");
-    expect(stop(" + offset)\r\nmore", true)).toBe(" + offset)");
-    expect(stop("\n}\n", true)).toBeUndefined();
-    expect(stop("", true)).toBeUndefined();
-    expect(stop("\n    return total\n", false)).toBeUndefined();
-    expect(stop("\n    return total\n")).toBeUndefined();
+    expect(gap({})).toEqual({ before: "P", suffix: "S", endBias: 6.5, byDefault: true });
+    expect(gap({ middle: "M" })).toMatchObject({ before: "PM" });
+    expect(gap({ suffix: " \n" })).toMatchObject({ endBias: 0 });
+    expect(gap({}, { gapEnd: false, endBias: 2 })).toMatchObject({ endBias: 2, byDefault: false });
+    expect(gap({ prefix: "p".repeat(9000), suffix: "s".repeat(9000) })).toMatchObject({
+      before: "p".repeat(4096),
+      suffix: "s".repeat(4096),
+    });
   });
 
   test("the beginning of the middle stands behind its marker and is not cut", () => {
@@ -146,7 +144,7 @@ describe("infill", () => {
     );
   });
 
-  /** Contract 3.2: every token of the texts, one per marker the caller wrote, none for what was added or moved. */
+  /** docs/wire.md 3.2: every token of the texts, one per marker the caller wrote, none for what was added or moved. */
   test.each([
     ["form 1: no middle marker, no suffix", { suffix: "", writtenMarkers: 2 }, 1 + 2],
     ["form 2", {}, 1 + 1 + 3],

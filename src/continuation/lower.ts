@@ -1,8 +1,15 @@
 import { ServiceError } from "../errors.ts";
 import { renderTemplate } from "./chat-template.ts";
-import { beginningOf, type FimLayout, startBehindMiddle } from "./fim.ts";
+import { type FimLayout, startBehindMiddle } from "./fim.ts";
 import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart } from "./input.ts";
-import { type HealingPoint, type LoweredPart, type LoweredPrompt, mergeTexts, type PromptSection } from "./prompt.ts";
+import {
+  type HealingPoint,
+  type LoweredGap,
+  type LoweredPart,
+  type LoweredPrompt,
+  mergeTexts,
+  type PromptSection,
+} from "./prompt.ts";
 
 /** What rendering needs to know about the weights. Rendering belongs to them, not to the name that was called. */
 export interface Weights {
@@ -101,12 +108,24 @@ function infill(input: Infill, weights: Weights): LoweredPrompt {
   ];
   const [continued, last] =
     text === "" ? [sections.findIndex(({ role }) => role === "prefix"), front] : [sections.length - 1, text];
-  const stop = layout.stopAtSuffix === true ? beginningOf(input.suffix) : undefined;
   return {
     sections,
-    ...(stop !== undefined && { stop }),
+    gap: gapOf(input, layout),
     countOffset: input.writtenMarkers - 2 - middle.length - bos.length,
     ...healAt(continued, last, layout.healing ?? false),
+  };
+}
+
+/** As much of the text on each side of a gap as tells where it ends. UTF-16 units. */
+const GAP_WINDOW = 4096;
+
+function gapOf({ prefix, middle, suffix }: Infill, { gapEnd = true, endBias = 0 }: FimLayout): LoweredGap {
+  return {
+    before: (prefix + middle).slice(-GAP_WINDOW),
+    suffix: suffix.slice(0, GAP_WINDOW),
+    // Without a suffix the text goes on to its own end, which weights know better.
+    endBias: suffix.trim() === "" ? 0 : endBias,
+    byDefault: gapEnd,
   };
 }
 
@@ -129,11 +148,11 @@ function chat(input: Chat, weights: Weights): LoweredPrompt {
   };
 }
 
-function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
+export function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
   return weights.controls.has("<|im_start|>") && weights.controls.has("<|im_end|>");
 }
 
-/** Contract 2.2.2 and 4.1: the messages as given, no invented system message, the prefix byte for byte, no end marker after it. */
+/** docs/wire.md 2.2.2 and 4.1: the messages as given, no invented system message, the prefix byte for byte, no end marker after it. */
 function chatMl(input: Chat, weights: Weights): LoweredPrompt {
   const lastUser = input.messages.findLastIndex((message) => message.role === "user");
   const turns = input.messages.map((message, index): PromptSection => {

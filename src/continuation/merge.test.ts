@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { deltaPart, gate, type Script, ScriptedEngine, saying, startPart } from "../../test/support/scripted-engine.ts";
+import {
+  AcceptingEngine,
+  deltaPart,
+  gate,
+  type Script,
+  ScriptedEngine,
+  saying,
+  startPart,
+} from "../../test/support/scripted-engine.ts";
 import { ServiceError } from "../errors.ts";
 import { continueAll, sumUsage } from "./merge.ts";
 import { collect, type StreamPart, type Usage } from "./output.ts";
@@ -68,7 +76,7 @@ function interleaved(texts: readonly (readonly string[])[], seed: number): Strea
 test("merged streams keep every choice's text, sum the usage and say start first and usage last", async () => {
   await fc.assert(
     fc.asyncProperty(answers, async ({ choices, texts, concurrency, seed }) => {
-      const engine = new ScriptedEngine((asked) => interleaved(texts[Number(promptOf(asked))] ?? [], seed));
+      const engine = new AcceptingEngine((asked) => interleaved(texts[Number(promptOf(asked))] ?? [], seed));
       const requests = texts.map((_, index) => request(String(index), choices));
 
       const parts = await all(continueAll(engine, requests, concurrency, never));
@@ -127,12 +135,54 @@ test("no more requests than allowed are under way at the same time", async () =>
   expect(most).toBe(3);
 });
 
-test("a refusal of the last request is a refusal of the whole, before anything is said", async () => {
-  const refusal = new ServiceError("invalid_parameter", "Range of input length should be [1, 100]");
-  const engine = new ScriptedEngine((asked) => (promptOf(asked) === "2" ? [refusal] : saying(["a", "b"])));
-  const parts = continueAll(engine, [request("0"), request("1"), request("2")], 2, never);
+const refusal = new ServiceError("invalid_parameter", "Range of input length should be [1, 100]");
+const three = [request("0"), request("1"), request("2")];
+
+test("a refusal of the last request is a refusal of the whole, before anything is computed", async () => {
+  const engine = new AcceptingEngine((asked) => (promptOf(asked) === "2" ? [refusal] : saying(["a", "b"])));
+  const parts = continueAll(engine, three, 2, never);
 
   await expect(parts.next()).rejects.toBe(refusal);
+  expect(engine.calls).toEqual([]);
+});
+
+test("what an engine has accepted together is asked for as accepted, and otherwise unchanged", async () => {
+  const engine = new AcceptingEngine(() => saying(["a"]));
+
+  await all(continueAll(engine, three, 2, never));
+
+  expect(engine.calls.map((call) => call.request)).toEqual(three.map((asked) => ({ ...asked, accepted: true })));
+});
+
+test("an engine that can only try says what it computed before it refused", async () => {
+  const engine = new ScriptedEngine((asked) => (promptOf(asked) === "2" ? [refusal] : saying(["a", "b"])));
+  const parts: StreamPart[] = [];
+
+  const reading = (async () => {
+    for await (const part of continueAll(engine, three, 1, never)) parts.push(part);
+  })();
+
+  await expect(reading).rejects.toBe(refusal);
+  expect(parts.at(-1)).toEqual({ type: "usage", usage: { promptTokens: 6, completionTokens: 4, source: "engine" } });
+});
+
+test.each([
+  ["can tell what it accepts", AcceptingEngine],
+  ["can only try", ScriptedEngine],
+])("the first text goes out while later requests have not begun, with an engine that %s", async (_what, Kind) => {
+  const shut = gate();
+  const engine = new Kind((asked) => [startPart(), deltaPart(promptOf(asked)), shut.opened, ...saying([]).slice(1)]);
+  const parts = continueAll(engine, three, 1, never);
+
+  expect((await parts.next()).value).toMatchObject({ type: "start" });
+  expect((await parts.next()).value).toEqual(deltaPart("0"));
+  expect(engine.calls).toHaveLength(1);
+  shut.open();
+  expect((await collect(stream([startPart(), ...(await all(parts))]))).choices.map(({ text }) => text)).toEqual([
+    "",
+    "1",
+    "2",
+  ]);
 });
 
 test("when one request fails, the others are aborted", async () => {

@@ -1,3 +1,4 @@
+import { Arrivals } from "./arrivals.ts";
 import type { Engine } from "./engine.ts";
 import type { StartPart, StreamPart, Usage } from "./output.ts";
 import type { ContinuationRequest } from "./request.ts";
@@ -5,10 +6,12 @@ import type { ContinuationRequest } from "./request.ts";
 /**
  * Several requests answered as one stream: choice = request index × choices of one request + its own choice.
  *
- * The order of `StreamPart` holds for the whole: one `start` (prompt tokens summed), one `usage` last. Nothing is said
- * before every request was accepted, so that a refusal of the last one is still a refusal of the whole; what the first
- * ones say meanwhile is held, which the requests' own token limits bound. After that at most one part per running
- * request is held: a slow reader slows the engine.
+ * The order of `StreamPart` holds for the whole: one `start` (prompt tokens summed), one `usage` last. Parts go out as they
+ * come; at most one part per running request is held, so that a slow reader slows the engine.
+ *
+ * An engine that can tell is asked about all requests first, and a refusal of any of them is a refusal of the whole before
+ * anything is computed. Otherwise `start` comes with the first request that is accepted, and a later refusal ends the
+ * stream. Whatever ends it, the other requests are stopped, and `usage` says what was computed for all of them.
  *
  * @param requests at least one, all with the same `choices`.
  * @param concurrency requests under way at the same time, at least 1.
@@ -25,57 +28,90 @@ export async function* continueAll(
     yield* engine.generate(first, signal);
     return;
   }
+  const starts = await engine.accept?.(requests, signal);
+  if (starts !== undefined) yield mergedStart(starts);
   const over = new AbortController();
   const stop = AbortSignal.any([signal, over.signal]);
+  const asked = starts === undefined ? requests : requests.map((request) => ({ ...request, accepted: true }));
   const arrivals = new Arrivals(
-    requests.map((request) => () => engine.generate(request, stop)),
+    asked.map((request) => () => engine.generate(request, stop)),
     concurrency,
   );
+  const spent = new Spent();
   try {
-    yield* inOrder(arrivals, first.choices, requests.length);
+    yield* inOrder(arrivals, spent, first.choices, starts !== undefined);
+  } catch (error) {
+    over.abort();
+    await finish(arrivals, spent);
+    yield { type: "usage", usage: spent.usage() };
+    throw error;
   } finally {
     over.abort();
     arrivals.abandon();
   }
 }
 
-interface Arrival {
-  readonly source: number;
-  readonly part: StreamPart;
-}
-
-async function* inOrder(arrivals: Arrivals, choices: number, sources: number): AsyncGenerator<StreamPart> {
-  const starts = new Map<number, StartPart>();
-  const usages: Usage[] = [];
-  const held: StreamPart[] = [];
+async function* inOrder(
+  arrivals: Arrivals<StreamPart>,
+  spent: Spent,
+  choices: number,
+  isStarted: boolean,
+): AsyncGenerator<StreamPart> {
+  let hasStarted = isStarted;
   for (let arrival = await arrivals.next(); arrival !== undefined; arrival = await arrivals.next()) {
     const { source, part } = arrival;
+    spent.note(source, part);
     if (part.type === "start") {
-      starts.set(source, part);
-      if (starts.size < sources) continue;
-      yield mergedStart(starts);
-      yield* held.splice(0);
-    } else if (part.type === "usage") {
-      usages.push(part.usage);
-    } else {
-      const shifted = { ...part, choice: source * choices + part.choice };
-      if (starts.size < sources) held.push(shifted);
-      else yield shifted;
+      if (!hasStarted) yield part;
+      hasStarted = true;
+    } else if (part.type !== "usage") {
+      yield { ...part, choice: source * choices + part.choice };
     }
   }
-  yield { type: "usage", usage: sumUsage(usages) };
+  yield { type: "usage", usage: spent.usage() };
 }
 
-function mergedStart(starts: ReadonlyMap<number, StartPart>): StartPart {
-  const all = [...starts.values()];
-  const [first] = all;
+/** Reads what the stopped requests still say, for the sake of their usage. */
+async function finish(arrivals: Arrivals<StreamPart>, spent: Spent): Promise<void> {
+  arrivals.openNoMore();
+  for (;;) {
+    try {
+      const arrival = await arrivals.next();
+      if (arrival === undefined) return;
+      spent.note(arrival.source, arrival.part);
+    } catch {
+      // Each of them ends with the abort; the first failure is the one that is told.
+    }
+  }
+}
+
+/** What was computed for each request, by its own word or else by what was seen of it. */
+class Spent {
+  readonly #seen = new Map<number, { promptTokens: number; completionTokens: number }>();
+  readonly #said = new Map<number, Usage>();
+
+  note(source: number, part: StreamPart): void {
+    if (part.type === "start") this.#seen.set(source, { promptTokens: part.promptTokens, completionTokens: 0 });
+    if (part.type === "usage") this.#said.set(source, part.usage);
+    const seen = this.#seen.get(source);
+    if (part.type === "delta" && seen !== undefined) seen.completionTokens += part.tokens?.length ?? 1;
+  }
+
+  usage(): Usage {
+    const guessed = [...this.#seen].filter(([source]) => !this.#said.has(source));
+    return sumUsage([...this.#said.values(), ...guessed.map(([, seen]) => ({ ...seen, source: "estimate" as const }))]);
+  }
+}
+
+function mergedStart(starts: readonly StartPart[]): StartPart {
+  const [first] = starts;
   if (first === undefined) throw new RangeError("no request was started");
   return {
     type: "start",
     model: first.model,
-    promptTokens: all.reduce((sum, start) => sum + start.promptTokens, 0),
-    truncatedTokens: all.reduce((sum, start) => sum + start.truncatedTokens, 0),
-    ignored: [...new Set(all.flatMap((start) => start.ignored))],
+    promptTokens: starts.reduce((sum, start) => sum + start.promptTokens, 0),
+    truncatedTokens: starts.reduce((sum, start) => sum + start.truncatedTokens, 0),
+    ignored: [...new Set(starts.flatMap((start) => start.ignored))],
   };
 }
 
@@ -96,81 +132,4 @@ export function sumUsage(usages: readonly Usage[]): Usage {
   };
   if (!cached.every((tokens) => tokens !== undefined)) return sum;
   return { ...sum, cachedPromptTokens: cached.reduce((total, tokens) => total + tokens, 0) };
-}
-
-/** Runs sources side by side and hands out their parts as they come, one awaited part per running source. */
-class Arrivals {
-  readonly #waiting: (() => AsyncIterable<StreamPart>)[];
-  readonly #running = new Map<number, AsyncIterator<StreamPart>>();
-  readonly #ready: (Arrival | { readonly failure: unknown })[] = [];
-  #wake: () => void = () => undefined;
-  #opened = 0;
-
-  constructor(sources: readonly (() => AsyncIterable<StreamPart>)[], concurrency: number) {
-    this.#waiting = [...sources];
-    while (this.#running.size < concurrency && this.#waiting.length > 0) this.#open();
-  }
-
-  /** Undefined once every source has ended. Throws what a source throws. */
-  async next(): Promise<Arrival | undefined> {
-    for (;;) {
-      const arrival = this.#ready.shift();
-      if (arrival === undefined) {
-        if (this.#running.size === 0) return undefined;
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        continue;
-      }
-      if ("failure" in arrival) throw arrival.failure;
-      this.#pull(arrival.source);
-      return arrival;
-    }
-  }
-
-  /** Ends the sources that are still running. Their signal has been aborted, so nobody waits for them here. */
-  abandon(): void {
-    this.#waiting.length = 0;
-    for (const iterator of this.#running.values()) {
-      // What fails while an abandoned source unwinds was never part of the answer.
-      Promise.resolve(iterator.return?.()).catch(() => undefined);
-    }
-    this.#running.clear();
-  }
-
-  #open(): void {
-    const source = this.#waiting.shift();
-    if (source === undefined) return;
-    const index = this.#opened++;
-    this.#running.set(index, source()[Symbol.asyncIterator]());
-    this.#pull(index);
-  }
-
-  #pull(index: number): void {
-    this.#running
-      .get(index)
-      ?.next()
-      .then(
-        (result) => this.#arrive(index, result),
-        (failure: unknown) => {
-          this.#running.delete(index);
-          this.#report({ failure });
-        },
-      );
-  }
-
-  #arrive(index: number, result: IteratorResult<StreamPart>): void {
-    if (result.done !== true) {
-      this.#report({ source: index, part: result.value });
-      return;
-    }
-    this.#running.delete(index);
-    this.#open();
-    this.#wake();
-  }
-
-  #report(arrival: Arrival | { readonly failure: unknown }): void {
-    this.#ready.push(arrival);
-    this.#wake();
-  }
 }

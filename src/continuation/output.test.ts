@@ -4,8 +4,8 @@ import { collect, Fold, type StartPart, type StreamPart } from "./output.ts";
 
 const START: StartPart = { type: "start", model: "m", promptTokens: 5, truncatedTokens: 2, ignored: ["topK"] };
 
-function logprob(token: string) {
-  return { token, bytes: [...Buffer.from(token)], logprob: -1, top: [] };
+function logprob(text: string) {
+  return { bytes: [...Buffer.from(text)], logprob: -1, top: [] };
 }
 
 async function* stream(parts: readonly StreamPart[]): AsyncGenerator<StreamPart> {
@@ -15,7 +15,7 @@ async function* stream(parts: readonly StreamPart[]): AsyncGenerator<StreamPart>
 test("a whole answer is the fold of its stream", async () => {
   const parts: StreamPart[] = [
     START,
-    { type: "echo", choice: 0, tokens: [{ token: "a", bytes: [97], logprob: null }] },
+    { type: "echo", choice: 0, tokens: [{ bytes: [97], logprob: null }] },
     { type: "delta", choice: 1, text: "x", tokens: [7], logprobs: [logprob("x")] },
     { type: "delta", choice: 0, text: "", tokens: [1] },
     { type: "delta", choice: 0, text: "你好", tokens: [2, 3], logprobs: [logprob("你"), logprob("好")] },

@@ -1,6 +1,8 @@
+import type { GapRule } from "./gap/gap-end.ts";
+
 /**
  * What an engine says, in order: one `start`, at most one `echo`, per choice `delta`* then one `finish`, and one `usage` last.
- * Choices may interleave.
+ * Choices may interleave. A stream that fails says `usage` too before it throws.
  */
 export type StreamPart = StartPart | EchoPart | DeltaPart | FinishPart | UsagePart;
 
@@ -8,6 +10,7 @@ export interface StartPart {
   readonly type: "start";
   /** Who really answers: the name of the weights. */
   readonly model: string;
+  /** As far as they are known now; `usage` has the last word. */
   readonly promptTokens: number;
   /** Prompt tokens cut off because the caller allowed it. */
   readonly truncatedTokens: number;
@@ -37,8 +40,10 @@ export interface DeltaPart {
 export interface FinishPart {
   readonly type: "finish";
   readonly choice: number;
-  /** null: cut by the time limit of a plain call (contract 6.8). */
+  /** null: cut by the time limit of a plain call (docs/wire.md 6.8). */
   readonly reason: FinishReason | null;
+  /** The rule that ended an answer in a gap; absent where the weights, a stop or a limit did. */
+  readonly rule?: GapRule;
 }
 
 export interface UsagePart {
@@ -46,7 +51,7 @@ export interface UsagePart {
   readonly usage: Usage;
 }
 
-/** `stop`: an end token, stop string or stop id. `length`: the token limit or the context. */
+/** `stop`: an end token, stop string, stop id or the end of a gap. `length`: the token limit or the context. */
 export type FinishReason = "stop" | "length";
 
 export interface Usage {
@@ -60,15 +65,16 @@ export interface Usage {
 }
 
 export interface UnscoredToken {
-  readonly token: string;
   readonly bytes: readonly number[];
+  readonly control?: string;
   readonly logprob: null;
 }
 
 export interface TokenLogprob {
-  /** The token's text; bytes that are no whole character show as U+FFFD. */
-  readonly token: string;
+  /** What it adds to the text: UTF-8, which a token may cut anywhere. */
   readonly bytes: readonly number[];
+  /** The spelling of a control token, which adds nothing to the text. */
+  readonly control?: string;
   /** Natural logarithm. */
   readonly logprob: number;
   /** The likeliest tokens at this place, likeliest first, as many as were asked for. */
@@ -88,6 +94,7 @@ export interface ChoiceResult {
   readonly tokens: readonly number[];
   readonly logprobs: readonly TokenLogprob[];
   readonly reason: FinishReason | null;
+  readonly rule?: GapRule;
 }
 
 /** Folds a stream into a result. Throws what the stream throws. */
@@ -95,6 +102,12 @@ export async function collect(parts: AsyncIterable<StreamPart>): Promise<Result>
   const fold = new Fold();
   for await (const part of parts) fold.push(part);
   return fold.result();
+}
+
+/** The first thing that a stream says, after which it is left. Throws what the stream throws. */
+export async function startOf(parts: AsyncIterable<StreamPart>): Promise<StartPart> {
+  for await (const part of parts) if (part.type === "start") return part;
+  throw new Error("a stream ended before its start part");
 }
 
 /** The fold behind `collect`, for callers that may have to stop early and keep what arrived. */
@@ -116,7 +129,7 @@ export class Fold {
         this.#usage = part.usage;
         return;
       case "finish":
-        this.#choice(part.choice).reason = part.reason;
+        this.#finish(part);
         return;
       case "delta": {
         const choice = this.#choice(part.choice);
@@ -141,6 +154,12 @@ export class Fold {
     return { start: this.#start, echo: [...this.#echo], choices, usage: this.#usage ?? estimate };
   }
 
+  #finish({ choice, reason, rule }: FinishPart): void {
+    const ended = this.#choice(choice);
+    ended.reason = reason;
+    if (rule !== undefined) ended.rule = rule;
+  }
+
   #choice(index: number): MutableChoice {
     const existing = this.#choices[index];
     if (existing !== undefined) return existing;
@@ -155,6 +174,7 @@ interface MutableChoice {
   tokens: number[];
   logprobs: TokenLogprob[];
   reason: FinishReason | null;
+  rule?: GapRule;
 }
 
 function copyOf(choice: MutableChoice): ChoiceResult {

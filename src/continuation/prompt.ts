@@ -1,3 +1,5 @@
+import type { Gap } from "./gap/gap-end.ts";
+
 /** A prompt as an engine takes it: control tokens in the spelling of the weights, text that is never parsed for them. */
 export type LoweredPart =
   | { readonly text: string }
@@ -11,6 +13,8 @@ export type LoweredPart =
 export interface PromptSection {
   readonly role: "fixed" | "turn" | "context" | "prefix" | "suffix";
   readonly parts: readonly LoweredPart[];
+  /** UTF-16 units of text that were cut off before (`withinRoom`). */
+  readonly cutUnits?: number;
 }
 
 export interface LoweredPrompt {
@@ -19,8 +23,16 @@ export interface LoweredPrompt {
   readonly countOffset: number;
   /** Where the answer goes on with text that the caller wrote; absent where it begins with something new. */
   readonly heal?: HealingPoint;
-  /** Text before which the answer ends, besides the request's own stop strings. */
-  readonly stop?: string;
+  /** The gap that the answer fills, if it fills one. */
+  readonly gap?: LoweredGap;
+}
+
+/** Where the answer to an infill has to end. */
+export interface LoweredGap extends Gap {
+  /** Added to the logits of end tokens where the answer may end; 0 for weights that know by themselves. */
+  readonly endBias: number;
+  /** End it there unless a request says otherwise. */
+  readonly byDefault: boolean;
 }
 
 /** The end of a text that is continued and may have been cut inside a token. */

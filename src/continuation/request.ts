@@ -14,10 +14,16 @@ export interface ContinuationRequest {
   readonly promptLogprobs: boolean;
   /** Continue a word that the prefix cuts, whatever its tokens are (see `healing.ts`). Absent: what suits weights and input. */
   readonly tokenHealing?: boolean;
+  /** End an infill where its gap ends, whatever the weights do (see `gap/`). Absent: what suits the layout. */
+  readonly gapEnd?: boolean;
   /** Guess tokens from the prompt and verify them together; never changes the text. Absent: the engine's own setting. */
   readonly speculation?: boolean;
   /** GBNF with a rule `root` that the whole answer matches, an assistant prefix included. */
   readonly grammar?: string;
+  /** What logs call the call that it is part of. */
+  readonly callId?: string;
+  /** `Engine.accept` has taken it: it is not refused for a full queue any more. Absent: no. */
+  readonly accepted?: boolean;
 }
 
 /** Every field optional: absent means "the model's default", never a value of ours. */
@@ -45,6 +51,10 @@ export interface Sampling {
 export interface Limits {
   /** Upper bound of returned tokens. Absent: what the context leaves. 0 only evaluates the prompt. */
   readonly maxTokens?: number;
+  /** Before so many tokens nothing ends the answer but `maxTokens`, the context and a grammar. Absent: 0. */
+  readonly minTokens?: number;
+  /** No end token ends the answer, nor does what the layout of a gap ends it before. Absent: no. */
+  readonly ignoreEnds?: boolean;
   /** Not empty strings; the match and all after it is left out. */
   readonly stopStrings: readonly string[];
   /** Token id sequences, each at least one id long. */

@@ -113,6 +113,33 @@ describe("transcript", () => {
     }));
   };
 
+  test("stops count only behind the tokens that must come, as if the text began there", () => {
+    const letter = fc.constantFrom("a", "b", "c");
+    const stop = fc.string({ unit: letter, minLength: 1, maxLength: 3 });
+    const ids = fc.array(fc.integer({ min: 97, max: 99 }), { minLength: 1, maxLength: 2 });
+    fc.assert(
+      fc.property(
+        fc.array(letter, { maxLength: 12 }),
+        fc.nat(14),
+        fc.array(stop, { maxLength: 2 }),
+        fc.array(ids, { maxLength: 2 }),
+        (letters, minTokens, stopStrings, stopSequences) => {
+          const tokens = letters.map((text): GeneratedToken => {
+            const bytes = new TextEncoder().encode(text);
+            return { id: bytes[0] ?? 0, bytes };
+          });
+
+          const held = tell({ minTokens, stopStrings, stopSequences }, tokens);
+          const rest = tell({ stopStrings, stopSequences }, tokens.slice(minTokens));
+
+          expect(held.text).toBe(letters.slice(0, minTokens).join("") + rest.text);
+          expect(held.finished).toBe(rest.finished);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
   test("any cutting of the bytes into tokens gives the same text, in whole characters", () => {
     fc.assert(
       fc.property(

@@ -1,3 +1,4 @@
+import { type Gap, GapEnd, type GapRule } from "./gap/gap-end.ts";
 import type { FinishReason } from "./output.ts";
 import { StopMatcher, TokenStopMatcher } from "./stop.ts";
 
@@ -13,8 +14,12 @@ export interface TranscriptRules {
   readonly ends: ReadonlySet<number>;
   readonly stopSequences: readonly (readonly number[])[];
   readonly stopStrings: readonly string[];
+  /** Stop strings and stop ids count only if they begin behind so many tokens. Absent: 0. */
+  readonly minTokens?: number;
   /** Tokens after which the text is cut, at least 1. */
   readonly maxTokens: number;
+  /** Where the answer fills a gap and is to end with it. */
+  readonly gap?: Gap;
 }
 
 /** What one token made visible. */
@@ -23,10 +28,20 @@ export interface Step {
   /** Tokens that became visible, at least in part, or that end the text invisibly but count. */
   readonly tokens: readonly GeneratedToken[];
   readonly finished?: FinishReason;
+  /** The rule that ended an answer in a gap, where no token did. */
+  readonly rule?: GapRule;
+}
+
+/** Text that came through all rules, and whether one of them ended it. */
+interface Seen {
+  readonly text: string;
+  readonly stopped: boolean;
+  readonly rule?: GapRule;
 }
 
 /**
- * Turns generated tokens into text: ends, stop ids, characters, stop strings, the token limit, in this order.
+ * Turns generated tokens into text: ends, stop ids, characters, stop strings, the end of the gap, the token limit, in this
+ * order.
  *
  * A pure fold: its state is a function of the tokens pushed so far, so an answer that moves to another engine
  * process continues exactly where it was by pushing the same tokens again.
@@ -35,6 +50,7 @@ export class Transcript {
   readonly #rules: TranscriptRules;
   readonly #ids: TokenStopMatcher<GeneratedToken>;
   readonly #strings: StopMatcher;
+  readonly #gap: GapEnd | undefined;
   /** Keeps a byte order mark: it is text like any other. */
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** Tokens whose text is decoded but not shown, with the place in the text where each begins, UTF-16 units. */
@@ -48,9 +64,10 @@ export class Transcript {
     this.#rules = rules;
     this.#ids = new TokenStopMatcher(rules.stopSequences);
     this.#strings = new StopMatcher(rules.stopStrings);
+    this.#gap = rules.gap === undefined ? undefined : new GapEnd(rules.gap);
   }
 
-  /** Generated tokens up to the end of the text, without end tokens and stop ids (contract 3.6). */
+  /** Generated tokens up to the end of the text, without end tokens and stop ids (docs/wire.md 3.6). */
   get completionTokens(): number {
     return this.#counted;
   }
@@ -59,12 +76,13 @@ export class Transcript {
   push(token: GeneratedToken): Step {
     if (this.#rules.ends.has(token.id)) return this.#finish("", "stop");
     this.#pushed += 1;
-    const free = this.#ids.push(token);
-    const seen = this.#decode(free.tokens);
-    if (seen.stopped) return this.#release(seen.text, "stop");
-    if (free.stopped) return this.#release(seen.text + this.#strings.flush(), "stop");
+    const isFree = this.#pushed > (this.#rules.minTokens ?? 0);
+    const free = isFree ? this.#ids.push(token) : { tokens: [token], stopped: false };
+    const seen = this.#decode(free.tokens, isFree);
+    if (seen.stopped) return this.#release(seen, "stop");
+    if (free.stopped) return this.#close(seen.text, "stop");
     if (this.#pushed >= this.#rules.maxTokens) return this.#finish(seen.text, "length");
-    return this.#release(seen.text);
+    return this.#release(seen);
   }
 
   /** Ends the text here although no token says so; bytes of an unfinished character are dropped. */
@@ -73,27 +91,53 @@ export class Transcript {
   }
 
   #finish(before: string, reason: FinishReason): Step {
-    const rest = this.#decode(this.#ids.flush());
-    return this.#release(before + rest.text + this.#strings.flush(), rest.stopped ? "stop" : reason);
+    const rest = this.#decode(this.#ids.flush(), true);
+    if (rest.stopped) return this.#release({ ...rest, text: before + rest.text }, "stop");
+    return this.#close(before + rest.text, reason);
   }
 
-  #decode(tokens: readonly GeneratedToken[]): { text: string; stopped: boolean } {
+  /** Nothing more comes: what was held back is decided. */
+  #close(before: string, reason: FinishReason): Step {
+    const rest = this.#closeGap(this.#strings.flush(), reason === "stop");
+    return this.#release({ ...rest, text: before + rest.text }, rest.stopped ? "stop" : reason);
+  }
+
+  /** @param isFree a stop string may end the text. */
+  #decode(tokens: readonly GeneratedToken[], isFree: boolean): Seen {
     let text = "";
     for (const token of tokens) {
       this.#pending.push({ token, start: this.#decoded });
       this.#counted += 1;
       const piece = this.#decoder.decode(token.bytes, { stream: true });
       this.#decoded += piece.length;
-      const matched = this.#strings.push(piece);
-      text += matched.text;
-      if (matched.stopped) return { text, stopped: true };
+      const matched = isFree ? this.#strings.push(piece) : { text: piece, stopped: false };
+      const seen = matched.stopped ? this.#closeGap(matched.text, true) : this.#fill(matched.text);
+      text += seen.text;
+      if (matched.stopped || seen.stopped) return { ...seen, text, stopped: true };
     }
     return { text, stopped: false };
   }
 
-  #release(text: string, finished?: FinishReason): Step {
+  #fill(piece: string): Seen {
+    if (this.#gap === undefined) return { text: piece, stopped: false };
+    const filled = this.#gap.push(piece);
+    return { ...filled, stopped: filled.rule !== undefined };
+  }
+
+  /** @param isWhole see `GapEnd.end`. */
+  #closeGap(piece: string, isWhole: boolean): Seen {
+    const seen = this.#fill(piece);
+    if (this.#gap === undefined || seen.stopped) return seen;
+    const rest = this.#gap.end(isWhole);
+    return { ...rest, text: seen.text + rest.text, stopped: rest.rule !== undefined };
+  }
+
+  #release({ text, rule }: Seen, finished?: FinishReason): Step {
     this.#shown += text.length;
-    if (finished !== undefined) return { text, tokens: this.#pending.splice(0).map((each) => each.token), finished };
+    if (finished !== undefined) {
+      const tokens = this.#pending.splice(0).map((each) => each.token);
+      return { text, tokens, finished, ...(rule !== undefined && { rule }) };
+    }
     const open = this.#pending.findIndex((each) => each.start >= this.#shown);
     const visible = this.#pending.splice(0, open < 0 ? this.#pending.length : open);
     return { text, tokens: visible.map((each) => each.token) };

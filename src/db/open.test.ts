@@ -192,7 +192,7 @@ test.each([
   "Connection terminated unexpectedly",
   "Client has encountered a connection error and is not queryable",
 ])("what the PostgreSQL client says without a code is a store that is away: %s", (message) => {
-  expect(storeFailure(new Error(message))).toMatchObject({ kind: "unavailable" });
+  expect(storeFailure(new Error(message), { name: "there" })).toMatchObject({ kind: "unavailable" });
 });
 
 test("a store in memory is another one each time", async () => {

@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Dialect, Kysely } from "kysely";
+import type { StorePlace } from "./failure.ts";
 import { migrate } from "./migrate.ts";
 import type { Store, Tables } from "./schema.ts";
 import { TranslatingDriver } from "./translating-driver.ts";
@@ -22,19 +24,30 @@ export function placeOf({ dataDir, database }: StoreLocation): string {
 
 /** Opens the store, makes it when it is not there, and brings its tables up to date. Close it with `destroy()`. */
 export async function openStore(location: StoreLocation): Promise<Store> {
-  return storeOver(await dialectOf(location));
+  const { dialect, place } = await databaseAt(location);
+  return storeOver(dialect, place);
+}
+
+/**
+ * Reads from the store that is there, and changes nothing in it. A file that is not there yet is not made.
+ *
+ * @throws StoreFailure where a server could not use it
+ */
+export async function tryStore(location: StoreLocation): Promise<"there" | "not there yet"> {
+  if (location.database === undefined && !existsSync(fileIn(location.dataDir))) return "not there yet";
+  const { dialect, place } = await databaseAt(location);
+  const store = queriesOver(dialect, place);
+  try {
+    await store.introspection.getTables();
+    return "there";
+  } finally {
+    await store.destroy().catch(() => undefined); // as in storeOver
+  }
 }
 
 /** The store in a database that is spoken to in this dialect. */
-export async function storeOver(dialect: Dialect): Promise<Store> {
-  const store = new Kysely<Tables>({
-    dialect: {
-      createAdapter: () => dialect.createAdapter(),
-      createDriver: () => new TranslatingDriver(dialect.createDriver()),
-      createIntrospector: (db) => dialect.createIntrospector(db),
-      createQueryCompiler: () => dialect.createQueryCompiler(),
-    },
-  });
+export async function storeOver(dialect: Dialect, place: StorePlace): Promise<Store> {
+  const store = queriesOver(dialect, place);
   try {
     await migrate(store);
     return store;
@@ -45,14 +58,27 @@ export async function storeOver(dialect: Dialect): Promise<Store> {
   }
 }
 
+function queriesOver(dialect: Dialect, place: StorePlace): Store {
+  return new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => dialect.createAdapter(),
+      createDriver: () => new TranslatingDriver(dialect.createDriver(), place),
+      createIntrospector: (db) => dialect.createIntrospector(db),
+      createQueryCompiler: () => dialect.createQueryCompiler(),
+    },
+  });
+}
+
 /** Each is loaded only where it is used: one is machine code, the other a network client. */
-async function dialectOf({ dataDir, database }: StoreLocation): Promise<Dialect> {
+async function databaseAt(location: StoreLocation): Promise<{ dialect: Dialect; place: StorePlace }> {
+  const { dataDir, database } = location;
   if (database !== undefined && database !== "memory") {
     const { postgresDialect } = await import("./postgres.ts");
-    return postgresDialect(database);
+    return { dialect: postgresDialect(database), place: { name: placeOf(location) } };
   }
-  const { IN_MEMORY, libsqlDialect } = await import("./libsql.ts");
-  return libsqlDialect(database === "memory" ? IN_MEMORY : fileIn(dataDir));
+  const { IN_MEMORY, libsqlDialect, libsqlPlace } = await import("./libsql.ts");
+  const path = database === "memory" ? IN_MEMORY : fileIn(dataDir);
+  return { dialect: libsqlDialect(path), place: libsqlPlace(path) };
 }
 
 function fileIn(dataDir: string): string {

@@ -1,32 +1,37 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from "kysely";
-import { storeFailure } from "./failure.ts";
+import { type StorePlace, storeFailure } from "./failure.ts";
 
 /** Another driver, whose connections and queries fail with `StoreFailure`. */
 export class TranslatingDriver implements Driver {
   readonly #driver: Driver;
+  readonly #place: StorePlace;
 
-  constructor(driver: Driver) {
+  constructor(driver: Driver, place: StorePlace) {
     this.#driver = driver;
+    this.#place = place;
   }
 
   init(): Promise<void> {
-    return translated(async () => this.#driver.init());
+    return translated(this.#place, async () => this.#driver.init());
   }
 
   acquireConnection(): Promise<TranslatingConnection> {
-    return translated(async () => new TranslatingConnection(await this.#driver.acquireConnection()));
+    return translated(
+      this.#place,
+      async () => new TranslatingConnection(await this.#driver.acquireConnection(), this.#place),
+    );
   }
 
   beginTransaction(connection: TranslatingConnection, settings: TransactionSettings): Promise<void> {
-    return translated(async () => this.#driver.beginTransaction(connection.inner, settings));
+    return translated(this.#place, async () => this.#driver.beginTransaction(connection.inner, settings));
   }
 
   commitTransaction(connection: TranslatingConnection): Promise<void> {
-    return translated(async () => this.#driver.commitTransaction(connection.inner));
+    return translated(this.#place, async () => this.#driver.commitTransaction(connection.inner));
   }
 
   rollbackTransaction(connection: TranslatingConnection): Promise<void> {
-    return translated(async () => this.#driver.rollbackTransaction(connection.inner));
+    return translated(this.#place, async () => this.#driver.rollbackTransaction(connection.inner));
   }
 
   releaseConnection(connection: TranslatingConnection): Promise<void> {
@@ -40,13 +45,15 @@ export class TranslatingDriver implements Driver {
 
 class TranslatingConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
+  readonly #place: StorePlace;
 
-  constructor(inner: DatabaseConnection) {
+  constructor(inner: DatabaseConnection, place: StorePlace) {
     this.inner = inner;
+    this.#place = place;
   }
 
   executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    return translated(async () => this.inner.executeQuery<Row>(query));
+    return translated(this.#place, async () => this.inner.executeQuery<Row>(query));
   }
 
   streamQuery<Row>(query: CompiledQuery, chunkSize?: number): AsyncIterableIterator<QueryResult<Row>> {
@@ -55,10 +62,10 @@ class TranslatingConnection implements DatabaseConnection {
 }
 
 /** @param work may also throw at once: an embedded database does. */
-async function translated<T>(work: () => Promise<T>): Promise<T> {
+async function translated<T>(place: StorePlace, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw storeFailure(error);
+    throw storeFailure(error, place);
   }
 }

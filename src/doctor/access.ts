@@ -1,13 +1,26 @@
 import { isLoopback } from "../config/checks.ts";
 import type { Config } from "../config/config.ts";
+import { isSocketPath } from "../config/socket-path.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 
 /** Shorter keys can be guessed over a network. */
 const LONG_KEY = 16;
 
 /** Who may call: the address against the keys of the configuration. Those in the database are not looked at. */
-export function examineAccess({ host, apiKeys, adminKeys }: Pick<Config, "host" | "apiKeys" | "adminKeys">): Finding {
+export function examineAccess({
+  host,
+  socketMode,
+  apiKeys,
+  adminKeys,
+}: Pick<Config, "host" | "socketMode" | "apiKeys" | "adminKeys">): Finding {
   const keys = apiKeys.length === 1 ? "1 key" : `${apiKeys.length} keys`;
+  if (isSocketPath(host)) {
+    const mode = `0${socketMode.toString(8).padStart(3, "0")}`;
+    return ok(
+      "access",
+      `whoever may open the socket (mode ${mode}), ${apiKeys.length === 0 ? "without a key" : `with ${keys}`}`,
+    );
+  }
   if (isLoopback(host)) {
     return ok("access", apiKeys.length === 0 ? "only this machine, without a key" : `only this machine, with ${keys}`);
   }

@@ -1,38 +1,36 @@
-import { constants } from "node:fs";
-import { access, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
+import { probeFolder } from "../folder.ts";
 import { type Finding, inBytes, ok, problem, reasonOf, warning } from "./finding.ts";
 
 /** Less holds no further model but the smallest. */
 const USEFUL_BYTES = 2 * 2 ** 30;
 
-/** Whether the folder, or the nearest one above it that exists, can be written to, and how much room is there. */
+/** Makes the folder and a file in it as a server does, removes them, and tells how much room is there. */
 export async function examineDataFolder(path: string): Promise<Finding> {
-  const existing = await nearestExisting(path);
-  const named = existing === path ? path : `${path} (not there yet)`;
   try {
-    await access(existing, constants.W_OK | constants.X_OK);
-    const { bavail, bsize } = await statfs(existing);
-    const free = bavail * bsize;
-    const found = `${named}, ${inBytes(free)} free`;
-    if (free >= USEFUL_BYTES) return ok("data folder", found);
-    return warning(
-      "data folder",
-      found,
-      "free some space, or choose another folder with --data-dir, before pulling a model",
-    );
+    await probeFolder(path);
   } catch (error) {
-    const advice = "give this user the right to write there, or choose another folder with --data-dir";
-    return problem("data folder", `${named} cannot be written to (${reasonOf(error)})`, advice);
+    const advice = "give this user the right to it, free some space there, or choose another folder with --data-dir";
+    return problem("data folder", reasonOf(error), advice);
   }
+  const { existing, free } = await roomAt(path);
+  const found = `${path}${existing === path ? "" : " (not there yet)"}, ${inBytes(free)} free`;
+  if (free >= USEFUL_BYTES) return ok("data folder", found);
+  return warning(
+    "data folder",
+    found,
+    "free some space, or choose another folder with --data-dir, before pulling a model",
+  );
 }
 
-async function nearestExisting(path: string): Promise<string> {
-  for (let folder = path; ; folder = dirname(folder)) {
-    const isThere = await access(folder).then(
-      () => true,
-      (error: NodeJS.ErrnoException) => error.code !== "ENOENT",
-    );
-    if (isThere || folder === dirname(folder)) return folder;
+/** Of the folder, or of the nearest one above it that exists. */
+async function roomAt(path: string): Promise<{ readonly existing: string; readonly free: number }> {
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return { existing: path, free: bavail * bsize };
+  } catch (error) {
+    if (path === dirname(path)) throw error;
+    return roomAt(dirname(path));
   }
 }

@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../../test/support/files.ts";
 import { processSurroundings, type Surroundings } from "../config/surroundings.ts";
 import { examineAccess } from "./access.ts";
 import { examineDataFolder } from "./data-folder.ts";
+import { examineDatabase } from "./database.ts";
 import { examine } from "./doctor.ts";
 import type { Probe } from "./libraries.ts";
 
@@ -64,6 +65,43 @@ test("a data folder that is still to be made is in order where its parent can be
   expect(finding.found).toMatch(/not yet|not there yet/);
 });
 
+test("a data folder is tried as a server does: a link to nowhere is a problem, and nothing is left behind", async () => {
+  const link = join(folder.path, "link");
+  symlinkSync("/nowhere/at/all", link);
+  const path = join(folder.path, "tried");
+  mkdirSync(path);
+
+  expect(await examineDataFolder(link)).toMatchObject({
+    state: "problem",
+    found: `${link} is a symbolic link to /nowhere/at/all, which does not exist`,
+  });
+  await examineDataFolder(path);
+  expect(readdirSync(path)).toEqual([]);
+});
+
+test.runIf(existsSync("/proc/self"))("a data folder that the system refuses to make is a problem", async () => {
+  expect(await examineDataFolder("/proc/nope/data")).toMatchObject({
+    state: "problem",
+    found: expect.stringContaining("the folder /proc/nope cannot be made"),
+  });
+});
+
+test("a database is opened and left as it is; what is no database is a problem", async () => {
+  const dataDir = join(folder.path, "with-database");
+  mkdirSync(dataDir);
+
+  expect(await examineDatabase({ dataDir })).toMatchObject({
+    state: "ok",
+    found: expect.stringContaining("not there"),
+  });
+  expect(readdirSync(dataDir)).toEqual([]);
+  writeFileSync(join(dataDir, "continuo.db"), "some text ".repeat(1000));
+  expect(await examineDatabase({ dataDir })).toMatchObject({
+    state: "problem",
+    found: expect.stringContaining("file is not a database"),
+  });
+});
+
 test("a data folder below a file is a problem", async () => {
   const file = join(folder.path, "file");
   writeFileSync(file, "");
@@ -88,14 +126,24 @@ test.each([
   ["0.0.0.0", ["a key of some length", "another of that length"], "ok", "other machines reach 0.0.0.0, with 2 keys"],
   ["0.0.0.0", ["short"], "warning", "other machines reach 0.0.0.0, with 1 key"],
 ])("%s with keys %j is %s", (host, keys, state, found) => {
-  const finding = examineAccess({ host, apiKeys: keys.map((key) => ({ key, label: "mine" })), adminKeys: [] });
+  const finding = examineAccess({
+    host,
+    socketMode: 0o600,
+    apiKeys: keys.map((key) => ({ key, label: "mine" })),
+    adminKeys: [],
+  });
 
   expect(finding.state).toBe(state);
   expect(finding.found).toContain(found);
 });
 
 test("keys are never printed", () => {
-  const finding = examineAccess({ host: "0.0.0.0", apiKeys: [{ key: "hunter2", label: "mine" }], adminKeys: [] });
+  const finding = examineAccess({
+    host: "0.0.0.0",
+    socketMode: 0o600,
+    apiKeys: [{ key: "hunter2", label: "mine" }],
+    adminKeys: [],
+  });
 
   expect(JSON.stringify(finding)).not.toContain("hunter2");
 });

@@ -4,15 +4,18 @@ import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig, loadDataDir } from "../config/load.ts";
 import type { Flags } from "../config/settings.ts";
+import { isSocketPath } from "../config/socket-path.ts";
 import { processSurroundings, type Surroundings } from "../config/surroundings.ts";
 import { DEFAULT_SLOTS } from "../engines/llama/memory.ts";
 import { examineAccess } from "./access.ts";
 import { examineDataFolder } from "./data-folder.ts";
+import { examineDatabase } from "./database.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 import { examineLibraries, type Probe } from "./libraries.ts";
 import { examineMachine, type Machine, thisMachine } from "./machine.ts";
 import { examineModel } from "./model-file.ts";
 import { examinePort } from "./port.ts";
+import { examineSocket } from "./socket.ts";
 
 /** What is examined; tests hand in their own. */
 export interface Patient {
@@ -68,7 +71,8 @@ function configured(config: Config, machine: Machine): readonly (Finding | Promi
   const { host, port, models } = config;
   const none = warning("models", "none", "name one with --model FILE, or get one with `continuo pull`");
   return [
-    examinePort(host, port),
+    examineDatabase(config),
+    isSocketPath(host) ? examineSocket(host) : examinePort(host, port),
     examineAccess(config),
     ...(models.length === 0 ? [none] : models.map((model) => examineModel(model, DEFAULT_SLOTS, machine))),
   ];

@@ -30,7 +30,7 @@ export function thisMachine(): Machine {
     arch: process.arch,
     nodeVersion: process.versions.node,
     memoryBytes: limit > 0 && limit < all ? limit : all,
-    availableBytes: freeModelMemory([], undefined),
+    availableBytes: freeModelMemory([]).machine,
     processor: cpus()[0]?.model.trim() ?? "unknown processor",
     hardwareThreads: availableParallelism(),
     engineThreads: defaultThreads(),

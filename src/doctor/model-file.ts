@@ -21,7 +21,7 @@ export async function examineModel(
       queueLimit: 0,
       ...(contextTokens !== undefined && { slotTokens: contextTokens }),
     };
-    const slotTokens = fittingSlotTokens(facts, options, memoryBytes);
+    const slotTokens = fittingSlotTokens(facts, options, { machine: memoryBytes, gpu: 0 });
     const { total, weights } = footprint(facts, slots, slotTokens);
     const size = `${file}: weights ${inBytes(weights)}, with ${slots} slots of ${slotTokens} tokens about ${inBytes(total)}`;
     if (total > memoryBytes) {

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 
-const ANSWER_WITHIN_MS = 2_000;
+export const ANSWER_WITHIN_MS = 2_000;
 
 /** Whether a server could listen there; if somebody does already, who it is. */
 export async function examinePort(host: string, port: number): Promise<Finding> {
@@ -26,23 +26,27 @@ function whyNot(host: string, port: number): Promise<string | undefined> {
 }
 
 /** What `/health` says, as far as it matters here. */
-interface Health {
+export interface Health {
   readonly status?: unknown;
   readonly version?: unknown;
   readonly engines?: readonly { readonly name: string; readonly state: string; readonly detail: string }[];
 }
 
 async function listener(host: string, port: number): Promise<Finding> {
-  const health = await healthAt(host, port);
+  const advice = "stop it, or choose another port with --port";
+  return runningServer("port", `${host}:${port}`, await healthAt(host, port), advice);
+}
+
+/** Who listens there already. @param advice where it is none of ours. */
+export function runningServer(what: string, where: string, health: Health | undefined, advice: string): Finding {
   if (health?.engines === undefined || typeof health.version !== "string") {
-    const advice = "stop it, or choose another port with --port";
-    return problem("port", `another program listens on ${host}:${port}`, advice);
+    return problem(what, `another program listens on ${where}`, advice);
   }
   const failed = health.engines.filter(({ state }) => state === "failed");
   const names = health.engines.map(({ name, state }) => `${name} ${state}`).join(", ") || "no model";
-  const found = `Continuo ${health.version} is running on ${host}:${port} (${names})`;
-  if (failed.length === 0) return ok("port", found);
-  return warning("port", found, failed.map(({ name, detail }) => `${name}: ${detail}`).join("; "));
+  const found = `Continuo ${health.version} is running on ${where} (${names})`;
+  if (failed.length === 0) return ok(what, found);
+  return warning(what, found, failed.map(({ name, detail }) => `${name}: ${detail}`).join("; "));
 }
 
 async function healthAt(host: string, port: number): Promise<Health | undefined> {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { InfillCase } from "./infill-case.ts";
-import { answerLines, reportJson, reportText } from "./report.ts";
+import { reportJson, reportText } from "./report.ts";
 import type { Setting, Style } from "./request.ts";
 import type { Result } from "./run.ts";
 import { scoreOf } from "./score.ts";
@@ -8,6 +8,8 @@ import { scoreOf } from "./score.ts";
 const CASE: InfillCase = {
   ...{ id: "1", language: "python", kind: "single-line", prefix: "a = ", middle: "right", suffix: "\n" },
 };
+
+const WHOLE = { done: 1, total: 1 };
 
 /** The only result of a run; without `text`, of a request that failed. */
 function runOf(style: Style, text?: string): readonly Result[] {
@@ -18,7 +20,7 @@ function runOf(style: Style, text?: string): readonly Result[] {
 }
 
 test("the report has a table for each setting, without columns that have no figure", () => {
-  const text = reportText("m", [runOf("prompt", "right"), runOf("suffix", "wrong")]);
+  const text = reportText("m", [runOf("prompt", "right"), runOf("suffix", "wrong")], WHOLE);
 
   expect(text.split("\n")).toEqual([
     "m",
@@ -42,31 +44,34 @@ test("the report has a table for each setting, without columns that have no figu
 });
 
 test("requests that failed are named", () => {
-  expect(reportText("m", [runOf("raw")])).toContain("\n1 failed: refused\n");
+  expect(reportText("m", [runOf("raw")], WHOLE)).toContain("\n1 failed: refused\n");
 });
 
 test("programs get the same: settings with their figures, agreement, failures", () => {
-  expect(JSON.parse(reportJson("m", [runOf("prompt", "right"), runOf("suffix", "right"), runOf("raw")]))).toMatchObject(
-    {
-      model: "m",
-      settings: [
-        { style: "prompt", healing: "default", summaries: [{ kind: "single-line", exact: 1 }] },
-        { style: "suffix", summaries: [{ exact: 1, tokensPerSecond: { median: 100 } }] },
-        { style: "raw", summaries: [{ cases: 1, errors: 1 }] },
-      ],
-      agreements: [{ compared: 1, ids: [] }],
-      failures: [{ id: "1", error: "refused" }],
-    },
-  );
+  expect(
+    JSON.parse(reportJson("m", [runOf("prompt", "right"), runOf("suffix", "right"), runOf("raw")], WHOLE)),
+  ).toMatchObject({
+    model: "m",
+    settings: [
+      { style: "prompt", healing: "default", summaries: [{ kind: "single-line", exact: 1 }] },
+      { style: "suffix", summaries: [{ exact: 1, tokensPerSecond: { median: 100 } }] },
+      { style: "raw", summaries: [{ cases: 1, errors: 1 }] },
+    ],
+    agreements: [{ compared: 1, ids: [] }],
+    failures: [{ id: "1", error: "refused" }],
+  });
 });
 
-test("every answer is a line with what it should have been", () => {
-  const lines = answerLines([runOf("suffix", "right"), runOf("suffix")])
-    .trimEnd()
-    .split("\n");
+test("a report of a part says so", () => {
+  const runs = [runOf("prompt", "right")];
 
-  expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
-    { id: "1", style: "suffix", text: "right", middle: "right", exact: true, stops: true },
-    { id: "1", error: "refused" },
-  ]);
+  expect(reportText("m", runs, { done: 1, total: 600 })).toContain(
+    "m\n\nPARTIAL: 1 of 600 requests were answered before it was stopped\n\nmarkers",
+  );
+  expect(reportText("m", runs, WHOLE)).not.toContain("PARTIAL");
+  expect(JSON.parse(reportJson("m", runs, { done: 1, total: 600 }))).toMatchObject({
+    complete: false,
+    done: 1,
+    total: 600,
+  });
 });

@@ -17,8 +17,14 @@ export function settingName({ style, order, healing }: Setting): string {
   return `${styles[style]}, ${healingName(healing)}`;
 }
 
+/** How much of an evaluation a report is about. */
+export interface Extent {
+  readonly done: number;
+  readonly total: number;
+}
+
 /** A table for every setting, then how far both ways of asking agree, then what failed. */
-export function reportText(model: string, runs: readonly Results[]): string {
+export function reportText(model: string, runs: readonly Results[], { done, total }: Extent): string {
   const tables = settingsOf(runs).map(
     ({ setting, results }) => `${settingName(setting)}:\n\n${markdownTable(summaries(results))}`,
   );
@@ -27,27 +33,21 @@ export function reportText(model: string, runs: readonly Results[]): string {
     return `Markers and suffix field, ${healing}: ${ids.length} of ${compared} answers differ${which}\n`;
   });
   const failures = failuresOf(runs).map(({ id, error }) => `${id} failed: ${error}\n`);
-  return [`${model}\n`, ...tables, agreements.join(""), failures.join("")].filter((part) => part !== "").join("\n");
+  const partial = done < total ? `PARTIAL: ${done} of ${total} requests were answered before it was stopped\n` : "";
+  return [`${model}\n`, partial, ...tables, agreements.join(""), failures.join("")]
+    .filter((part) => part !== "")
+    .join("\n");
 }
 
-export function reportJson(model: string, runs: readonly Results[]): string {
+export function reportJson(model: string, runs: readonly Results[], { done, total }: Extent): string {
   const settings = settingsOf(runs).map(({ setting, results }) => ({
     ...setting,
     healing: setting.healing ?? "default",
     summaries: summaries(results),
   }));
-  return `${JSON.stringify({ model, settings, agreements: agreementsOf(runs), failures: failuresOf(runs) }, null, 2)}\n`;
-}
-
-/** One line of JSON for every request: the answer, its scores, and what it should have been. */
-export function answerLines(runs: readonly Results[]): string {
-  const lines = runs.flat().map(({ infill, setting, answered, error }) => {
-    const { id, kind, language, middle } = infill;
-    const { style, healing } = setting;
-    const outcome = { ...answered?.answer, ...answered?.score, passed: answered?.passed, error };
-    return JSON.stringify({ id, kind, language, style, healing, middle, ...outcome });
-  });
-  return lines.map((line) => `${line}\n`).join("");
+  const extent = { complete: done === total, done, total };
+  const figures = { model, ...extent, settings, agreements: agreementsOf(runs), failures: failuresOf(runs) };
+  return `${JSON.stringify(figures, null, 2)}\n`;
 }
 
 function settingsOf(runs: readonly Results[]): readonly { readonly setting: Setting; readonly results: Results }[] {

@@ -24,20 +24,19 @@ export interface Run {
   readonly concurrency: number;
   readonly complete: Complete;
   readonly check?: Check;
-  /** Hears how many results there are. */
-  readonly report?: (done: number) => void;
+  /** Hears each result as it comes. What it throws ends the run. */
+  readonly report?: (result: Result) => void;
 }
 
 /** Results in the order of the cases. A request that fails is a result; an abort ends the run with its reason. */
 export async function runCases(run: Run, signal: AbortSignal): Promise<readonly Result[]> {
   const results: Result[] = [];
   const queue = run.cases.entries();
-  let done = 0;
   const work = async (): Promise<void> => {
     for (const [index, infill] of queue) {
-      results[index] = await resultOf(infill, run, signal);
-      done += 1;
-      run.report?.(done);
+      const result = await resultOf(infill, run, signal);
+      results[index] = result;
+      run.report?.(result);
     }
   };
   await Promise.all(Array.from({ length: run.concurrency }, work));

@@ -145,7 +145,7 @@ test.each([
   ["POST", "/admin/grants", { workspace: "default", models: [] }, 400, "models", "at least one model"],
   ["GET", "/admin/audit?last=0", undefined, 400, "last", "from 1 to 1000"],
   ["GET", "/admin/keys?workspace=a&workspace=b", undefined, 400, "workspace", "expected a workspace"],
-  ["GET", "/admin/nothing", undefined, 404, null, "Not found!"],
+  ["GET", "/admin/nothing", undefined, 404, null, "There is no GET /admin/nothing here"],
   ["PUT", "/admin/keys", {}, 405, null, "Request method 'PUT' is not supported."],
 ])(
   "%s %s %j is refused with %i, the field and what was expected",

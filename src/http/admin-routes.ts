@@ -4,7 +4,7 @@ import { AccountFailure } from "../accounts/failure.ts";
 import { ServiceError } from "../errors.ts";
 import type { AdminAuthenticator } from "./admin-auth.ts";
 import { ADMIN_OPERATIONS, type AdminOperation } from "./admin-operations.ts";
-import { readJsonObject } from "./body.ts";
+import { hasBody, readJsonObject } from "./body.ts";
 import { refuseOtherMethods } from "./methods.ts";
 
 export interface AdminRouteParts {
@@ -52,7 +52,7 @@ async function given(
   const inPath = request.params as Readonly<Record<string, string>>;
   if (method === "GET" || method === "DELETE") return { ...queryOf(request, input), ...inPath };
   const hasFields = Object.keys(input.shape).some((field) => !path.includes(`{${field}}`));
-  const body = hasFields && hasBody(request) ? await readJsonObject(request.raw, bodyBytes) : {};
+  const body = hasFields && hasBody(request.headers) ? await readJsonObject(request.raw, bodyBytes) : {};
   const twice = Object.keys(body).find((field) => Object.hasOwn(inPath, field));
   if (twice !== undefined) {
     throw new ServiceError("invalid_parameter", `${twice}: the path says that; leave it out of the body`, {
@@ -68,10 +68,6 @@ function queryOf({ query }: FastifyRequest, input: z.ZodObject): Readonly<Record
   const isList = (field: string): boolean =>
     Object.hasOwn(input.shape, field) && input.shape[field] instanceof z.ZodArray;
   return Object.fromEntries(entries.map(([field, value]) => [field, isList(field) ? [value].flat() : value]));
-}
-
-function hasBody({ headers }: FastifyRequest): boolean {
-  return headers["transfer-encoding"] !== undefined || !["0", undefined].includes(headers["content-length"]);
 }
 
 /** What the schema made of it. Throws `invalid_parameter` that names the field, what was expected, and what there is. */

@@ -1,28 +1,30 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import cors from "@fastify/cors";
+import cors, { type FastifyCorsOptionsDelegateCallback } from "@fastify/cors";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Meter } from "../accounts/meter.ts";
 import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
-import { ServiceError } from "../errors.ts";
+import { excerpt, ServiceError } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
-import { type Log, logRequest } from "../telemetry/log.ts";
+import { type Log, logRequest, withoutKeys } from "../telemetry/log.ts";
 import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
 import type { RequestRecord } from "../telemetry/request-record.ts";
 import { type Administration, adminAuthenticator } from "./admin-auth.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import type { Authenticator, Caller } from "./auth.ts";
+import { refuseForeignPage, refuseUnlabelledJson } from "./browser.ts";
 import { continuationRoute } from "./continuation-routes.ts";
 import { docsRoutes } from "./docs-routes.ts";
 import { errorShapeOf, type ProtocolRoute, sendFailure, toServiceError } from "./failure.ts";
 import { EXPOSED_HEADERS } from "./headers.ts";
-import { healthRoutes } from "./health-routes.ts";
+import { type HealthParts, healthRoutes } from "./health-routes.ts";
 import { DEFAULT_LIMITS, type HttpLimits } from "./limits.ts";
-import { refuseOtherMethods } from "./methods.ts";
+import { knowEveryMethod, refuseOtherMethods } from "./methods.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { type NativeModelParts, nativeModelRoutes } from "./native-model-routes.ts";
+import { KnownPaths } from "./not-found.ts";
 import { OpenCalls } from "./open-calls.ts";
-import { isAllowedOrigin, isLoopbackHost } from "./origin.ts";
+import { isAllowedHost, isAllowedOrigin, isLoopbackHost } from "./origin.ts";
 
 /** What the service is made of; the composition root fills it in. */
 export interface AppParts {
@@ -41,8 +43,12 @@ export interface AppParts {
   readonly administration?: Administration;
   /** The limits of a workspace, by its id. Absent: there are none. */
   readonly limitsOf?: NativeModelParts["limitsOf"];
-  /** Browser origins besides localhost; `"*"` allows all. */
+  /** For `/ready`: why the store cannot be used at this moment. Absent: there is none. */
+  readonly storeObstacle?: HealthParts["storeObstacle"];
+  /** Sites besides this machine's whose pages may call, as `isAllowedOrigin` takes them. */
   readonly corsOrigins: readonly string[];
+  /** Names besides this machine's that an open server answers to, as `isAllowedHost` takes them. Default: none. */
+  readonly allowedHosts?: readonly string[];
   /** Laid over `DEFAULT_LIMITS`. */
   readonly limits?: Partial<HttpLimits>;
   /** For the OpenAPI document and `/health`. */
@@ -80,25 +86,24 @@ export async function createApp(parts: AppParts): Promise<Service> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.decorateRequest("settled", undefined);
+  knowEveryMethod(app);
+  const paths = new KnownPaths(app);
   firstHook(app, parts, calls, now);
-  hostHook(app, parts.authenticator);
-  await app.register(cors, {
-    origin: (origin, decide) => decide(null, isAllowedOrigin(origin, parts.corsOrigins)),
-    methods: ["GET", "HEAD", "POST", "OPTIONS"],
-    exposedHeaders: [...EXPOSED_HEADERS],
-    maxAge: 600,
-    strictPreflight: false,
-  });
+  app.addHook("onRequest", async (request) => refuseForeignPage(request, parts.corsOrigins));
+  await corsHook(app, parts.corsOrigins);
+  labelHook(app);
+  hostHook(app, parts);
   registerRoutes(app, parts, limits, calls, now);
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const told = toServiceError(error) ?? new ServiceError("internal", "Internal server error!", { cause: error });
     request.record.outcome = told.code;
+    if (told.detail.refused !== undefined) request.record.refused = told.detail.refused;
     const isOurs = told.code === "internal" || told.code === "store_unavailable";
     if (isOurs) parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
     sendFailure(reply, errorShapeOf(parts.routes, request.routeOptions.url ?? pathOf(request)), told, request.id);
   };
   app.setErrorHandler(fail);
-  app.setNotFoundHandler((request, reply) => fail(new ServiceError("not_found", "Not found!"), request, reply));
+  app.setNotFoundHandler((request, reply) => fail(paths.refusal(request.method, pathOf(request)), request, reply));
   let closing: Promise<void> | undefined;
   const drain = async (graceMs: number): Promise<void> => {
     await calls.drain(graceMs);
@@ -117,7 +122,8 @@ function serverOptions(routes: readonly ProtocolRoute[], limits: HttpLimits) {
     logger: false,
     genReqId: () => randomUUID(),
     requestIdHeader: false as const,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
+    // Clients join `base/` and `/path`.
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 512 },
     bodyLimit: limits.bodyBytes,
     keepAliveTimeout: limits.keepAliveTimeoutMs,
     requestTimeout: requestTimeoutMs,
@@ -130,11 +136,12 @@ function serverOptions(routes: readonly ProtocolRoute[], limits: HttpLimits) {
     },
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => refuseConnection(routes, error, socket),
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      const told = toServiceError(error) ?? new ServiceError("not_found", "Not found!");
       // Paths that cannot be decoded come here, before any hook.
-      const code = told.code === "internal" ? told : new ServiceError("not_found", "Not found!", { cause: error });
+      const message = `There is no ${request.method} ${excerpt(withoutKeys(pathOf(request)))} here: the path is no valid URL.`;
+      const told = toServiceError(error);
+      const failure = told?.code === "internal" ? told : new ServiceError("not_found", message, { cause: error });
       reply.header("x-request-id", request.id);
-      sendFailure(reply, errorShapeOf(routes, pathOf(request)), code, request.id);
+      sendFailure(reply, errorShapeOf(routes, pathOf(request)), failure, request.id);
     },
   };
 }
@@ -173,8 +180,6 @@ function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now:
       ...(protocol === undefined ? {} : { protocol: protocol.name, dialect: protocol.dialect }),
     };
     reply.header("x-request-id", request.id);
-    // Clients label JSON as anything; the framework would refuse what is no media type before anybody reads the body.
-    if (request.headers["content-type"] !== undefined) request.headers["content-type"] = "application/json";
     if (calls.isDraining) reply.header("connection", "close");
     reply.raw.once("close", () => {
       void Promise.resolve(request.settled).then(() => {
@@ -188,15 +193,45 @@ function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now:
   });
 }
 
-/** On an open server: a name that is not this machine's was made to point here by somebody else's page. */
-function hostHook(app: FastifyInstance, authenticator: Authenticator): void {
+function labelHook(app: FastifyInstance): void {
   app.addHook("onRequest", async (request) => {
-    if (isLoopbackHost(request.headers.host) || !(await authenticator.isOpen())) return;
-    throw new ServiceError(
-      "host_denied",
-      "Access denied: this server needs no key, so it answers only to localhost. Call it as 127.0.0.1, or configure an API key.",
-    );
+    refuseUnlabelledJson(request);
+    // Other clients label JSON as anything; the framework would refuse what is no media type before anybody reads the body.
+    request.headers["content-type"] = "application/json";
   });
+}
+
+/** On an open server: a name that is not this machine's was made to point here by somebody else's page. */
+function hostHook(app: FastifyInstance, { authenticator, allowedHosts = [] }: AppParts): void {
+  app.addHook("onRequest", async ({ headers: { host } }) => {
+    if (isLoopbackHost(host) || (host !== undefined && isAllowedHost(host, allowedHosts))) return;
+    if (await authenticator.isOpen()) throw hostDenied(host ?? "");
+  });
+}
+
+function hostDenied(host: string): ServiceError {
+  const name = excerpt(host.replace(/:\d*$/, ""));
+  return new ServiceError(
+    "host_denied",
+    `Access denied: this server needs no key, so it answers only to localhost and to the names in allowed_hosts; ` +
+      `"${name}" is none of them. Call it as 127.0.0.1, start it with --allowed-host ${name}, or create an API key.`,
+    { refused: name },
+  );
+}
+
+/** Lets pages of the allowed sites read the answers. */
+async function corsHook(app: FastifyInstance, origins: readonly string[]): Promise<void> {
+  const optionsFor: FastifyCorsOptionsDelegateCallback = (request, decide) =>
+    decide(null, {
+      origin: isAllowedOrigin(request.headers.origin, origins),
+      methods: ["GET", "HEAD", "POST", "OPTIONS"],
+      exposedHeaders: [...EXPOSED_HEADERS],
+      maxAge: 600,
+      // Any other OPTIONS asks what a path can do, and whether there is one.
+      preflight: request.headers["access-control-request-method"] !== undefined,
+      strictPreflight: false,
+    });
+  await app.register(cors, () => optionsFor);
 }
 
 function registerRoutes(
@@ -221,10 +256,12 @@ function registerRoutes(
   const { limitsOf = async () => [] } = parts;
   nativeModelRoutes(app, { directory, guard, administrators, limitsOf, workspace, bodyBytes: limits.bodyBytes });
   adminRoutes(app, { authenticator: administrators, bodyBytes: limits.bodyBytes });
-  healthRoutes(app, { engines, calls, metrics, guard, version });
+  healthRoutes(app, { engines, calls, metrics, guard, version, storeObstacle: parts.storeObstacle });
   docsRoutes(app, { routes: parts.routes, version }, () => parts.authenticator.isOpen());
 }
 
+/** Without the query, slashes as the router takes them. */
 function pathOf(request: FastifyRequest): string {
-  return request.url.split("?", 1)[0] ?? request.url;
+  const path = request.url.split("?", 1)[0] ?? request.url;
+  return path.replaceAll(/\/{2,}/g, "/");
 }

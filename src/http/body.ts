@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { ServiceError } from "../errors.ts";
@@ -14,7 +14,7 @@ const INFLATE: Readonly<Record<string, Inflate>> = {
 
 /**
  * The body of a request as a JSON object, whatever its content type says: clients label JSON as form content
- * (contract 1.3). Strict UTF-8; a byte order mark is skipped.
+ * (docs/wire.md 1.3). Strict UTF-8; a byte order mark is skipped.
  *
  * @param limitBytes longest body, as received and again after decompression.
  * @throws ServiceError `body_too_large`, `invalid_body`. No message repeats a part of the body.
@@ -27,6 +27,11 @@ export async function readJsonObject(request: IncomingMessage, limitBytes: numbe
     throw unreadable();
   }
   return value as Record<string, unknown>;
+}
+
+/** True when a request announces a body. */
+export function hasBody(headers: IncomingHttpHeaders): boolean {
+  return headers["transfer-encoding"] !== undefined || !["0", undefined].includes(headers["content-length"]);
 }
 
 async function collect(request: IncomingMessage, limitBytes: number): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { orAborted } from "../continuation/abort.ts";
 import { ServiceError } from "../errors.ts";
 
 /** Who or what ended a call before its engine did. */
@@ -103,14 +104,4 @@ export async function* untilAborted<T>(parts: AsyncIterable<T>, signal: AbortSig
     if (signal.aborted) returned.catch(() => undefined);
     else await returned;
   }
-}
-
-/** Settles as `promise` does, or rejects with the signal's reason, whichever is first. */
-export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

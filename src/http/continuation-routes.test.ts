@@ -89,7 +89,7 @@ test("best_of keeps the likeliest choices", async () => {
     choice,
     text,
     tokens: [1],
-    logprobs: [{ token: text, bytes: [], logprob, top: [] }],
+    logprobs: [{ bytes: [], logprob, top: [] }],
   });
   const engine = new ScriptedEngine(() => [
     startPart(),

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Meter, Reservation } from "../accounts/meter.ts";
+import { orAborted } from "../continuation/abort.ts";
 import { keepBest } from "../continuation/best-of.ts";
 import { continueAll } from "../continuation/merge.ts";
 import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
@@ -11,13 +12,15 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { observed, type RequestRecord } from "../telemetry/request-record.ts";
 import { readJsonObject } from "./body.ts";
-import { Call, Cut, type CutBy, orAborted, shuttingDown, untilAborted } from "./call.ts";
+import { Call, Cut, type CutBy, shuttingDown, untilAborted } from "./call.ts";
 import { sendFailure, toServiceError } from "./failure.ts";
+import { GAP_END_TRAILER, gapEndHeader, withGapEndTrailer } from "./gap-end-header.ts";
 import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
 import type { HttpLimits } from "./limits.ts";
-import { metered, tokensAskedFor } from "./metering.ts";
+import { MeteredStream, tokensAskedFor } from "./metering.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import { EventWriter, sendStream } from "./stream.ts";
+import { withTokenLimits } from "./token-limits.ts";
 
 export interface ContinuationParts {
   readonly directory: Directory;
@@ -38,10 +41,13 @@ interface Exchange {
   readonly record: RequestRecord;
   readonly call: Call;
   /** From admission on. */
-  reservation?: Reservation;
+  admitted?: { readonly reservation: Reservation; readonly stream: MeteredStream };
 }
 
-/** Registers the one handler that serves every protocol. The key has been checked before it runs (contract 6.1). */
+/** Milliseconds that an engine has to say what it computed for a call that was cut, well within the time to stop. */
+const LAST_WORD_MS = 1_000;
+
+/** Registers the one handler that serves every protocol. The key has been checked before it runs (docs/wire.md 6.1). */
 export function continuationRoute(
   app: FastifyInstance,
   parts: ContinuationParts,
@@ -73,7 +79,8 @@ async function settle(parts: ContinuationParts, exchange: Exchange): Promise<voi
   call.close();
   await closed(response, parts.limits.stallTimeoutMs, () => call.cut("stalled_reader"));
   if (!call.isDelivered && record.status !== 499) noteLost(record, call.cutBy ?? "client_left");
-  await exchange.reservation?.settle(record.outcome);
+  await exchange.admitted?.stream.ended(LAST_WORD_MS);
+  await exchange.admitted?.reservation.settle(record.outcome);
 }
 
 /** Waits until a response has left, or its client has, or has taken too long. */
@@ -93,7 +100,7 @@ function noteLost(record: RequestRecord, cutBy: CutBy): void {
   record.outcome = cutBy;
 }
 
-/** Steps 4 to 13 of contract 6.1. */
+/** Steps 4 to 13 of docs/wire.md 6.1. */
 async function answer(parts: ContinuationParts, exchange: Exchange): Promise<void> {
   const { protocol, request, record, call } = exchange;
   // Plain until the body says otherwise.
@@ -131,29 +138,30 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     startedAtMs: record.startedAtMs,
     ...tokensAskedFor(decoded.requests, card),
   });
-  exchange.reservation = reservation;
-  const said = continueAll(engine, decoded.requests, parts.limits.promptConcurrency, call.signal);
-  const stream = metered(
-    observed(untilAborted(said, call.signal), record, parts.metrics.observer(record), parts.now),
-    reservation,
-  );
+  const { promptConcurrency } = parts.limits;
+  const observer = parts.metrics.observer(record);
+  const requests = decoded.requests.map((each) => ({ ...each, callId: request.id }));
+  const said = (signal: AbortSignal): AsyncIterable<StreamPart> =>
+    observed(continueAll(engine, requests, promptConcurrency, signal), record, observer, parts.now);
+  const stream = new MeteredStream(said, call.signal, reservation);
+  exchange.admitted = { reservation, stream };
+  const answering = untilAborted(stream.parts(), call.signal);
   try {
-    if (!decoded.stream) return await answerWhole(exchange, decoded, stream);
+    if (!decoded.stream) return await answerWhole(exchange, decoded, answering, stream);
     lift();
-    return await answerStream(parts, exchange, decoded, stream);
+    return await answerStream(parts, exchange, decoded, answering);
   } catch (error) {
-    if (isRefusal(error, exchange)) {
-      delete exchange.reservation;
+    if (isRefusal(error, call) && !stream.hasCost) {
+      delete exchange.admitted;
       await reservation.cancel();
     }
     throw inCallersWords(error, decoded);
   }
 }
 
-/** The engine has not taken the request: too long a prompt, a full queue, no weights. It costs the caller nothing. */
-function isRefusal(error: unknown, { record, call }: Exchange): boolean {
-  const isAnswered = record.answeredBy !== undefined;
-  return error instanceof ServiceError && error.status !== 500 && !isAnswered && !call.signal.aborted;
+/** The engine has not taken the request: too long a prompt, a full queue, no weights. */
+function isRefusal(error: unknown, call: Call): boolean {
+  return error instanceof ServiceError && error.status !== 500 && !call.signal.aborted;
 }
 
 /** Only the engine can read a grammar; the caller may have said it with another field. */
@@ -163,8 +171,13 @@ function inCallersWords(error: unknown, decoded: Decoded): unknown {
   return new ServiceError(error.code, `${field}: ${error.message}`, { ...error.detail, param: field });
 }
 
-/** Contract 6.8: what was generated within the time limit is an answer; nothing generated is an error. */
-async function answerWhole(exchange: Exchange, decoded: Decoded, parts: AsyncIterable<StreamPart>): Promise<void> {
+/** docs/wire.md 6.8: what was generated within the time limit is an answer; nothing generated is an error. */
+async function answerWhole(
+  exchange: Exchange,
+  decoded: Decoded,
+  parts: AsyncIterable<StreamPart>,
+  stream: MeteredStream,
+): Promise<void> {
   const { record, reply } = exchange;
   const fold = new Fold();
   try {
@@ -172,6 +185,8 @@ async function answerWhole(exchange: Exchange, decoded: Decoded, parts: AsyncIte
     record.outcome = "ok";
   } catch (error) {
     if (!(error instanceof Cut && error.by === "time_limit" && fold.hasText)) throw error;
+    await stream.ended(LAST_WORD_MS);
+    if (stream.usage !== undefined) fold.push({ type: "usage", usage: stream.usage });
     record.outcome = "partial";
     reply.header("x-dashscope-partialresponse", "true");
   }
@@ -180,7 +195,11 @@ async function answerWhole(exchange: Exchange, decoded: Decoded, parts: AsyncIte
   const result = decoded.keepBest === undefined ? whole : keepBest(whole, choices, decoded.keepBest);
   reply
     .status(200)
-    .headers({ ...answerHeaders(decoded, result.start), "content-type": "application/json" })
+    .headers({
+      ...answerHeaders(decoded, result.start),
+      ...gapEndHeader(result.choices.map(({ rule }) => rule)),
+      "content-type": "application/json",
+    })
     .send(Buffer.from(JSON.stringify(decoded.encoder.whole(result))));
 }
 
@@ -193,15 +212,18 @@ async function answerStream(
   const { record, reply, call } = exchange;
   const { firstTokenTimeoutMs, idleTimeoutMs } = parts.limits;
   const spentMs = parts.now() - record.startedAtMs;
-  const firstMs = firstTokenTimeoutMs === 0 ? 0 : Math.max(1, firstTokenTimeoutMs - spentMs);
   const headersOf = (start: StartPart): OutgoingHttpHeaders => ({
     ...(reply.getHeaders() as OutgoingHttpHeaders),
     ...answerHeaders(decoded, start),
     ...STREAM_HEADERS,
+    ...(decoded.requests.some(({ input }) => input.kind === "infill") ? GAP_END_TRAILER : {}),
     ...(parts.calls.isDraining ? { connection: "close" } : {}),
   });
   const failure = await sendStream(
-    withTokenLimits(stream, call, firstMs, idleTimeoutMs),
+    withGapEndTrailer(
+      withTokenLimits(stream, call, { spentMs, firstMs: firstTokenTimeoutMs, idleMs: idleTimeoutMs }),
+      reply.raw,
+    ),
     decoded.encoder,
     new EventWriter(reply.raw, call, parts.limits),
     headersOf,
@@ -210,31 +232,10 @@ async function answerStream(
   reply.hijack();
   record.outcome = failure?.code ?? "ok";
   record.status = 200;
-  if (failure?.code === "internal") logBug(parts, exchange, failure.cause ?? failure);
+  if (failure !== undefined) logOurs(parts, exchange, failure);
 }
 
-/** Cuts the call when the first token, or the next one, is too long in coming. A slow reader is not the engine's fault. */
-async function* withTokenLimits(
-  parts: AsyncIterable<StreamPart>,
-  call: Call,
-  firstMs: number,
-  idleMs: number,
-): AsyncGenerator<StreamPart> {
-  let lift = call.limit(firstMs, "first_token");
-  let hasBegun = false;
-  try {
-    for await (const part of parts) {
-      hasBegun ||= part.type === "delta";
-      if (hasBegun) lift();
-      yield part;
-      if (hasBegun) lift = call.limit(idleMs, "between_tokens");
-    }
-  } finally {
-    lift();
-  }
-}
-
-/** Errors before the first byte are plain JSON, on streams too (contract 6.7). */
+/** Errors before the first byte are plain JSON, on streams too (docs/wire.md 6.7). */
 function answerFailure(parts: ContinuationParts, exchange: Exchange, error: unknown): void {
   const { protocol, request, reply, record, call } = exchange;
   const failure = told(call, error);
@@ -245,13 +246,19 @@ function answerFailure(parts: ContinuationParts, exchange: Exchange, error: unkn
     return;
   }
   record.outcome = failure.code;
-  if (failure.code === "internal") logBug(parts, exchange, failure.cause ?? failure);
+  logOurs(parts, exchange, failure);
   sendFailure(reply, protocol, failure, request.id);
 }
 
 /** The engine may notice an abort before we do; what counts is who cut the call. */
 function told(call: Call, error: unknown): ServiceError | undefined {
   return toServiceError(call.signal.aborted ? call.signal.reason : error);
+}
+
+/** What callers are not told: what a bug was, and what is wrong with the store. */
+function logOurs(parts: ContinuationParts, exchange: Exchange, failure: ServiceError): void {
+  const { code, cause } = failure;
+  if (code === "internal" || code === "store_unavailable") logBug(parts, exchange, cause ?? failure);
 }
 
 function logBug(parts: ContinuationParts, exchange: Exchange, error: unknown): void {

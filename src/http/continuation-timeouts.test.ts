@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 import { COMPLETIONS } from "../../test/support/calls.ts";
-import { deltaPart, gate, ScriptedEngine, saying, startPart } from "../../test/support/scripted-engine.ts";
+import {
+  AcceptingEngine,
+  deltaPart,
+  gate,
+  ScriptedEngine,
+  type Step,
+  saying,
+  startPart,
+} from "../../test/support/scripted-engine.ts";
 import { hello, post, serve, streamed } from "../../test/support/scripted-service.ts";
 
 test("a plain call cut by the time limit returns what there is, with finish_reason null", async () => {
@@ -68,6 +76,60 @@ test("a stream that has nothing to say sends comment lines", async () => {
 
   expect(await reader.rest()).toContain("[DONE]");
 });
+
+const BATCH = { ...streamed, prompt: ["a", "b", "c", "d"] };
+
+test("a batch sends the text of its first prompts while the others wait, and comment lines meanwhile", async () => {
+  const shut = gate();
+  const engine = new AcceptingEngine(() => [startPart(), deltaPart("first"), shut.opened, ...saying([]).slice(1)]);
+  const { url } = await serve(engine, { limits: { promptConcurrency: 2, heartbeatMs: 20 } });
+
+  const reader = new EventText(await post(url + COMPLETIONS, BATCH));
+  await reader.until((text) => text.includes('"index":1'));
+  await reader.until((text) => text.endsWith(": keep-alive\n\n: keep-alive\n\n"));
+
+  expect(engine.calls).toHaveLength(2);
+  shut.open();
+  expect(await reader.rest()).toContain('"index":3');
+});
+
+test("a batch that has nothing to say yet sends comment lines as soon as it is accepted", async () => {
+  const shut = gate();
+  const engine = new AcceptingEngine(() => [startPart(), shut.opened, ...saying(["a"]).slice(1)]);
+  const { url } = await serve(engine, { limits: { promptConcurrency: 1, heartbeatMs: 20 } });
+
+  const reader = new EventText(await post(url + COMPLETIONS, BATCH));
+  await reader.until((text) => text.startsWith(": keep-alive\n\n"));
+
+  expect(engine.calls).toHaveLength(1);
+  shut.open();
+  await reader.rest();
+});
+
+test("the limit for the first token spares a batch of answers without one", async () => {
+  const { url } = await serve(new AcceptingEngine(() => [startPart(), later(200), ...saying([]).slice(1)]), {
+    limits: { promptConcurrency: 1, firstTokenTimeoutMs: 600 },
+  });
+
+  const response = await post(url + COMPLETIONS, BATCH);
+
+  expect(await response.text()).toContain("[DONE]");
+});
+
+test("between a prompt's last token and the next one's first, the limit is that of a first token", async () => {
+  const engine = new AcceptingEngine(() => [startPart(), later(100), ...saying(["a"]).slice(1)]);
+  const { url } = await serve(engine, {
+    limits: { promptConcurrency: 1, firstTokenTimeoutMs: 5_000, idleTimeoutMs: 50 },
+  });
+
+  const response = await post(url + COMPLETIONS, BATCH);
+
+  expect(await response.text()).toContain("[DONE]");
+});
+
+function later(ms: number): Step {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 /** Text of a response as it arrives. */
 class EventText {

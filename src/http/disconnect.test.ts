@@ -20,6 +20,18 @@ async function requestEntry(serving: Serving) {
   return serving.entry(({ msg }) => msg === "request");
 }
 
+/** Resolves with a function that waits until the server has seen the end of its next connection, and has acted on it. */
+function nextConnection({ service }: Serving): () => Promise<void> {
+  const closed = new Promise((resolve) => {
+    // Not `once` of "close": a reset is an error first.
+    service.app.server.once("connection", (socket: Socket) => socket.once("close", resolve));
+  });
+  return async () => {
+    await closed;
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+}
+
 const stuck = (): Step[] => [startPart(), deltaPart("a"), gate().opened];
 
 test.each([
@@ -29,12 +41,13 @@ test.each([
 ])("a client that leaves a call (%s) aborts the engine", async (_case, body) => {
   const engine = new ScriptedEngine(stuck);
   const serving = await serve(engine);
+  const gone = nextConnection(serving);
   const socket = send(serving.port, body);
   const call = await engine.call();
 
   socket.destroy();
+  await gone();
 
-  await call.ended;
   expect(call.signal.aborted).toBe(true);
   expect(await requestEntry(serving)).toMatchObject({ status: 499, outcome: "client_left" });
 });
@@ -42,24 +55,29 @@ test.each([
 test("a client that resets the connection aborts the engine", async () => {
   const engine = new ScriptedEngine(stuck);
   const serving = await serve(engine);
+  const gone = nextConnection(serving);
   const socket = send(serving.port, { model: "m", prompt: "a", stream: true });
   const call = await engine.call();
   await once(socket, "data");
 
   socket.resetAndDestroy();
+  await gone();
 
-  await call.ended;
+  expect(call.signal.aborted).toBe(true);
+  expect(await requestEntry(serving)).toMatchObject({ status: 499, outcome: "client_left" });
 });
 
 test("a client that leaves while its request waits in the engine's queue aborts it", async () => {
   const engine = new ScriptedEngine(() => [gate().opened]);
-  const { port } = await serve(engine);
-  const socket = send(port, { model: "m", prompt: "a", stream: true });
+  const serving = await serve(engine);
+  const gone = nextConnection(serving);
+  const socket = send(serving.port, { model: "m", prompt: "a", stream: true });
   const call = await engine.call();
 
   socket.destroy();
+  await gone();
 
-  await call.ended;
+  expect(call.signal.aborted).toBe(true);
   expect(call.said()).toBe(0);
 });
 

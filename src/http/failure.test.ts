@@ -33,6 +33,28 @@ test.each(["busy", "unavailable"] as const)(
   },
 );
 
+test("a full disk is told as such", async () => {
+  const { url } = await failing("full");
+
+  expect(await post(url, COMPLETIONS, {})).toMatchObject({
+    status: 503,
+    json: { error: { code: CODE, message: expect.stringContaining("The disk of this server's database is full") } },
+  });
+});
+
+test("a store that cannot take a call is named in the log, too", async () => {
+  const reserve = async () => {
+    throw new StoreFailure("full", "the database /data/continuo.db cannot be written: its disk is full");
+  };
+  const { url, entry } = await serve(new ScriptedEngine(() => []), { meter: { reserve } });
+
+  expect((await post(url, COMPLETIONS, { model: "m", prompt: "a" })).status).toBe(503);
+
+  expect(await entry(({ msg }) => msg === "unexpected failure")).toMatchObject({
+    err: { message: expect.stringContaining("its disk is full") },
+  });
+});
+
 test("a row that a bug of ours refers to is no trouble of the store", async () => {
   const { url } = await failing("missing");
 

@@ -31,7 +31,10 @@ export function toServiceError(error: unknown): ServiceError | undefined {
   if (error instanceof ServiceError) return error;
   if (error instanceof Cut) return error.toServiceError();
   if (isStoreAway(error)) {
-    const message = "The database of this server is busy or cannot be reached, please try again later.";
+    const message =
+      error.kind === "full"
+        ? "The disk of this server's database is full; its operator has to free some space."
+        : "The database of this server is busy or cannot be reached, please try again later.";
     return new ServiceError("store_unavailable", message, { cause: error, retryAfterMs: STORE_RETRY_MS });
   }
   const status = frameworkStatus(error);

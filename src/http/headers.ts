@@ -9,6 +9,7 @@ export const EXPOSED_HEADERS = [
   "x-continuo-model",
   "x-continuo-ignored",
   "x-continuo-truncated",
+  "x-continuo-gap-end",
   "x-dashscope-partialresponse",
   "retry-after",
 ] as const;
@@ -16,7 +17,7 @@ export const EXPOSED_HEADERS = [
 /** Bytes of one header value; Node and most proxies stop at 8 to 16 KiB for all headers together. */
 const MAX_HEADER_BYTES = 2048;
 
-/** What an answer says about itself besides its body (contract 1.2a). */
+/** What an answer says about itself besides its body (docs/wire.md 1.2a). */
 export function answerHeaders(decoded: Decoded, start: StartPart): OutgoingHttpHeaders {
   const ignored = [...decoded.ignored, ...start.ignored.map((setting) => decoded.wireName(setting))];
   return {

@@ -53,6 +53,18 @@ test("one failed engine among serving ones leaves the server ready", async () =>
   expect((await fetch(`${url}/ready`)).status).toBe(200);
 });
 
+test("one stalled engine makes the server not ready, whatever the others do", async () => {
+  const ill = new ScriptedEngine(() => [], "ill");
+  const well = engine();
+  const { url } = await serve(well, { engines: () => [well, ill].map((one) => ({ name: one.name, engine: one })) });
+  expect((await fetch(`${url}/ready`)).status).toBe(200);
+
+  ill.setHealth({ state: "stalled", detail: "no progress for 5.0 s" });
+  const ready = await fetch(`${url}/ready`);
+
+  expect([ready.status, await ready.json()]).toMatchObject([503, { reason: "ill has stalled: no progress for 5.0 s" }]);
+});
+
 test("a server without a model is alive, and its readiness says what to do", async () => {
   const { url } = await serve(engine(), { engines: () => [] });
 
@@ -60,6 +72,18 @@ test("a server without a model is alive, and its readiness says what to do", asy
 
   expect((await fetch(`${url}/health`)).status).toBe(200);
   expect([ready.status, await ready.json()]).toMatchObject([503, { reason: expect.stringContaining("--model FILE") }]);
+});
+
+test("a server whose store cannot be used is alive but not ready, until the store is back", async () => {
+  let obstacle: string | undefined = "the database /data/continuo.db cannot be written: its disk is full";
+  const { url } = await serve(engine(), { storeObstacle: async () => obstacle });
+
+  const ready = await fetch(`${url}/ready`);
+  expect((await fetch(`${url}/health`)).status).toBe(200);
+  expect([ready.status, await ready.json()]).toMatchObject([503, { ready: false, reason: obstacle }]);
+
+  obstacle = undefined;
+  expect((await fetch(`${url}/ready`)).status).toBe(200);
 });
 
 test("probes need no key, metrics do", async () => {

@@ -10,6 +10,8 @@ export interface HealthParts {
   /** For `/metrics`; the probes need no key. */
   readonly guard: (request: FastifyRequest) => Promise<void>;
   readonly version: string;
+  /** Why the store cannot be used at this moment; undefined: it can. Absent: there is none. */
+  readonly storeObstacle?: (() => Promise<string | undefined>) | undefined;
 }
 
 /** `/health`: the process lives. `/ready`: it makes sense to send it requests. `/metrics`: Prometheus text. */
@@ -23,9 +25,11 @@ export function healthRoutes(app: FastifyInstance, parts: HealthParts): void {
   }));
   // Models that come and go later keep nobody away: requests for them wait, all others are answered.
   let hasStarted = false;
-  app.get("/ready", (_request, reply) => {
-    const obstacle = whyNotReady(parts.calls.isDraining, parts.engines(), hasStarted);
-    hasStarted ||= obstacle === undefined;
+  app.get("/ready", async (_request, reply) => {
+    const ofEngines = whyNotReady(parts.calls.isDraining, parts.engines(), hasStarted);
+    hasStarted ||= ofEngines === undefined;
+    // Every call needs the store: for its key, and for the account of its usage.
+    const obstacle = ofEngines ?? (await parts.storeObstacle?.());
     reply.status(obstacle === undefined ? 200 : 503);
     if (parts.calls.isDraining) reply.header("retry-after", "5");
     return {
@@ -42,7 +46,8 @@ export function healthRoutes(app: FastifyInstance, parts: HealthParts): void {
 }
 
 /**
- * Ready: something serves or will when asked, and what is loaded at start has been. Undefined: nothing stands against it.
+ * Ready: something serves or will when asked, what is loaded at start has been, and no engine has stopped working without
+ * having died. Undefined: nothing stands against it.
  *
  * @param hasStarted it was ready before.
  */
@@ -52,6 +57,8 @@ function whyNotReady(isDraining: boolean, engines: readonly NamedEngine[], hasSt
     return "no model is configured: start with --model FILE, or name one under models: in the configuration";
   }
   const states = engines.map(({ name, engine }) => ({ name, ...engine.health() }));
+  const stalled = states.filter(({ state }) => state === "stalled");
+  if (stalled.length > 0) return stalled.map(({ name, detail }) => `${name} has stalled: ${detail}`).join("; ");
   const loading = states.filter(({ state }) => state === "loading");
   if (loading.length > 0 && !hasStarted) {
     return loading.map(({ name, detail }) => `${name} is loading: ${detail}`).join("; ");

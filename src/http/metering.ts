@@ -1,7 +1,7 @@
 import type { Admission, Reservation } from "../accounts/meter.ts";
 import type { ModelCard } from "../continuation/card.ts";
 import type { Continuation, PromptPart } from "../continuation/input.ts";
-import type { StreamPart } from "../continuation/output.ts";
+import type { StreamPart, Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 
 /** UTF-8 bytes of a token, rather few than many: what is reserved for a prompt should be enough for it. */
@@ -20,21 +20,91 @@ export function tokensAskedFor(
   };
 }
 
-/** The same parts, counted in a reservation as they pass. */
-export async function* metered(parts: AsyncIterable<StreamPart>, reservation: Reservation): AsyncGenerator<StreamPart> {
-  let accepting: Promise<void> | undefined;
-  for await (const part of parts) {
-    if (part.type === "start") {
-      accepting = reservation.accepted(part.promptTokens);
-    } else {
-      // The prompt is evaluated meanwhile, so this rarely waits.
-      await accepting;
-      accepting = undefined;
+/**
+ * A stream of an engine, counted in a reservation to its very end: what is computed for a reader that has left is computed
+ * all the same, and the engine's last word says how much that was.
+ */
+export class MeteredStream {
+  readonly #open: (signal: AbortSignal) => AsyncIterable<StreamPart>;
+  readonly #signal: AbortSignal;
+  readonly #reservation: Reservation;
+  #hasStarted = false;
+  #usage: Usage | undefined;
+  #accepting: Promise<void> | undefined;
+  #ended: Promise<void> = Promise.resolve();
+
+  /** @param open called once, when the parts are first asked for. @param signal of the call. */
+  constructor(open: (signal: AbortSignal) => AsyncIterable<StreamPart>, signal: AbortSignal, reservation: Reservation) {
+    this.#open = open;
+    this.#signal = signal;
+    this.#reservation = reservation;
+  }
+
+  /** The engine's own count, once it has said it. */
+  get usage(): Usage | undefined {
+    return this.#usage;
+  }
+
+  /** False: as far as is known, nothing was computed. */
+  get hasCost(): boolean {
+    if (this.#usage === undefined) return this.#hasStarted;
+    return this.#usage.promptTokens + this.#usage.completionTokens > 0;
+  }
+
+  /** Call it once. */
+  async *parts(): AsyncGenerator<StreamPart> {
+    const over = new AbortController();
+    const iterator = this.#open(AbortSignal.any([this.#signal, over.signal]))[Symbol.asyncIterator]();
+    let end = (): void => undefined;
+    this.#ended = new Promise((resolve) => {
+      end = resolve;
+    });
+    try {
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+        await this.#count(next.value);
+        yield next.value;
+        this.#reservation.delivered();
+      }
+    } finally {
+      over.abort();
+      await this.#readOn(iterator);
+      end();
     }
-    if (part.type === "delta") reservation.produced(part.tokens?.length ?? 1);
-    if (part.type === "usage") reservation.used(part.usage);
-    yield part;
-    reservation.delivered();
+  }
+
+  /** Resolves when nothing more will be counted, or after `limitMs`: an engine may fail to notice that it should stop. */
+  async ended(limitMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([this.#ended, limit]);
+    clearTimeout(timer);
+  }
+
+  async #count(part: StreamPart): Promise<void> {
+    if (part.type === "start") {
+      this.#hasStarted = true;
+      this.#accepting = this.#reservation.accepted(part.promptTokens);
+      return;
+    }
+    // The prompt is evaluated meanwhile, so this rarely waits.
+    await this.#accepting;
+    if (part.type === "delta") this.#reservation.produced(part.tokens?.length ?? 1);
+    if (part.type !== "usage") return;
+    this.#usage = part.usage;
+    this.#reservation.used(part.usage);
+  }
+
+  /** Nobody waits for these parts, and how the stream ends has been told. */
+  async #readOn(iterator: AsyncIterator<StreamPart>): Promise<void> {
+    try {
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+        await this.#count(next.value);
+      }
+    } catch {
+      // The abort, or the failure that the reader has been told.
+    }
   }
 }
 

@@ -1,9 +1,15 @@
+import { METHODS } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { ServiceError } from "../errors.ts";
 
+/** The framework knows a third of the methods that Node does, and would call every path unknown for the others. */
+export function knowEveryMethod(app: FastifyInstance): void {
+  for (const method of METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+}
+
 /**
  * Answers every other method of a path: `OPTIONS` with what is allowed, the rest with `method_not_allowed`.
- * Comes before the key, like an unknown path (contract 6.1, step 1).
+ * Comes before the key, like an unknown path (docs/wire.md 6.1, step 1).
  */
 export function refuseOtherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
   const served = allowed.includes("GET") ? [...allowed, "HEAD"] : allowed;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isAllowedOrigin, isLoopbackHost } from "./origin.ts";
+import { isAllowedHost, isAllowedOrigin, isLoopbackHost } from "./origin.ts";
 
 test.each([
   undefined,
@@ -44,4 +44,24 @@ test.each([
   [undefined, ["*"], false],
 ])("the origin %s with %j allowed: %s", (origin, extra, expected) => {
   expect(isAllowedOrigin(origin, extra)).toBe(expected);
+});
+
+test.each([
+  ["llm.example", ["llm.example"], true],
+  ["LLM.example:8443", ["llm.Example"], true],
+  ["llm.example.", ["llm.example"], true],
+  ["a.tunnel.example", ["*.tunnel.example"], true],
+  ["a.b.tunnel.example:443", ["*.tunnel.example"], true],
+  ["10.0.0.7:8100", ["10.0.0.7"], true],
+  ["[fd00::1]:8100", ["[fd00::1]"], true],
+  ["anything", ["*"], true],
+  ["tunnel.example", ["*.tunnel.example"], false],
+  [".tunnel.example", ["*.tunnel.example"], false],
+  ["eviltunnel.example", ["*.tunnel.example"], false],
+  ["llm.example.evil", ["llm.example"], false],
+  ["evil.llm.example", ["llm.example"], false],
+  ["llm.example", [], false],
+  ["", ["llm.example"], false],
+])("the host %j with %j allowed: %s", (host, allowed, expected) => {
+  expect(isAllowedHost(host, allowed)).toBe(expected);
 });

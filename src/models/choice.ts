@@ -2,7 +2,7 @@
 import { sizeText } from "./bytes.ts";
 import { ModelFailure } from "./failure.ts";
 import type { RemoteFile } from "./hub.ts";
-import { type Variant, variantsOf, variantWithFile } from "./variant.ts";
+import { gapsIn, type Variant, variantsOf, variantWithFile } from "./variant.ts";
 
 export interface Choice {
   readonly variant: Variant;
@@ -36,12 +36,16 @@ export function chooseVariant(
 ): Choice {
   if (pick !== undefined && /\.gguf$/i.test(pick)) return { variant: namedFile(files, pick, where) };
   const variants = variantsOf(files);
+  const gaps = gapsIn(files);
+  if (variants.length === 0 && gaps.length > 0) {
+    throw new ModelFailure(`${where} is not complete: ${listed(gaps)}; pull another one, or ask whoever keeps it`);
+  }
   if (variants.length === 0) {
     throw new ModelFailure(
       `${where} has no GGUF file; look for a conversion of it (such repositories usually end in -GGUF) and pull that`,
     );
   }
-  if (pick !== undefined) return { variant: namedQuantization(variants, pick, where) };
+  if (pick !== undefined) return { variant: namedQuantization(variants, pick, where, gaps) };
   const bases = new Set(variants.map(({ base }) => base.toLowerCase()));
   if (bases.size > 1) {
     throw new ModelFailure(
@@ -56,16 +60,27 @@ function namedFile(files: readonly RemoteFile[], name: string, where: string): V
   const variant = variantWithFile(files, name);
   if (variant !== undefined) return variant;
   const known = variantsOf(files).map(fileNameOf);
-  const advice = known.length === 0 ? "it has no GGUF file at all" : `it has ${listed(known)}`;
-  throw new ModelFailure(`${where} has no file ${name}, or not all shards of it; ${advice}`, "usage");
+  const has = known.length === 0 ? "it has no complete GGUF file at all" : `it has ${listed(known)}`;
+  throw new ModelFailure(
+    `${where} has no file ${name}, or not all shards of it; ${has}${alsoLacking(gapsIn(files))}`,
+    "usage",
+  );
 }
 
-function namedQuantization(variants: readonly Variant[], name: string, where: string): Variant {
+function namedQuantization(
+  variants: readonly Variant[],
+  name: string,
+  where: string,
+  gaps: readonly string[],
+): Variant {
   const wanted = spelling(name);
   const found = variants.filter(({ quantization }) => quantization !== undefined && spelling(quantization) === wanted);
   const [first] = found;
   if (first === undefined) {
-    throw new ModelFailure(`${where} has no quantisation ${name}; it has ${quantizations(variants)}`, "usage");
+    throw new ModelFailure(
+      `${where} has no quantisation ${name}; it has ${quantizations(variants)}${alsoLacking(gaps)}`,
+      "usage",
+    );
   }
   if (found.length > 1) {
     throw new ModelFailure(
@@ -99,6 +114,10 @@ function forMemory(variants: readonly Variant[], memoryBytes: number, where: str
   }
   const bound = usual < 0 ? "" : ` below ${USUAL}`;
   return { variant: fitting, reason: `chosen as the best${bound} that fits in ${memory} with room to work in` };
+}
+
+function alsoLacking(gaps: readonly string[]): string {
+  return gaps.length === 0 ? "" : `; of its shards, ${listed(gaps)}`;
 }
 
 /** `fp16` and `f16`, `Q4_K_M` and `q4-k-m` are the same. */

@@ -11,7 +11,7 @@ import { BLOCK_BYTES, PART_SUFFIX } from "./part-file.ts";
 import type { Manifest, ModelStore } from "./store.ts";
 
 export interface Progress {
-  readonly doing: "downloading" | "checking";
+  readonly doing: "downloading" | "copying" | "checking";
   /** Of all files of the model. */
   readonly doneBytes: number;
   readonly totalBytes: number;

@@ -147,7 +147,7 @@ test("a directory that cannot be written is named", async () => {
 
   const { message } = await failure(puller(folder.path, await hub()).pull(NAME));
 
-  expect(message).toContain(`${taken} cannot be written (`);
+  expect(message).toContain(`${taken} is a file, and a folder is needed there`);
   expect(message).toContain("--data-dir");
 });
 

@@ -1,6 +1,6 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { COMMIT, type HubServer, sha256 } from "../../test/support/hub-server.ts";
 import {
   CONTENT,
@@ -13,6 +13,7 @@ import {
   pulling,
   REPOSITORY,
 } from "../../test/support/pulling.ts";
+import { smallDisk } from "../../test/support/small-disk.ts";
 
 const { folder, hub } = pulling();
 
@@ -59,13 +60,42 @@ describe("addresses and paths", () => {
     expect(here.store.names()).toEqual([]);
   });
 
+  test("a symbolic link brings the file it leads to, as caches of hubs have them", async () => {
+    writeFileSync(join(folder.path, "blob"), CONTENT);
+    const path = join(folder.path, "linked.gguf");
+    symlinkSync("blob", path);
+
+    const { file } = await puller(join(folder.path, "data")).pull(path);
+
+    expect(lstatSync(file).isFile()).toBe(true);
+    expect(readFileSync(file).equals(CONTENT)).toBe(true);
+  });
+
+  test("a path on another disk is copied, which is shown and can be stopped", async ({ skip }) => {
+    const disk = smallDisk();
+    if ("missing" in disk) return skip(disk.missing);
+    onTestFinished(disk.remove);
+    const path = join(disk.path, "far.gguf");
+    writeFileSync(path, CONTENT);
+    const here = puller(join(folder.path, "data"));
+    const stop = new AbortController();
+    const progress = () => stop.abort(new Error("stopped"));
+
+    await expect(here.pull(path, { signal: stop.signal, progress })).rejects.toThrow("stopped");
+    expect(here.store.names()).toEqual([]);
+    const { file } = await here.pull(path);
+
+    expect(readFileSync(file).equals(CONTENT)).toBe(true);
+    expect(here.progress.find(({ doing }) => doing === "copying")).toMatchObject({ totalBytes: CONTENT.length });
+  });
+
   test("a shard without its others is refused by name", async () => {
     const path = join(folder.path, "m-00001-of-00002.gguf");
     writeFileSync(path, CONTENT);
 
     const { message } = await failure(puller(join(folder.path, "data")).pull(path));
 
-    expect(message).toMatch(/m-00002-of-00002\.gguf is missing/);
+    expect(message).toMatch(/^the model lacks shard 2 of 2: there is no file .*m-00002-of-00002\.gguf; put it beside/);
   });
 });
 

@@ -4,6 +4,7 @@ import { sizeText } from "./bytes.ts";
 import { chooseVariant } from "./choice.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { ModelFailure } from "./failure.ts";
+import { assertFileName } from "./file-name.ts";
 import { accessAdvice, type HubId, jsonReader, otherHub, type RemoteFile } from "./hub.ts";
 import { importFiles } from "./import.ts";
 import { type Fetch, type FetchOptions, fetchFiles } from "./install.ts";
@@ -131,6 +132,7 @@ async function pullAddress(text: string, url: URL, options: PullOptions): Promis
 async function pullFile(text: string, path: string, options: PullOptions): Promise<Pulled> {
   const gguf = ggufName(path);
   if (gguf === undefined) throw new ModelFailure(`expected a .gguf file, found ${text}`, "usage");
+  assertFileName(basename(path), "the path");
   const name = options.name ?? nameFrom(gguf.base);
   return exclusively(name, path, options, async () => {
     const files = await importFiles(path, gguf, options.store.folder(name), options);
@@ -156,6 +158,7 @@ async function install(
   options: PullOptions,
   { quantization, revision, reason, ...what }: Plan,
 ): Promise<Pulled> {
+  for (const { path } of what.files) assertFileName(path.split("/").at(-1) ?? path, source);
   return exclusively(name, source, options, async () => {
     const there = options.store.find(name);
     if (there !== undefined && isUpToDate(there.manifest, what.files)) return { model: there, wasThere: true };

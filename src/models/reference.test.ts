@@ -1,11 +1,16 @@
 import { describe, expect, test } from "vitest";
+import { catalogueFrom } from "../config/catalogue.ts";
 import { nearest } from "../config/nearest.ts";
 import { type HubId, hubsFrom } from "./hub.ts";
 import { parseReference, pullableNames, type Reference } from "./reference.ts";
 
+const CATALOGUE = catalogueFrom({
+  "my-coder": { like: "qwen2.5-coder-7b-instruct", gguf: "me/my-coder-GGUF" },
+});
+
 function parse(text: string, preferred: HubId = "hf", env: Readonly<Record<string, string>> = {}): Reference {
   const isFile = (path: string): boolean => ["/models/a.gguf", "hf:odd"].includes(path);
-  return parseReference(text, { hubs: hubsFrom(env), preferred, isFile, nearest });
+  return parseReference(text, { catalogue: CATALOGUE, hubs: hubsFrom(env), preferred, isFile, nearest });
 }
 
 /** Without the hub itself, which is no plain data. */
@@ -111,7 +116,12 @@ describe("mirrors and tokens", () => {
   });
 });
 
-test("the sixteen open names of the catalogue can be pulled", () => {
-  expect(pullableNames()).toHaveLength(16);
-  for (const { name, repository } of pullableNames()) expect(repository.toLowerCase()).toBe(`qwen/${name}-gguf`);
+test("names with open weights can be pulled, the operator's own too", () => {
+  const names = new Map(pullableNames(CATALOGUE).map(({ name, repository }) => [name, repository]));
+
+  expect(names.get("qwen2.5-coder-0.5b-instruct")).toBe("Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF");
+  expect(names.get("qwen3-coder-30b-a3b-instruct")).toBe("unsloth/Qwen3-Coder-30B-A3B-Instruct-GGUF");
+  expect(names.get("my-coder")).toBe("me/my-coder-GGUF");
+  expect(names.has("qwen-plus")).toBe(false);
+  expect(facts(parse("my-coder:q8_0"))).toMatchObject({ repository: "me/my-coder-GGUF", pick: "q8_0" });
 });

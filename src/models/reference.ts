@@ -1,7 +1,7 @@
 /** What a person types to name a model: `qwen2.5-coder-7b-instruct`, `hf:owner/repo:q4_k_m`, an address, a path. */
 import { resolve } from "node:path";
 import { BUILT_IN_NAME } from "./built-in.ts";
-import { CATALOGUE, catalogueEntry } from "./catalog.ts";
+import type { Catalogue } from "./catalog.ts";
 import { ModelFailure } from "./failure.ts";
 import { HUB_IDS, type Hub, type HubId } from "./hub.ts";
 
@@ -21,6 +21,7 @@ export type Reference =
 
 export interface ReferenceSurroundings {
   readonly hubs: Readonly<Record<HubId, Hub>>;
+  readonly catalogue: Catalogue;
   /** Where catalogue names come from. */
   readonly preferred: HubId;
   isFile(path: string): boolean;
@@ -37,14 +38,14 @@ export function parseReference(text: string, surroundings: ReferenceSurroundings
   if (hubId !== undefined && rest !== undefined) return repository(text, rest, surroundings.hubs[hubId]);
   const [, name = text, pick] = /^([^:/\\]+):([^:/\\]+)$/.exec(text) ?? [];
   if (name === BUILT_IN_NAME) throw inThePackage(name);
-  const entry = catalogueEntry(name);
+  const entry = surroundings.catalogue.find(name);
   if (entry === undefined) throw unknown(text, name, surroundings);
-  if (entry.weights === undefined) throw closed(entry.name);
+  if (entry.gguf === undefined) throw closed(entry.name);
   const hub = surroundings.hubs[surroundings.preferred];
   return {
     kind: "repository",
     hub,
-    repository: `${entry.weights}-GGUF`,
+    repository: entry.gguf,
     revision: hub.defaultRevision,
     catalogueName: entry.name,
     ...(pick !== undefined && { pick }),
@@ -52,10 +53,10 @@ export function parseReference(text: string, surroundings: ReferenceSurroundings
 }
 
 /** Names of the catalogue that `pull` takes. */
-export function pullableNames(): readonly { readonly name: string; readonly repository: string }[] {
-  return CATALOGUE.flatMap(({ name, weights }) =>
-    weights === undefined ? [] : [{ name, repository: `${weights}-GGUF` }],
-  );
+export function pullableNames({
+  entries,
+}: Catalogue): readonly { readonly name: string; readonly repository: string }[] {
+  return entries.flatMap(({ name, gguf }) => (gguf === undefined ? [] : [{ name, repository: gguf }]));
 }
 
 /** The page of a file on a hub, copied from the browser, means the file; anything else is fetched as it stands. */
@@ -107,7 +108,7 @@ function inThePackage(name: string): ModelFailure {
   );
 }
 
-function unknown(text: string, name: string, { nearest }: ReferenceSurroundings): ModelFailure {
+function unknown(text: string, name: string, { nearest, catalogue }: ReferenceSurroundings): ModelFailure {
   if (/^[\w.-]+\/[\w.-]+(:[^/]+)?$/.test(text) && !/\.gguf$/i.test(text)) {
     return new ModelFailure(
       `there is no file ${text}; for a repository write hf:${text} (Hugging Face) or ms:${text} (ModelScope)`,
@@ -117,7 +118,7 @@ function unknown(text: string, name: string, { nearest }: ReferenceSurroundings)
   if (/[/\\]|\.gguf$/i.test(text)) return new ModelFailure(`there is no file ${text}; check the path`, "usage");
   const meant = nearest(
     name,
-    pullableNames().map((each) => each.name),
+    pullableNames(catalogue).map((each) => each.name),
   );
   const advice = meant === undefined ? "`continuo models --available` lists the names." : `did you mean ${meant}?`;
   return new ModelFailure(

@@ -3,12 +3,14 @@
  *
  * The manifest is written last and removed first, so a model that is listed is whole.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { mkdir, rm, rmdir } from "node:fs/promises";
+import { type Dirent, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { makeFolder } from "../folder.ts";
 import { DRAFT_SUFFIX, writeWhole } from "./atomic.ts";
 import { ModelFailure } from "./failure.ts";
+import { isFileName } from "./file-name.ts";
 import { BLOCK_BYTES, PART_SUFFIX, RECORD_SUFFIX } from "./part-file.ts";
 
 const manifestSchema = z.object({
@@ -26,7 +28,7 @@ const manifestSchema = z.object({
     .array(
       z.object({
         /** In the model's folder. */
-        name: z.string().regex(/^[^/\\]+$/),
+        name: z.string().refine(isFileName),
         sizeBytes: z.int().min(0),
         sha256: z.string(),
         /** The hub named the same checksum; false: it named none. */
@@ -57,6 +59,13 @@ export interface Leftover {
   readonly path: string;
   /** Bytes it takes on disk. */
   readonly sizeBytes: number;
+}
+
+/** A model that was whole once and is not any more. */
+export interface Damaged {
+  readonly name: string;
+  /** Of the manifest's files, those that are missing or have another size. */
+  readonly files: readonly string[];
 }
 
 /** Names that are folder names everywhere, and model names. */
@@ -94,21 +103,25 @@ export class ModelStore {
 
   /** Undefined when there is no such model, or a file of it is missing or has another size. */
   find(name: string): StoredModel | undefined {
-    if (!isModelName(name)) return undefined;
     const manifest = this.manifest(name);
     const [first] = manifest?.files ?? [];
-    if (manifest === undefined || first === undefined) return undefined;
-    const folder = this.folder(name);
-    const isWhole = manifest.files.every(
-      (file) => statSync(join(folder, file.name), { throwIfNoEntry: false })?.size === file.sizeBytes,
-    );
-    if (!isWhole) return undefined;
+    if (manifest === undefined || first === undefined || this.#lacking(manifest).length > 0) return undefined;
     const sizeBytes = manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
-    return { manifest, file: join(folder, first.name), sizeBytes };
+    return { manifest, file: join(this.folder(name), first.name), sizeBytes };
+  }
+
+  /** Models that a manifest lists and whose files are not all as it says. */
+  damaged(): readonly Damaged[] {
+    return this.#folders().flatMap((name) => {
+      const manifest = this.manifest(name);
+      const files = manifest === undefined ? [] : this.#lacking(manifest);
+      return files.length === 0 ? [] : [{ name, files }];
+    });
   }
 
   /** What the manifest says, whether or not the files are there; undefined when there is none that can be read. */
   manifest(name: string): Manifest | undefined {
+    if (!isModelName(name) || isLink(this.folder(name))) return undefined;
     try {
       const parsed = manifestSchema.safeParse(JSON.parse(readFileSync(join(this.folder(name), MANIFEST), "utf8")));
       return parsed.success && parsed.data.name === name ? parsed.data : undefined;
@@ -128,7 +141,7 @@ export class ModelStore {
         .filter((file) => file.endsWith(PART_SUFFIX))
         .map((file) => {
           const part = join(this.folder(name), file);
-          const size = statSync(part, { throwIfNoEntry: false });
+          const size = lstatSync(part, { throwIfNoEntry: false });
           // Parts have holes where nothing has arrived: blocks say what they really take.
           return { name, path: part.slice(0, -PART_SUFFIX.length), sizeBytes: (size?.blocks ?? 0) * BLOCK_BYTES };
         }),
@@ -139,12 +152,36 @@ export class ModelStore {
   freedBytes(name: string): number {
     const folder = this.folder(name);
     return readdirSync(folder)
-      .map((file) => statSync(join(folder, file), { throwIfNoEntry: false }))
+      .map((file) => lstatSync(join(folder, file), { throwIfNoEntry: false }))
       .reduce((sum, found) => sum + (found?.nlink === 1 ? found.blocks * BLOCK_BYTES : 0), 0);
   }
 
+  /** Makes the folder of a model. Throws like `assertNoLinks`. */
   async prepare(name: string): Promise<void> {
-    await mkdir(this.folder(name), { recursive: true });
+    await makeFolder(this.folder(name));
+    this.assertNoLinks(name);
+  }
+
+  /**
+   * Symbolic links in the store are no models and no parts of one: what is written or removed through them lies
+   * somewhere else. The folder of the store may be one.
+   *
+   * @returns their paths
+   */
+  links(): readonly string[] {
+    return this.#entries()
+      .flatMap((entry) => [join(this.path, entry.name), ...(entry.isDirectory() ? this.#within(entry.name) : [])])
+      .filter(isLink);
+  }
+
+  /** Throws `ModelFailure` when the folder of a model, or something in it, is a symbolic link. */
+  assertNoLinks(name: string): void {
+    const folder = this.folder(name);
+    const link = isLink(folder) ? folder : this.#within(name).find(isLink);
+    if (link === undefined) return;
+    throw new ModelFailure(
+      `${link} is a symbolic link, and links in the store are neither followed nor removed; remove it, and to keep models elsewhere use --data-dir`,
+    );
   }
 
   /** Lists the model from now on, and removes the files that the manifest before it had and this one has not. */
@@ -177,19 +214,47 @@ export class ModelStore {
     await rmdir(this.folder(name)).catch(() => {}); // something is there, and stays
   }
 
+  #lacking({ name, files }: Manifest): readonly string[] {
+    const isWhole = (file: Manifest["files"][number]): boolean => {
+      const found = lstatSync(join(this.folder(name), file.name), { throwIfNoEntry: false });
+      return found?.isFile() === true && found.size === file.sizeBytes;
+    };
+    return files.filter((file) => !isWhole(file)).map((file) => file.name);
+  }
+
+  /** Paths of what is in the folder of a model. */
+  #within(name: string): readonly string[] {
+    const folder = join(this.path, name);
+    return readable(folder).map((entry) => join(folder, entry.name));
+  }
+
   #folders(): readonly string[] {
-    try {
-      return readdirSync(this.path, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory() && isModelName(entry.name))
-        .map(({ name }) => name)
-        .sort();
-    } catch (error) {
-      // Nothing was pulled yet; a directory that cannot be read is something else, and must be said.
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new ModelFailure(
-        `${this.path} cannot be read (${reason}); check the directory, or take another with --data-dir`,
-      );
-    }
+    return this.#entries()
+      .filter((entry) => entry.isDirectory() && isModelName(entry.name))
+      .map(({ name }) => name)
+      .sort();
+  }
+
+  #entries(): readonly Dirent[] {
+    return readable(this.path);
+  }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  } catch {
+    return false; // nothing can be looked at there: whoever goes on to use it says why
+  }
+}
+
+/** Nothing where no folder is. A directory that cannot be read is something else, and must be said. */
+function readable(path: string): readonly Dirent[] {
+  try {
+    return readdirSync(path, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ModelFailure(`${path} cannot be read (${reason}); check the directory, or take another with --data-dir`);
   }
 }

@@ -69,6 +69,23 @@ describe("the sets of weights of a repository", () => {
     ).toEqual([["m-q8_0-00001-of-00002.gguf", "m-q8_0-00002-of-00002.gguf"]]);
   });
 
+  test("a set with a gap is said to lack which of its shards", () => {
+    const shards = (...numbers: readonly number[]) =>
+      numbers.map((number) => file(`m-q8_0-0000${number}-of-00003.gguf`));
+    const choose = (files: readonly RemoteFile[], pick?: string) => () => chooseVariant(files, pick, 8 * GB, "a/b");
+
+    expect(choose(shards(1, 3))).toThrow("a/b is not complete: m-q8_0 lacks shard 2 of 3;");
+    expect(choose(shards(2))).toThrow("m-q8_0 lacks shards 1, 3 of 3;");
+    expect(choose(shards(1, 2, 4))).toThrow("m-q8_0 lacks shard 3 of 3;");
+    expect(choose([...shards(1, 3), file("m-q4_0.gguf")], "q8_0")).toThrow(
+      "a/b has no quantisation q8_0; it has q4_0 (1 bytes); of its shards, m-q8_0 lacks shard 2 of 3",
+    );
+    expect(choose(shards(1, 3), "m-q8_0-00001-of-00003.gguf")).toThrow("m-q8_0 lacks shard 2 of 3");
+    expect(choose([file("m-00001-of-99999.gguf")])).toThrow(
+      /lacks shards 2, 3, 4, 5, 6, 7, 8, 9 and 99990 more of 99999/,
+    );
+  });
+
   test("one file comes before shards of the same quantisation", () => {
     const files = [file("m-q4_0-00001-of-00002.gguf"), file("m-q4_0-00002-of-00002.gguf"), file("m-q4_0.gguf", 9)];
 

@@ -43,6 +43,23 @@ export function ggufName(path: string): GgufName | undefined {
  * Projectors and importance matrices, which lie beside weights, are none.
  */
 export function variantsOf(files: readonly RemoteFile[]): readonly Variant[] {
+  const complete = groupsOf(files).filter(isComplete);
+  const single = complete.filter(({ name }) => name.shard === undefined);
+  const chosen = complete.filter(
+    ({ name }) =>
+      name.shard === undefined ||
+      !single.some((one) => one.name.base === name.base && one.name.quantization === name.quantization),
+  );
+  return chosen.map(variantFrom).sort((a, b) => (a.sizeBytes ?? 0) - (b.sizeBytes ?? 0));
+}
+
+interface Group {
+  readonly name: GgufName;
+  readonly files: readonly RemoteFile[];
+}
+
+/** Files that are one set of weights, or what is there of one. */
+function groupsOf(files: readonly RemoteFile[]): readonly Group[] {
   const groups = new Map<string, { readonly name: GgufName; readonly files: RemoteFile[] }>();
   for (const file of files) {
     const name = ggufName(file.path);
@@ -54,14 +71,34 @@ export function variantsOf(files: readonly RemoteFile[]): readonly Variant[] {
     group.files.push(file);
     groups.set(key, group);
   }
-  const complete = [...groups.values()].filter(({ name, files }) => files.length === (name.shard?.count ?? 1));
-  const single = complete.filter(({ name }) => name.shard === undefined);
-  const chosen = complete.filter(
-    ({ name }) =>
-      name.shard === undefined ||
-      !single.some((one) => one.name.base === name.base && one.name.quantization === name.quantization),
-  );
-  return chosen.map(variantFrom).sort((a, b) => (a.sizeBytes ?? 0) - (b.sizeBytes ?? 0));
+  return [...groups.values()];
+}
+
+/** Every file that belongs to it, and no two for the same place. */
+function isComplete({ name, files }: Group): boolean {
+  return files.length === (name.shard?.count ?? 1) && missingShards(name, files).length === 0;
+}
+
+/** Numbers of the shards that a set should have and has not. */
+function missingShards({ shard }: GgufName, files: readonly RemoteFile[]): readonly number[] {
+  if (shard === undefined) return [];
+  const there = new Set(files.map(({ path }) => ggufName(path)?.shard?.number));
+  return Array.from({ length: shard.count }, (_, index) => index + 1).filter((number) => !there.has(number));
+}
+
+/** Numbers of missing shards that are worth reading in one message. */
+const MAX_NAMED = 8;
+
+/** Sets of shards that are not complete, each as `m-q8_0 lacks shard 2 of 3`. */
+export function gapsIn(files: readonly RemoteFile[]): readonly string[] {
+  return groupsOf(files).flatMap(({ name, files: shards }) => {
+    const missing = missingShards(name, shards);
+    if (missing.length === 0) return [];
+    const set = [name.base, ...(name.quantization === undefined ? [] : [name.quantization])].join("-");
+    const rest = missing.length - MAX_NAMED;
+    const numbers = `${missing.slice(0, MAX_NAMED).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+    return [`${set} lacks shard${missing.length === 1 ? "" : "s"} ${numbers} of ${name.shard?.count}`];
+  });
 }
 
 /** The variant a file belongs to: all shards of one shard. */
@@ -78,7 +115,8 @@ export function variantWithFile(files: readonly RemoteFile[], wanted: string): V
     const other = ggufName(path);
     return other?.shard?.count === count && path.replace(/-\d{5}-of-\d{5}\.gguf$/i, "") === sameSet;
   });
-  return shards.length === count ? variantFrom({ name, files: shards }) : undefined;
+  const group = { name, files: shards };
+  return isComplete(group) ? variantFrom(group) : undefined;
 }
 
 function variantFrom({ name, files }: { readonly name: GgufName; readonly files: readonly RemoteFile[] }): Variant {

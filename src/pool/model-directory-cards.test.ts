@@ -79,6 +79,7 @@ describe("what a name can do", () => {
 
     expect((await directory.open("qwen-coder", "text", never)).card.defaults).toEqual({
       temperature: 0.2,
+      topP: 0.8,
       minP: 0.1,
       repetitionPenalty: 1.1,
       topK: 7,

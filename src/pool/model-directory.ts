@@ -4,7 +4,7 @@ import type { Sampling } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import type { Directory } from "./directory.ts";
 
-/** A name of the two Model Studio pages, as far as routing needs it. */
+/** A name of the catalogue, as far as routing needs it. Infinite limits: as much as the weights hold. */
 export interface KnownName {
   readonly name: string;
   readonly completions: boolean;
@@ -42,10 +42,10 @@ export interface DirectoryOptions {
   readonly strict: boolean;
 }
 
-/** Sampling of weights that recommend nothing (contract 5.4). */
+/** Sampling of weights that recommend nothing (docs/wire.md 5.4). */
 const PLAIN_DEFAULTS: Sampling = { temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1 };
 
-/** Who answers (contract 1.2a): the name's own mapping, else the default, else the first weights that can. */
+/** Who answers (docs/wire.md 1.2a): the name's own mapping, else the default, else the first weights that can. */
 export class ModelDirectory implements Directory {
   readonly #options: DirectoryOptions;
   readonly #weights: ReadonlyMap<string, ServedWeights>;
@@ -145,7 +145,7 @@ export class ModelDirectory implements Directory {
       maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),
       maxOutputTokens: within(weights?.maxOutputTokens, known?.maxOutputTokens),
       contextTokens: Math.min(known?.contextTokens ?? room + 1, room + 1),
-      defaults: { ...(known?.defaults ?? PLAIN_DEFAULTS), ...model?.defaults, ...weights?.sampling },
+      defaults: { ...PLAIN_DEFAULTS, ...known?.defaults, ...model?.defaults, ...weights?.sampling },
     };
   }
 

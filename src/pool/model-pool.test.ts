@@ -21,7 +21,7 @@ class Weights implements Loadable {
   }
 
   async footprint() {
-    return { total: this.bytes };
+    return { memory: { machine: this.bytes, gpu: 0 } };
   }
 
   async load(): Promise<void> {
@@ -55,7 +55,7 @@ function poolOf(
   const events: [string, PoolEvent["kind"]][] = [];
   let now = 0;
   const pool = new ModelPool({
-    budgetBytes,
+    budget: { machine: budgetBytes, gpu: 0 },
     now: () => ++now,
     after: (ms, callback) => {
       const timer = { ms, callback };
@@ -267,4 +267,19 @@ test("whatever happens: never over budget, nobody in use leaves, everybody is se
     }),
     { numRuns: 300 },
   );
+});
+
+test("a model that cannot be unloaded properly is reported, and those that wait for its room get it", async () => {
+  const a = new Weights(10);
+  a.onUnload = () => {
+    throw new Error("it does not die");
+  };
+  const { pool, events } = poolOf({ a, b: new Weights(10) }, 15);
+  (await pool.acquire("a", never)).release();
+
+  const lease = await pool.acquire("b", never);
+  lease.release();
+
+  expect(events).toContainEqual(["a", "unload failed"]);
+  expect(pool.stats().takenBytes).toBe(10);
 });

@@ -1,10 +1,11 @@
+import { fitsInto, type MemoryBytes, NO_BYTES, totalOf } from "../continuation/memory.ts";
 import { ServiceError } from "../errors.ts";
 import { makeRoom, type Resident, takenBytes } from "./residency.ts";
 
 /** Weights that can be brought into memory and taken out of it. */
 export interface Loadable {
   /** What it will take, estimated without loading. Rejects with `model_unavailable` for weights that can never be loaded. */
-  footprint(): Promise<{ readonly total: number }>;
+  footprint(): Promise<{ readonly memory: MemoryBytes }>;
   /** Resolves when it serves. */
   load(signal: AbortSignal): Promise<void>;
   /** Resolves when its memory is free. */
@@ -12,8 +13,8 @@ export interface Loadable {
 }
 
 export interface PoolOptions {
-  /** Bytes that all loaded models together may take. */
-  readonly budgetBytes: number;
+  /** What all loaded models together may take. */
+  readonly budget: MemoryBytes;
   /** Milliseconds, never going back. */
   readonly now: () => number;
   /** Calls back once after a time, unless the returned function is called before. */
@@ -25,14 +26,15 @@ export interface PoolOptions {
 export type PoolEvent =
   | { readonly kind: "loaded"; readonly seconds: number }
   | { readonly kind: "failed"; readonly error: unknown }
-  | { readonly kind: "unloading"; readonly reason: "idle" | "room" };
+  | { readonly kind: "unloading"; readonly reason: "idle" | "room" }
+  | { readonly kind: "unload failed"; readonly error: unknown };
 
 /** The right to run one request. The model stays in memory until it is released. */
 export interface Lease {
   release(): void;
 }
 
-/** Since the start; bytes are of now. */
+/** Since the start; bytes are of now and of all memories together. */
 export interface PoolStats {
   readonly budgetBytes: number;
   readonly takenBytes: number;
@@ -46,7 +48,7 @@ interface Entry {
   readonly model: Loadable;
   /** Idle time after which it leaves; infinite: never. */
   readonly keepAliveMs: number;
-  bytes: number;
+  bytes: MemoryBytes;
   state: Resident["state"];
   leases: number;
   usedAtMs: number;
@@ -55,7 +57,7 @@ interface Entry {
 
 interface Waiter {
   readonly entry: Entry;
-  readonly bytes: number;
+  readonly bytes: MemoryBytes;
   readonly grant: (lease: Lease) => void;
   readonly refuse: (error: unknown) => void;
 }
@@ -87,7 +89,7 @@ export class ModelPool {
     const usedAtMs = Number.NEGATIVE_INFINITY;
     const stopTimer = (): void => {};
     const state = "unloaded";
-    this.#entries.set(name, { name, model, keepAliveMs, bytes: 0, state, leases: 0, usedAtMs, stopTimer });
+    this.#entries.set(name, { name, model, keepAliveMs, bytes: NO_BYTES, state, leases: 0, usedAtMs, stopTimer });
   }
 
   /**
@@ -100,9 +102,9 @@ export class ModelPool {
     for (const name of names) {
       const entry = this.#entry(name);
       try {
-        const { total } = await entry.model.footprint();
-        const fits = makeRoom(this.#residents(), total, this.#options.budgetBytes) === undefined;
-        if (entry.state === "unloaded" && fits) loads.push(this.#load(entry, total).then(() => this.#idle(entry)));
+        const { memory } = await entry.model.footprint();
+        const fits = makeRoom(this.#residents(), memory, this.#options.budget) === undefined;
+        if (entry.state === "unloaded" && fits) loads.push(this.#load(entry, memory).then(() => this.#idle(entry)));
       } catch (error) {
         this.#options.report(name, { kind: "failed", error });
       }
@@ -114,10 +116,10 @@ export class ModelPool {
   /** Resolves when the model is in memory or on its way there. Rejects when it can never be, or with the signal's reason. */
   async acquire(name: string, signal: AbortSignal): Promise<Lease> {
     const entry = this.#entry(name);
-    const { total } = await entry.model.footprint();
+    const { memory } = await entry.model.footprint();
     signal.throwIfAborted();
     this.#closing.signal.throwIfAborted();
-    if (total > this.#options.budgetBytes) {
+    if (!fitsInto(memory, this.#options.budget)) {
       throw new ServiceError("model_unavailable", `model "${name}" does not fit into the memory budget`);
     }
     return new Promise((resolve, reject) => {
@@ -129,7 +131,7 @@ export class ModelPool {
       const settle = (): void => signal.removeEventListener("abort", leave);
       const waiter: Waiter = {
         entry,
-        bytes: total,
+        bytes: memory,
         grant: (lease) => {
           settle();
           resolve(lease);
@@ -157,8 +159,8 @@ export class ModelPool {
 
   stats(): PoolStats {
     return {
-      budgetBytes: this.#options.budgetBytes,
-      takenBytes: takenBytes(this.#entries.values()),
+      budgetBytes: totalOf(this.#options.budget),
+      takenBytes: totalOf(takenBytes(this.#entries.values())),
       loads: this.#loads,
       unloads: this.#unloads,
       loadSeconds: this.#loadSeconds,
@@ -199,7 +201,7 @@ export class ModelPool {
       const { entry, bytes } = waiter;
       if (entry.state === "leaving") leaving ??= [];
       if (entry.state === "unloaded" && leaving === undefined) {
-        leaving = makeRoom(this.#residents(), bytes, this.#options.budgetBytes);
+        leaving = makeRoom(this.#residents(), bytes, this.#options.budget);
         if (leaving === undefined) void this.#load(entry, bytes).catch(() => {}); // reported; requests see it themselves
       }
       if (entry.state === "resident" && leaving?.includes(entry.name) !== true) this.#grant(waiter);
@@ -232,7 +234,7 @@ export class ModelPool {
   }
 
   /** Takes the room at once. Rejects, with the room free again, when the model cannot be loaded. */
-  async #load(entry: Entry, bytes: number): Promise<void> {
+  async #load(entry: Entry, bytes: MemoryBytes): Promise<void> {
     const begun = this.#options.now();
     entry.state = "resident";
     entry.bytes = bytes;
@@ -266,10 +268,15 @@ export class ModelPool {
     void this.#leave(entry);
   }
 
+  /** Never rejects. Waiting for a model that will not go would keep its room for ever, so a failure counts as gone. */
   async #leave(entry: Entry): Promise<void> {
     entry.stopTimer();
     entry.state = "leaving";
-    await entry.model.unload();
+    try {
+      await entry.model.unload();
+    } catch (error) {
+      this.#options.report(entry.name, { kind: "unload failed", error });
+    }
     entry.state = "unloaded";
     this.#serve();
   }

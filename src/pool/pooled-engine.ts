@@ -6,6 +6,7 @@ import type { ModelPool } from "./model-pool.ts";
 /** An engine whose weights are in memory only while a pool keeps them there. Every request holds a lease while it runs. */
 export class PooledEngine implements Engine {
   readonly name: string;
+  readonly accept?: NonNullable<Engine["accept"]>;
   readonly #engine: Engine;
   readonly #pool: ModelPool;
 
@@ -14,6 +15,9 @@ export class PooledEngine implements Engine {
     this.name = engine.name;
     this.#engine = engine;
     this.#pool = pool;
+    const accept = engine.accept?.bind(engine);
+    if (accept === undefined) return;
+    this.accept = (requests, signal) => this.#leased(() => accept(requests, signal), signal);
   }
 
   model(signal: AbortSignal): Promise<EngineModel> {
@@ -24,6 +28,15 @@ export class PooledEngine implements Engine {
     const lease = await this.#pool.acquire(this.name, signal);
     try {
       yield* this.#engine.generate(request, signal);
+    } finally {
+      lease.release();
+    }
+  }
+
+  async #leased<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const lease = await this.#pool.acquire(this.name, signal);
+    try {
+      return await work();
     } finally {
       lease.release();
     }

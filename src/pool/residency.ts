@@ -1,3 +1,5 @@
+import { fitsInto, type MemoryBytes, minus, NO_BYTES, plus } from "../continuation/memory.ts";
+
 /**
  * Which models have to leave the memory before another one comes in. Pure: the pool asks after everything that happens.
  */
@@ -5,8 +7,8 @@
 /** A model as far as memory goes. */
 export interface Resident {
   readonly name: string;
-  /** What it takes when it is in memory, bytes. */
-  readonly bytes: number;
+  /** What it takes when it is in memory. */
+  readonly bytes: MemoryBytes;
   /** `leaving` takes its bytes until it is gone. */
   readonly state: "unloaded" | "resident" | "leaving";
   /** Requests running or about to run on it. */
@@ -15,10 +17,10 @@ export interface Resident {
   readonly usedAtMs: number;
 }
 
-/** Bytes taken now. */
-export function takenBytes(residents: Iterable<Resident>): number {
-  let sum = 0;
-  for (const { state, bytes } of residents) if (state !== "unloaded") sum += bytes;
+/** Taken now. */
+export function takenBytes(residents: Iterable<Resident>): MemoryBytes {
+  let sum = NO_BYTES;
+  for (const { state, bytes } of residents) if (state !== "unloaded") sum = plus(sum, bytes);
   return sum;
 }
 
@@ -31,27 +33,33 @@ export function takenBytes(residents: Iterable<Resident>): number {
  */
 export function makeRoom(
   residents: readonly Resident[],
-  bytes: number,
-  budgetBytes: number,
+  bytes: MemoryBytes,
+  budget: MemoryBytes,
 ): readonly string[] | undefined {
-  const taken = takenBytes(residents);
-  if (taken + bytes <= budgetBytes) return undefined;
-  let excess = taken + bytes - budgetBytes;
-  for (const each of residents) if (each.state === "leaving") excess -= each.bytes;
+  const needed = plus(takenBytes(residents), bytes);
+  if (fitsInto(needed, budget)) return undefined;
+  let excess = minus(needed, budget);
+  for (const each of residents) if (each.state === "leaving") excess = minus(excess, each.bytes);
   const candidates = residents
     .filter(({ state }) => state === "resident")
     .sort((a, b) => Number(a.leases > 0) - Number(b.leases > 0) || a.usedAtMs - b.usedAtMs);
   const chosen: Resident[] = [];
   for (const each of candidates) {
-    if (excess <= 0) break;
+    if (!relieves(each.bytes, excess)) continue;
     chosen.push(each);
-    excess -= each.bytes;
+    excess = minus(excess, each.bytes);
   }
   // A large one may have made smaller ones before it needless.
   for (const each of chosen.toReversed()) {
-    if (excess + each.bytes > 0) continue;
+    const without = plus(excess, each.bytes);
+    if (!fitsInto(without, NO_BYTES)) continue;
     chosen.splice(chosen.indexOf(each), 1);
-    excess += each.bytes;
+    excess = without;
   }
   return chosen.map(({ name }) => name);
+}
+
+/** Frees something of a memory that has too much in it. */
+function relieves(bytes: MemoryBytes, excess: MemoryBytes): boolean {
+  return (excess.machine > 0 && bytes.machine > 0) || (excess.gpu > 0 && bytes.gpu > 0);
 }

@@ -2,7 +2,7 @@ import type { DeltaPart, Result, StreamPart, TokenLogprob, Usage } from "../cont
 import type { ServiceError } from "../errors.ts";
 import type { ChatChunk, ChatChunkChoice, ChatLogprobs, ChatResponse } from "../wire/openai/chat.ts";
 import { dataEvent } from "../wire/sse.ts";
-import { chatLogprobs } from "./logprobs.ts";
+import { ChatLogprobsPrinter } from "./logprobs.ts";
 import type { Dialect, Encoder } from "./protocol.ts";
 import { closingEvents, failureEvent } from "./stream-end.ts";
 import { usageToOpenAi } from "./usage.ts";
@@ -19,9 +19,11 @@ export interface ChatView {
   readonly includeUsage: boolean;
 }
 
-/** `chat.completion` bodies and chunks (contract 2.2.3, 2.2.4). The assistant prefix is never sent back. */
+/** `chat.completion` bodies and chunks (docs/wire.md 2.2.3, 2.2.4). The assistant prefix is never sent back. */
 export class ChatEncoder implements Encoder {
   readonly #view: ChatView;
+  /** By choice; empty unless log probabilities are shown. */
+  readonly #printers = new Map<number, ChatLogprobsPrinter>();
   #usage: Usage | undefined;
 
   constructor(view: ChatView) {
@@ -58,7 +60,7 @@ export class ChatEncoder implements Encoder {
       message: { role: "assistant", content: choice.text },
       finish_reason: choice.reason,
       index,
-      logprobs: this.#logprobs(choice.logprobs),
+      logprobs: this.#logprobs(index, choice.text, choice.logprobs),
     }));
     const usage = usageToOpenAi(result.usage, this.#view.dialect);
     return { choices, object: "chat.completion", usage, ...this.#envelope() };
@@ -71,19 +73,17 @@ export class ChatEncoder implements Encoder {
     ).join("");
   }
 
-  #delta({ choice, text, logprobs = [] }: DeltaPart): string {
-    const isSilent = text === "" && !(this.#view.showLogprobs && logprobs.length > 0);
-    if (isSilent) return "";
-    return this.#chunk({
-      delta: { content: text },
-      finish_reason: null,
-      index: choice,
-      logprobs: this.#logprobs(logprobs),
-    });
+  #delta({ choice, text, logprobs: tokens = [] }: DeltaPart): string {
+    const logprobs = this.#logprobs(choice, text, tokens);
+    const isSilent = text === "" && (logprobs === null || logprobs.content.length === 0);
+    return isSilent ? "" : this.#chunk({ delta: { content: text }, finish_reason: null, index: choice, logprobs });
   }
 
-  #logprobs(tokens: readonly TokenLogprob[]): ChatLogprobs | null {
-    return this.#view.showLogprobs ? chatLogprobs(tokens) : null;
+  #logprobs(choice: number, text: string, tokens: readonly TokenLogprob[]): ChatLogprobs | null {
+    if (!this.#view.showLogprobs) return null;
+    const printer = this.#printers.get(choice) ?? new ChatLogprobsPrinter();
+    this.#printers.set(choice, printer);
+    return printer.print(text, tokens);
   }
 
   #chunk(choice: ChatChunkChoice): string {

@@ -7,7 +7,7 @@ import { type Fields, invalid } from "./parameters.ts";
 import type { Call, Dialect } from "./protocol.ts";
 
 /**
- * Messages and the options that go with them, for both chat wires. Throws what contract 2.2, 4.3 and 6.5 say, then
+ * Messages and the options that go with them, for both chat wires. Throws what docs/wire.md 2.2, 4.3 and 6.5 say, then
  * refuses what the weights cannot do.
  *
  * @param fields where the wire keeps its options: top level of the body, or `parameters`.

@@ -41,13 +41,12 @@ const FIM = { prompt: "<|fim_prefix|>def add(a, b):\n<|fim_suffix|>" };
 
 const bytes = (text: string): number[] => [...Buffer.from(text)];
 const scored = (token: string, logprob: number, top: readonly [string, number][] = []): TokenLogprob => ({
-  token,
   bytes: bytes(token),
   logprob,
-  top: top.map(([text, value]) => ({ token: text, bytes: bytes(text), logprob: value })),
+  top: top.map(([text, value]) => ({ bytes: bytes(text), logprob: value })),
 });
 
-describe("streams, byte for byte (contract 2.1.3)", () => {
+describe("streams, byte for byte (docs/wire.md 2.1.3)", () => {
   const parts = [
     start,
     delta("    return", 0, { tokens: [1] }),
@@ -82,7 +81,7 @@ describe("streams, byte for byte (contract 2.1.3)", () => {
   });
 });
 
-describe("plain answers (contract 2.1.2)", () => {
+describe("plain answers (docs/wire.md 2.1.2)", () => {
   test("the documented example", () => {
     expect(whole(decode(FIM), [start, delta("    return a + b\n"), finish(), usage(6)])).toEqual({
       id: `cmpl-${REQUEST_ID}`,
@@ -125,7 +124,7 @@ const echoOf = (choice: number, ...tokens: readonly string[]): EchoPart => ({
   type: "echo",
   choice,
   tokens: tokens.map((token, index) =>
-    index === 0 ? { token, bytes: bytes(token), logprob: null } : scored(token, -index, [[token, -index]]),
+    index === 0 ? { bytes: bytes(token), logprob: null } : scored(token, -index, [[token, -index]]),
   ),
 });
 
@@ -204,15 +203,11 @@ describe("echo and log probabilities in the legacy form", () => {
 
   test("each prompt of ids is echoed as the text of its own ids, for each of its choices", () => {
     const decoded = decode({ prompt: [[1, 2], [3]], echo: true, n: 2 }, "openai");
-    const cut = (token: string, piece: number[]): EchoPart["tokens"][number] => ({
-      token,
-      bytes: piece,
-      logprob: null,
-    });
+    const cut = (piece: number[]): EchoPart["tokens"][number] => ({ bytes: piece, logprob: null });
     const [first = 0, second = 0, third = 0] = bytes("春");
     const echoes: StreamPart[] = [
-      { type: "echo", choice: 0, tokens: [cut("\uFFFD", [first]), cut("\uFFFD", [second, third])] },
-      { type: "echo", choice: 2, tokens: [cut("x", bytes("x"))] },
+      { type: "echo", choice: 0, tokens: [cut([first]), cut([second, third])] },
+      { type: "echo", choice: 2, tokens: [cut(bytes("x"))] },
     ];
     const texts = [0, 1, 2, 3].flatMap((index) => [delta(`t${index}`, index), finish("stop", index)]);
 
@@ -224,13 +219,30 @@ describe("echo and log probabilities in the legacy form", () => {
     });
   });
 
-  test("tokens without text of their own are still reported", () => {
-    const decoded = decode({ logprobs: 0, stream: true }, "openai");
-    const events = chunks(
-      streamed(decoded, [start, delta("", 0, { logprobs: [scored("\uFFFD", -1)] }), finish(), usage(1)]),
-    );
+  test("tokens behind the end of the text are left out, and offsets stay within it", () => {
+    const parts = [
+      start,
+      delta("春", 0, { logprobs: [scored("春", -1)] }),
+      delta("x", 0, { logprobs: [scored("x\n", -2), scored("\n", -3), scored("STOP", -4)] }),
+      finish(),
+      usage(4),
+    ];
+    const body = { logprobs: 0 };
+    const held = { tokens: ["春", "x\n"], token_logprobs: [-1, -2], text_offset: [0, 1] };
 
-    expect(events[0]?.choices[0]).toMatchObject({ text: "", logprobs: { tokens: ["\uFFFD"] } });
+    expect(whole(decode(body, "openai"), parts)).toMatchObject({ choices: [{ text: "春x", logprobs: held }] });
+    const events = chunks(streamed(decode({ ...body, stream: true }, "openai"), parts));
+    expect(events.map(({ choices }) => choices[0]?.logprobs)).toMatchObject([
+      { tokens: ["春"], text_offset: [0] },
+      { tokens: ["x\n"], text_offset: [1] },
+      null,
+    ]);
+  });
+
+  test("a part of an answer that shows neither text nor token is no chunk", () => {
+    const parts = [start, delta("", 0, { logprobs: [scored("STOP", -1)] }), finish(), usage(1)];
+
+    expect(chunks(streamed(decode({ logprobs: 0, stream: true }, "openai"), parts))).toHaveLength(1);
   });
 });
 

@@ -1,16 +1,8 @@
-import type {
-  DeltaPart,
-  EchoPart,
-  FinishPart,
-  Result,
-  StreamPart,
-  TokenLogprob,
-  Usage,
-} from "../continuation/output.ts";
+import type { DeltaPart, EchoPart, FinishPart, Result, StreamPart, Usage } from "../continuation/output.ts";
 import type { ServiceError } from "../errors.ts";
-import type { CompletionsChoice, CompletionsResponse, LegacyLogprobs } from "../wire/openai/completions.ts";
+import type { CompletionsChoice, CompletionsResponse } from "../wire/openai/completions.ts";
 import { dataEvent } from "../wire/sse.ts";
-import { LegacyLogprobsPrinter } from "./logprobs.ts";
+import { joinedLogprobs, LegacyLogprobsPrinter } from "./logprobs.ts";
 import type { Prompt } from "./prompts.ts";
 import type { Dialect, Encoder } from "./protocol.ts";
 import { closingEvents, failureEvent } from "./stream-end.ts";
@@ -32,13 +24,13 @@ export interface CompletionsView {
   readonly includeUsage: boolean;
 }
 
-/** `text_completion` bodies and chunks (contract 2.1.2, 2.1.3). Choice = prompt × choices of a prompt + its own choice. */
+/** `text_completion` bodies and chunks (docs/wire.md 2.1.2, 2.1.3). Choice = prompt × choices of a prompt + its own choice. */
 export class CompletionsEncoder implements Encoder {
   readonly #view: CompletionsView;
   /** By prompt. */
   readonly #echo = new Map<number, EchoPart>();
-  /** By choice; one exists once something of the choice was shown. */
-  readonly #printers = new Map<number, LegacyLogprobsPrinter>();
+  /** By choice; one exists, undefined where no log probabilities are shown, once something of the choice was shown. */
+  readonly #printers = new Map<number, LegacyLogprobsPrinter | undefined>();
   #usage: Usage | undefined;
 
   constructor(view: CompletionsView) {
@@ -74,8 +66,11 @@ export class CompletionsEncoder implements Encoder {
   whole(result: Result): CompletionsResponse {
     for (const echo of result.echo) this.#keepEcho(echo);
     const choices = result.choices.map((choice, index): CompletionsChoice => {
+      const printer = this.#printer(index);
       const echoed = this.#view.echo ? this.#promptText(index) : "";
-      const logprobs = this.#logprobs(index, [...this.#promptTokens(index), ...choice.logprobs]);
+      const prompt = printer?.prompt(echoed, this.#promptTokens(index));
+      const answer = printer?.print(choice.text, choice.logprobs);
+      const logprobs = prompt === undefined || answer === undefined ? null : joinedLogprobs(prompt, answer);
       return { text: echoed + choice.text, index, logprobs, finish_reason: choice.reason };
     });
     return this.#body(choices, result.usage);
@@ -89,24 +84,26 @@ export class CompletionsEncoder implements Encoder {
   #echoed(choice: number): string {
     if (!this.#view.echo || this.#printers.has(choice)) return "";
     const text = this.#promptText(choice);
-    const logprobs = this.#logprobs(choice, this.#promptTokens(choice));
+    const logprobs = this.#printer(choice)?.prompt(text, this.#promptTokens(choice)) ?? null;
     return this.#chunk({ text, index: choice, logprobs, finish_reason: null });
   }
 
-  #delta({ choice, text, logprobs: scored = [] }: DeltaPart): string {
-    const isSilent = text === "" && (this.#view.logprobs === undefined || scored.length === 0);
-    if (isSilent) return "";
-    return this.#chunk({ text, index: choice, logprobs: this.#logprobs(choice, scored), finish_reason: null });
+  #delta({ choice, text, logprobs: tokens = [] }: DeltaPart): string {
+    const logprobs = this.#printer(choice)?.print(text, tokens) ?? null;
+    const isSilent = text === "" && (logprobs === null || logprobs.tokens.length === 0);
+    return isSilent ? "" : this.#chunk({ text, index: choice, logprobs, finish_reason: null });
   }
 
   #finish({ choice, reason }: FinishPart): string {
     return this.#chunk({ text: "", index: choice, logprobs: null, finish_reason: reason });
   }
 
-  #logprobs(choice: number, tokens: readonly (TokenLogprob | EchoPart["tokens"][number])[]): LegacyLogprobs | null {
-    const printer = this.#printers.get(choice) ?? new LegacyLogprobsPrinter();
+  #printer(choice: number): LegacyLogprobsPrinter | undefined {
+    const { logprobs } = this.#view;
+    const printer =
+      this.#printers.get(choice) ?? (logprobs === undefined ? undefined : new LegacyLogprobsPrinter(logprobs));
     this.#printers.set(choice, printer);
-    return this.#view.logprobs === undefined ? null : printer.print(tokens, this.#view.logprobs);
+    return printer;
   }
 
   #promptTokens(choice: number): EchoPart["tokens"] {

@@ -9,7 +9,7 @@ const compatible = (code: ErrorCode, message = "m", detail: ErrorDetail = {}, di
 const native = (code: ErrorCode, message = "m", detail: ErrorDetail = {}) =>
   dashScopeFailure(new ServiceError(code, message, detail), ID);
 
-describe("whole bodies (contract 6.2, 6.6)", () => {
+describe("whole bodies (docs/wire.md 6.2, 6.6)", () => {
   test("a gateway error has no id", () => {
     expect(compatible("invalid_api_key")).toEqual({
       status: 401,
@@ -78,7 +78,7 @@ const ALLOCATED_QUOTA_EXCEEDED = "Allocated quota exceeded, please increase your
 const OVERLOADED =
   "Too many requests. Your requests are being throttled due to system capacity limits. Please try again later.";
 
-describe("the OpenAI shape (contract 6.3, 6.4)", () => {
+describe("the OpenAI shape (docs/wire.md 6.3, 6.4)", () => {
   test.each<[ErrorCode, number, string, string, string, boolean]>([
     [
       "missing_api_key",
@@ -92,6 +92,8 @@ describe("the OpenAI shape (contract 6.3, 6.4)", () => {
     ["model_denied", 403, "Model.AccessDenied", "Model.AccessDenied", "Model access denied.", true],
     ["not_found", 404, "not_found", "invalid_request_error", "m", false],
     ["method_not_allowed", 405, "method_not_allowed", "invalid_request_error", "m", false],
+    ["origin_denied", 403, "access_denied", "access_denied", "m", false],
+    ["unsupported_media_type", 415, "unsupported_media_type", "invalid_request_error", "m", false],
     [
       "model_not_found",
       404,
@@ -156,13 +158,15 @@ describe("the OpenAI shape (contract 6.3, 6.4)", () => {
   });
 });
 
-describe("the native shape (contract 6.3, 6.4)", () => {
+describe("the native shape (docs/wire.md 6.3, 6.4)", () => {
   test.each<[ErrorCode, number, string, string]>([
     ["missing_api_key", 401, "InvalidApiKey", "No API-key provided."],
     ["invalid_api_key", 401, "InvalidApiKey", "Invalid API-key provided."],
     ["workspace_denied", 403, "Workspace.AccessDenied", "Workspace access denied."],
-    ["not_found", 404, "NotFound", "Not found!"],
-    ["method_not_allowed", 400, "InvalidParameter", "m"],
+    ["not_found", 404, "NotFound", "m"],
+    ["method_not_allowed", 405, "InvalidParameter", "m"],
+    ["origin_denied", 403, "AccessDenied", "m"],
+    ["unsupported_media_type", 415, "InvalidParameter", "m"],
     ["model_not_found", 404, "ModelNotFound", "Model can not be found."],
     ["model_not_supported", 400, "InvalidParameter", "url error, check url!"],
     ["missing_model", 400, "BadRequest.EmptyModel", 'Required parameter "model" missing from request.'],

@@ -3,7 +3,7 @@ import type { DashScopeErrorBody } from "../wire/dashscope/error.ts";
 import type { OpenAiErrorBody } from "../wire/openai/error.ts";
 import type { Dialect } from "./protocol.ts";
 
-/** How one error code is spelt on both wires (contract 6.2–6.5). */
+/** How one error code is spelt on both wires (docs/wire.md 6.2–6.5). */
 interface Spelling {
   readonly native: { readonly code: string; readonly message?: Message; readonly status?: number };
   readonly openAi: {
@@ -74,7 +74,7 @@ function print(message: Message | undefined, error: ServiceError): string {
   return typeof message === "string" ? message : message(error);
 }
 
-/** `input` has codes of its own on this wire (contract 2.3.1, 6.3). */
+/** `input` has codes of its own on this wire (docs/wire.md 2.3.1, 6.3). */
 function nativeSpelling(error: ServiceError): Spelling["native"] {
   if (error.detail.param === "input" && error.code === "missing_parameter") {
     return { code: "BadRequest.EmptyInput", message: "Required input parameter missing from request." };
@@ -126,6 +126,11 @@ const QUOTA_EXCEEDED = limited(
   "You exceeded your current quota, please check your plan and billing details.",
 );
 
+const ACCESS_DENIED = {
+  native: { code: "AccessDenied" },
+  openAi: { code: "access_denied", type: "access_denied", hasId: false },
+} as const;
+
 const BAD_PARAMETER = {
   native: { code: "InvalidParameter" },
   openAi: { code: "invalid_parameter_error", hasId: true },
@@ -146,21 +151,13 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
   },
   workspace_denied: bothWires("Workspace.AccessDenied", "Workspace access denied."),
   model_denied: bothWires("Model.AccessDenied", "Model access denied."),
-  host_denied: {
-    native: { code: "AccessDenied" },
-    openAi: { code: "access_denied", type: "access_denied", hasId: false },
-  },
-  admin_denied: {
-    native: { code: "AccessDenied" },
-    openAi: { code: "access_denied", type: "access_denied", hasId: false },
-  },
+  host_denied: ACCESS_DENIED,
+  admin_denied: ACCESS_DENIED,
+  origin_denied: ACCESS_DENIED,
   conflict: { native: { code: "InvalidParameter" }, openAi: { code: "conflict", type: "conflict", hasId: false } },
-  not_found: {
-    native: { code: "NotFound", message: "Not found!" },
-    openAi: { code: "not_found", hasId: false },
-  },
+  not_found: { native: { code: "NotFound" }, openAi: { code: "not_found", hasId: false } },
   method_not_allowed: {
-    native: { code: "InvalidParameter", status: 400 },
+    native: { code: "InvalidParameter" },
     openAi: { code: "method_not_allowed", hasId: false },
   },
   invalid_body: {
@@ -168,6 +165,10 @@ const SPELLINGS: Readonly<Record<ErrorCode, Spelling>> = {
     openAi: { code: "invalid_parameter_error", message: WRONG_BODY, hasId: true },
   },
   body_too_large: BAD_PARAMETER,
+  unsupported_media_type: {
+    native: { code: "InvalidParameter" },
+    openAi: { code: "unsupported_media_type", hasId: false },
+  },
   missing_model: {
     native: { code: "BadRequest.EmptyModel", message: 'Required parameter "model" missing from request.' },
     openAi: { code: "invalid_parameter_error", message: "you must provide a model parameter.", hasId: true },

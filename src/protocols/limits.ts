@@ -7,7 +7,7 @@ import { readStop } from "./stop.ts";
 export const LIMIT_FIELDS = ["stop", "truncate_prompt"];
 
 /**
- * Where a text ends. Without a token limit the model's maximum holds (contract 2.1.1); a limit beyond the room left
+ * Where a text ends. Without a token limit the model's maximum holds (docs/wire.md 2.1.1); a limit beyond the room left
  * in the context is no error.
  *
  * @param names of the fields that limit tokens; the smallest value holds. @param fewest allowed, 0 or 1.
@@ -22,4 +22,18 @@ export function readLimits(fields: Fields, card: ModelCard, names: readonly stri
     maxInputTokens: card.maxInputTokens,
     truncate: readBoolean(fields, "truncate_prompt") ?? false,
   };
+}
+
+/** Request fields that `readEnds` reads, on OpenAI's paths. */
+export const END_FIELDS = ["min_tokens", "ignore_eos"];
+
+/** What keeps a text from ending early, as vLLM spells it: programs that measure want answers of a known length. */
+export function readEnds(
+  fields: Fields,
+  { maxTokens }: Pick<Limits, "maxTokens">,
+): Pick<Limits, "minTokens" | "ignoreEnds"> {
+  const most = maxTokens ?? Number.POSITIVE_INFINITY;
+  const minTokens = readInteger(fields, "min_tokens", range("min_tokens", 0, most)) ?? 0;
+  const ignoreEnds = readBoolean(fields, "ignore_eos") ?? false;
+  return { ...(minTokens > 0 && { minTokens }), ...(ignoreEnds && { ignoreEnds }) };
 }

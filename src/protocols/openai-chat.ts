@@ -7,7 +7,7 @@ import { HARMLESS_OPTIONS, hasTools } from "./chat-options.ts";
 import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { openAiFailure } from "./errors.ts";
 import { fieldsWithoutEffect } from "./ignored.ts";
-import { LIMIT_FIELDS, readLimits } from "./limits.ts";
+import { END_FIELDS, LIMIT_FIELDS, readEnds, readLimits } from "./limits.ts";
 import { ignoredMessageFields } from "./messages.ts";
 import { type Fields, invalid, range, readBoolean, readInteger } from "./parameters.ts";
 import type { Call, Decoded, Dialect, Protocol } from "./protocol.ts";
@@ -15,13 +15,13 @@ import { readSampling, SAMPLING_FIELDS } from "./sampling.ts";
 import { readDelivery } from "./stream-options.ts";
 import { wireName } from "./wire-names.ts";
 
-/** OpenAI chat completion with Partial Mode (contract 2.2 and 4, OpenAI dialect: 1.2a). */
+/** OpenAI chat completion with Partial Mode (docs/wire.md 2.2 and 4, OpenAI dialect: 1.2a). */
 export function chatProtocol(dialect: Dialect): Protocol {
   return {
     name: "chat",
     dialect,
     body: chatRequest,
-    // Every catalogued name chats (contract 5.1); what others can do is known from their weights.
+    // Every catalogued name chats (docs/wire.md 5.1); what others can do is known from their weights.
     admit: () => undefined,
     wanted: () => "chat",
     decode: (body, call) => decode(body, call, dialect),
@@ -37,7 +37,11 @@ const HONOURED = new Set([
   ...LIMIT_FIELDS,
   ...SWITCH_FIELDS,
 ]);
-const HONOURED_BY_OPENAI = new Set([...HONOURED, "logprobs", "top_logprobs", "continue_final_message", "grammar"]);
+const HONOURED_BY_OPENAI = new Set([
+  ...HONOURED,
+  ...END_FIELDS,
+  ...["logprobs", "top_logprobs", "continue_final_message", "grammar"],
+]);
 
 function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const { card } = call;
@@ -48,11 +52,12 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const held = readAnswerGrammar(body, input, dialect);
   const choices = readChoices(body, dialect);
   const logprobs = readLogprobs(body, dialect);
+  const limits = readLimits(body, card, TOKEN_LIMITS);
   const request: ContinuationRequest = {
     model: card.name,
     input,
     sampling: readSampling(body, dialect, card.defaults, card.answeredBy.model?.vocabularySize),
-    limits: readLimits(body, card, TOKEN_LIMITS),
+    limits: dialect === "openai" ? { ...limits, ...readEnds(body, limits) } : limits,
     choices,
     ...(logprobs === undefined ? {} : { logprobs }),
     promptLogprobs: false,
@@ -86,7 +91,7 @@ function ignoredFields(body: Fields, dialect: Dialect): string[] {
   ];
 }
 
-/** Most choices (contract 2.2.1, 1.2a). DashScope allows one with tools. */
+/** Most choices (docs/wire.md 2.2.1, 1.2a). DashScope allows one with tools. */
 function readChoices(body: Fields, dialect: Dialect): number {
   const dashScope = hasTools(body) ? 1 : 4;
   return readInteger(body, "n", range("n", 1, dialect === "openai" ? 8 : dashScope)) ?? 1;

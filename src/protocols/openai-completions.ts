@@ -7,7 +7,7 @@ import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { openAiFailure } from "./errors.ts";
 import { hasMarkers } from "./fim-prompt.ts";
 import { fieldsWithoutEffect } from "./ignored.ts";
-import { LIMIT_FIELDS, readLimits } from "./limits.ts";
+import { END_FIELDS, LIMIT_FIELDS, readEnds, readLimits } from "./limits.ts";
 import { type Fields, invalid, range, readBoolean, readInteger, readString } from "./parameters.ts";
 import { type Prompt, readPrompts, toContinuation } from "./prompts.ts";
 import type { Call, Decoded, Dialect, Protocol } from "./protocol.ts";
@@ -15,7 +15,7 @@ import { readSampling, SAMPLING_FIELDS } from "./sampling.ts";
 import { readDelivery } from "./stream-options.ts";
 import { wireName } from "./wire-names.ts";
 
-/** OpenAI's legacy text completion: fill-in-the-middle and prefix continuation (contract 2.1, OpenAI dialect: 1.2a). */
+/** OpenAI's legacy text completion: fill-in-the-middle and prefix continuation (docs/wire.md 2.1, OpenAI dialect: 1.2a). */
 export function completionsProtocol(dialect: Dialect): Protocol {
   return {
     name: "completions",
@@ -56,12 +56,13 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const echo = readEcho(body, dialect, suffix);
   const count = readChoices(body, dialect, delivery.stream);
   const logprobs = dialect === "openai" ? readLogprobs(body) : undefined;
+  const limits = readLimits(body, card, ["max_tokens"], echo ? 0 : 1);
   const { grammar } = dialect === "openai" ? readGrammar(body) : {};
   const { repetitionPenalty: _, presencePenalty: __, ...defaults } = card.defaults;
   const shared: Omit<ContinuationRequest, "input"> = {
     model: card.name,
     sampling: readSampling(body, dialect, defaults, card.answeredBy.model?.vocabularySize),
-    limits: readLimits(body, card, ["max_tokens"], echo ? 0 : 1),
+    limits: dialect === "openai" ? { ...limits, ...readEnds(body, limits) } : limits,
     choices: count.generated,
     ...scoring(prompts, echo, logprobs, count),
     ...readSwitches(body),
@@ -88,9 +89,9 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
 }
 
 function ignoredFields(body: Fields, dialect: Dialect): string[] {
-  const honoured = dialect === "openai" ? new Set([...HONOURED, "logprobs", "grammar"]) : HONOURED;
+  const honoured = dialect === "openai" ? new Set([...HONOURED, ...END_FIELDS, "logprobs", "grammar"]) : HONOURED;
   const isNone = (value: unknown): boolean => value === false || value === 0;
-  return fieldsWithoutEffect(body, honoured, { logprobs: isNone });
+  return fieldsWithoutEffect(body, honoured, { logprobs: isNone, ignore_eos: isNone, min_tokens: isNone });
 }
 
 function readEcho(body: Fields, dialect: Dialect, suffix: string | undefined): boolean {

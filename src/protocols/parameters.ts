@@ -2,7 +2,7 @@ import { ServiceError } from "../errors.ts";
 
 /**
  * Reading fields of a JSON object. `null` counts as absent everywhere; numeric strings and booleans are no numbers
- * (contract 8.3). Every function throws `invalid_parameter` naming the field.
+ * (docs/wire.md 8.3). Every function throws `invalid_parameter` naming the field.
  */
 export type Fields = Readonly<Record<string, unknown>>;
 

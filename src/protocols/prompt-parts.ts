@@ -1,6 +1,6 @@
 import { CONTROL_TOKENS, type ControlToken, type PromptPart } from "../continuation/input.ts";
 
-/** Message contents may spell these; the three ChatML tokens stay text there, so nobody can forge a turn (contract 3.1). */
+/** Message contents may spell these; the three ChatML tokens stay text there, so nobody can forge a turn (docs/wire.md 3.1). */
 const CONTENT_CONTROLS: readonly ControlToken[] = [
   "<|fim_prefix|>",
   "<|fim_middle|>",

@@ -17,7 +17,7 @@ import type { Protocol } from "./protocol.ts";
 
 const message = { role: "user", content: "hi" };
 const open = { role: "assistant", content: "In", partial: true };
-const token = { token: "a", bytes: [97], logprob: -1, top: [{ token: "b", bytes: [98], logprob: -2 }] };
+const token = { bytes: [97], logprob: -1, top: [{ bytes: [98], logprob: -2 }] };
 const start = { type: "start", model: "weights", promptTokens: 2, truncatedTokens: 0, ignored: [] } as const;
 const usage = {
   promptTokens: 2,
@@ -28,7 +28,7 @@ const usage = {
 } as const;
 const parts: readonly StreamPart[] = [
   start,
-  { type: "echo", choice: 0, tokens: [{ token: "p", bytes: [112], logprob: null }] },
+  { type: "echo", choice: 0, tokens: [{ bytes: [112], logprob: null }] },
   { type: "delta", choice: 0, text: "a", tokens: [1], logprobs: [token] },
   { type: "finish", choice: 0, reason: "length" },
   { type: "usage", usage },

@@ -6,7 +6,7 @@ type Stops = Pick<Limits, "stopStrings" | "stopSequences">;
 const WRONG_SHAPE =
   'The "stop" parameter must be of type "str", "list[str]", "list[int]", or "list[list[int]]", and all elements within the list must be of the same type.';
 
-/** The `stop` field (contract 3.4). Empty strings and empty sequences stop nothing and are left out. */
+/** The `stop` field (docs/wire.md 3.4). Empty strings and empty sequences stop nothing and are left out. */
 export function readStop(value: unknown): Stops {
   if (value === undefined || value === null) return { stopStrings: [], stopSequences: [] };
   const items: readonly unknown[] = typeof value === "string" ? [value] : asArray(value);

@@ -12,10 +12,13 @@ const NAMES: Readonly<Record<string, string>> = {
   promptLogprobs: "echo",
   choices: "n",
   maxTokens: "max_tokens",
+  minTokens: "min_tokens",
+  ignoreEnds: "ignore_eos",
   stopStrings: "stop",
   stopSequences: "stop",
   truncate: "truncate_prompt",
   tokenHealing: "token_healing",
+  gapEnd: "gap_end",
 };
 
 /**

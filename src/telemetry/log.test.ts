@@ -71,6 +71,16 @@ test("for a terminal a line is short and quotes only what needs it", () => {
   );
 });
 
+test("for a terminal a line steers nothing, whatever the caller has sent", () => {
+  const { log, written } = lines(true);
+
+  logRequest(log, { ...record, model: "\u001b]0;evil\u0007\n\u009b2J" }, 1100);
+  log.error({ err: new Error("\u001b[2J") }, "\u001b[31m");
+
+  expect(written.join("")).not.toMatch(/[^\P{Cc}\n]/u);
+  expect(written[0]?.trimEnd()).not.toContain("\n");
+});
+
 test("for a terminal a failure shows its stack", () => {
   const { log, written } = lines(true);
 

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from "pino";
+import { oneLine, visible } from "../visible.ts";
 import type { RequestRecord } from "./request-record.ts";
 
 export type Log = Logger;
@@ -44,6 +45,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
       stream: record.stream,
       status: record.status,
       outcome: record.outcome,
+      refused: record.refused,
       promptTokens: record.promptTokens,
       cachedPromptTokens: record.cachedPromptTokens,
       completionTokens: record.completionTokens,
@@ -55,7 +57,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
 }
 
 /** Callers put keys into places that are not theirs. */
-function withoutKeys(text: string): string {
+export function withoutKeys(text: string): string {
   return text.replaceAll(/sk-[0-9a-f]{32}/gi, "sk-…");
 }
 
@@ -80,7 +82,8 @@ function readableLine(line: string): string {
   const { time, level, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>;
   const fields = Object.entries(rest).map(([name, value]) => `${name}=${shown(value)}`);
   const trace = typeof err === "object" && err !== null && "stack" in err ? `\n${String(err.stack)}` : "";
-  return `${[String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), msg, ...fields].join(" ")}${trace}\n`;
+  const text = [String(time).slice(11, 19), String(level).toUpperCase().padEnd(5), msg, ...fields].join(" ");
+  return `${oneLine(text)}${visible(trace)}\n`;
 }
 
 function shown(value: unknown): string {

@@ -39,7 +39,17 @@ const COUNTERS: readonly EngineCounter[] = [
     (stats) => stats.acceptedDraftTokens,
   ],
   ["continuo_engine_restarts_total", "Engine processes started after the first.", (stats) => stats.restarts],
+  [
+    "continuo_engine_hangs_total",
+    "Engine processes ended because they made no progress; part of the restarts.",
+    (stats) => stats.hangs,
+  ],
   ["continuo_engine_resumed_requests_total", "Requests carried over a restart.", (stats) => stats.resumed],
+  [
+    "continuo_engine_blamed_requests_total",
+    "Requests refused because engine processes crashed or hung on them.",
+    (stats) => stats.blamed,
+  ],
   [
     "continuo_engine_saved_prompt_tokens_total",
     "Prompt tokens not evaluated because of an abort.",

@@ -27,6 +27,8 @@ export interface RequestRecord {
   status: number;
   /** `ok`, `partial`, or the error code. */
   outcome: string;
+  /** Host name or origin of a request that was refused for it. */
+  refused?: string;
 }
 
 /** Where the times and counts of one stream go. */

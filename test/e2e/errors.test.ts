@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 
-describe("parameters (contract 6.5)", () => {
+describe("parameters (docs/wire.md 6.5)", () => {
   test.each([
     [{ temperature: 2 }, "Temperature should be in [0.0, 2.0)"],
     [{ temperature: "hot" }, "'temperature' must be Float"],

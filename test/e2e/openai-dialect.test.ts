@@ -197,3 +197,21 @@ function idsOf(tokens: readonly string[]): readonly number[] {
     return id;
   });
 }
+
+test("a benchmark program that asks for answers of one length gets them", async () => {
+  // As vLLM's `bench serve` sends it for completions.
+  const body = {
+    ...{ model: "tiny", prompt: "hello world", repetition_penalty: 1.0, max_tokens: 90, min_tokens: 90 },
+    ...{ logprobs: null, stream: true, stream_options: { include_usage: true }, ignore_eos: true, temperature: 1 },
+  };
+  const end = server.vocabulary.ids.get("<|im_end|>");
+
+  const { events, headers } = await postStream(server.url, "/v1/completions", {
+    ...body,
+    logit_bias: { [`${end}`]: 100 },
+  });
+
+  expect(events.at(-1).usage.completion_tokens).toBe(90);
+  expect(events.at(-2).choices[0].finish_reason).toBe("length");
+  expect(headers.get("x-continuo-ignored")).toBeNull();
+});

@@ -31,6 +31,29 @@ async function complete(fields: Record<string, unknown>): Promise<Json> {
   return plain.json;
 }
 
+test("log probabilities are those of the tokens that the text holds, on both routes, streamed and plain", async () => {
+  const stop = text.slice(20, 23);
+  const body = { model: "tiny", temperature: 0, max_tokens: 64, stop };
+  const legacy = { ...body, prompt: "hello", logprobs: 5 };
+  const chat = { ...body, messages: [{ role: "user", content: "hello" }], logprobs: true, stop: undefined };
+
+  const plain = (await post(server.url, "/v1/completions", legacy)).json;
+  const streamed = (await postStream(server.url, "/v1/completions", legacy)).events;
+  const answer = (await post(server.url, "/v1/chat/completions", chat)).json;
+  const answered = answer.choices[0].message.content;
+  const cutAnswer = (await post(server.url, "/v1/chat/completions", { ...chat, stop: answered.slice(9, 12) })).json;
+
+  const held = offsets.filter((offset) => offset < [...textOf(plain)].length);
+  expect(textOf(plain)).toBe(text.slice(0, text.indexOf(stop)));
+  expect(plain.choices[0].logprobs.text_offset).toEqual(held);
+  expect(streamed.flatMap((event) => event.choices[0].logprobs?.text_offset ?? [])).toEqual(held);
+  expect(plain.usage.completion_tokens).toBeGreaterThan(held.length);
+  const bytes = cutAnswer.choices[0].logprobs.content.flatMap((token: Json) => token.bytes);
+  const spelled = Buffer.from(bytes).toString();
+  expect(spelled.startsWith(textOf(cutAnswer))).toBe(true);
+  expect(cutAnswer.usage.completion_tokens).toBeGreaterThan(cutAnswer.choices[0].logprobs.content.length);
+});
+
 /** The text before the first place where any of `stops` is complete, found the slow way. */
 function cut(stops: readonly string[]): string {
   for (let end = 1; end <= text.length; end += 1) {
@@ -40,7 +63,7 @@ function cut(stops: readonly string[]): string {
   return text;
 }
 
-describe("max_tokens (contract 3.5)", () => {
+describe("max_tokens (docs/wire.md 3.5)", () => {
   test("a smaller bound gives a beginning of the text", async () => {
     const ends = new Set<number>();
     for (const bound of [1, 2, 3, 5, 8, 13, 21, 34, 55]) {
@@ -64,7 +87,7 @@ describe("max_tokens (contract 3.5)", () => {
   });
 });
 
-describe("stop (contract 3.4)", () => {
+describe("stop (docs/wire.md 3.4)", () => {
   test("a stop string is left out with all that follows, wherever it lies over token borders", async () => {
     for (let start = 5; start < 60; start += 6) {
       for (const length of [1, 3, 9]) {

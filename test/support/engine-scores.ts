@@ -40,7 +40,6 @@ const context = new NativeContext(api, model, {
   threads: threads === undefined ? defaultThreads() : Number(threads),
   batchTokens: Math.max(BATCH_TOKENS, PREFILL_TOKENS),
   microBatchTokens: PREFILL_TOKENS,
-  shared: true,
 });
 if (mode === "speed") process.stdout.write(`${JSON.stringify(await speed())}\n`);
 else {

@@ -243,6 +243,7 @@ class Reader {
       return { kind: "text", text };
     }
     if (this.#take(/\[/y) !== undefined) return this.#class();
+    if (this.#take(/\./y) !== undefined) return { kind: "class", ranges: [], isNegated: true };
     if (this.#take(/\(\s*/y) === undefined) return undefined;
     const inner = this.choice();
     if (this.#take(/\)/y) === undefined) throw this.#error('expected ")"');

@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { afterEach, beforeEach, expect } from "vitest";
+import { catalogueFrom } from "../../src/config/catalogue.ts";
 import { ModelFailure } from "../../src/models/failure.ts";
 import { hubsFrom } from "../../src/models/hub.ts";
 import type { Progress } from "../../src/models/install.ts";
@@ -44,6 +45,7 @@ export function puller(
       try {
         const { model } = await pull(text, {
           store,
+          catalogue: catalogueFrom({}),
           transport,
           connections: 4,
           hubs: hubsFrom({ ...nowhere, ...server?.env, ...env }),

@@ -1,6 +1,6 @@
 import type { ModelCard } from "../../src/continuation/card.ts";
 import type { Engine, EngineModel, EngineStats, Health } from "../../src/continuation/engine.ts";
-import type { FinishReason, StreamPart } from "../../src/continuation/output.ts";
+import type { FinishReason, StartPart, StreamPart } from "../../src/continuation/output.ts";
 import type { ContinuationRequest } from "../../src/continuation/request.ts";
 import { ServiceError } from "../../src/errors.ts";
 import type { Directory } from "../../src/pool/directory.ts";
@@ -24,13 +24,13 @@ export interface ScriptedCall {
 export class ScriptedEngine implements Engine {
   readonly name: string;
   readonly calls: ScriptedCall[] = [];
-  readonly #script: Script;
+  protected readonly script: Script;
   readonly #arrivals: (() => void)[] = [];
   #health: Health = { state: "ready", detail: "scripted" };
   #stats: EngineStats = NO_STATS;
 
   constructor(script: Script, name = "scripted-weights") {
-    this.#script = script;
+    this.script = script;
     this.name = name;
   }
 
@@ -61,7 +61,7 @@ export class ScriptedEngine implements Engine {
     this.calls.push({ request, signal, said: () => said, ended: ended.opened });
     for (const wake of this.#arrivals.splice(0)) wake();
     try {
-      for (const step of this.#script(request)) {
+      for (const step of this.script(request)) {
         signal.throwIfAborted();
         if (step instanceof Error) throw step;
         if (step instanceof Promise) {
@@ -85,6 +85,18 @@ export class ScriptedEngine implements Engine {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** Knows before it begins what the first step of its script will be. */
+export class AcceptingEngine extends ScriptedEngine {
+  async accept(requests: readonly ContinuationRequest[]): Promise<readonly StartPart[]> {
+    return requests.map((request) => {
+      const [first] = this.script(request);
+      if (first instanceof Error) throw first;
+      if (first instanceof Promise || first?.type !== "start") throw new RangeError("a script begins with its start");
+      return first;
+    });
+  }
 }
 
 export interface Gate {
@@ -118,7 +130,7 @@ export function saying(texts: readonly string[], said: Said = {}): StreamPart[] 
   ];
 }
 
-export function startPart(said: Said = {}): StreamPart {
+export function startPart(said: Said = {}): StartPart {
   return {
     type: "start",
     model: SCRIPTED_MODEL.id,
@@ -194,6 +206,8 @@ const NO_STATS: EngineStats = {
   draftedTokens: 0,
   acceptedDraftTokens: 0,
   restarts: 0,
+  hangs: 0,
+  blamed: 0,
   resumed: 0,
   aborted: { queued: 0, prefill: 0, decode: 0 },
   savedPromptTokens: 0,

@@ -30,7 +30,7 @@ export interface ServerOptions {
 }
 
 export interface RunningServer {
-  /** `http://127.0.0.1:PORT` */
+  /** `http://127.0.0.1:PORT`, or `unix:PATH` where `--host` is one */
   readonly url: string;
   /** Process id of the server; its engines are its children. */
   readonly pid: number;
@@ -89,10 +89,12 @@ function environment(added: Readonly<Record<string, string>> = {}): NodeJS.Proce
 }
 
 function urlIn(output: string): string | undefined {
-  return /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0];
+  return /http:\/\/127\.0\.0\.1:\d+|(?<=Listening on )unix:\S+/.exec(output)?.[0];
 }
 
 async function isReady(url: string): Promise<true | undefined> {
+  // Said of a socket when all models are loaded.
+  if (url.startsWith("unix:")) return true;
   const response = await fetch(`${url}/ready`).catch(() => undefined);
   await response?.body?.cancel();
   return response?.status === 200 ? true : undefined;

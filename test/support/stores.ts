@@ -37,7 +37,7 @@ function pgliteStores(): () => Promise<Store> {
   afterAll(() => database?.close());
   return async () => {
     await database.exec("drop schema public cascade; create schema public");
-    return storeOver(new PostgresDialect({ pool: poolOver(database) }));
+    return storeOver(new PostgresDialect({ pool: poolOver(database) }), { name: "PGlite" });
   };
 }
 

@@ -2,6 +2,7 @@
  * The real scheduler on the real native library with a tiny model, inside the test's own process.
  */
 import { join } from "node:path";
+import type { GapRule } from "../../src/continuation/gap/gap-end.ts";
 import { CONTROL_TOKENS } from "../../src/continuation/input.ts";
 import type { EchoPart, FinishReason, TokenLogprob } from "../../src/continuation/output.ts";
 import type { LoweredPrompt } from "../../src/continuation/prompt.ts";
@@ -10,6 +11,7 @@ import { bindApi, type LlamaApi } from "../../src/engines/llama/api.ts";
 import { NativeContext, type Row } from "../../src/engines/llama/context.ts";
 import { loadLibraries } from "../../src/engines/llama/library.ts";
 import type {
+  AbortedMessage,
   AcceptedMessage,
   FromEngine,
   GenerateMessage,
@@ -24,6 +26,9 @@ import { Task } from "../../src/engines/llama/task.ts";
 import { temporaryFolder } from "./files.ts";
 import { type TinyModelOptions, writeTinyModel } from "./tiny-model.ts";
 import type { Vocabulary } from "./tiny-vocabulary.ts";
+
+/** As on a CPU. */
+export const BLOCK_TOKENS = 64;
 
 export interface NativeTiny {
   readonly api: LlamaApi;
@@ -59,6 +64,7 @@ export interface Answer {
   readonly shown: readonly number[];
   readonly logprobs: readonly TokenLogprob[];
   readonly reason: FinishReason;
+  readonly rule?: GapRule;
   readonly completionTokens: number;
   readonly cachedTokens: number | undefined;
 }
@@ -69,6 +75,7 @@ export class TinyRequest {
   readonly outputs: StepOutput[] = [];
   accepted: AcceptedMessage | undefined;
   refused: RefusedMessage | undefined;
+  aborted: AbortedMessage | undefined;
   echo: EchoPart["tokens"] | undefined;
   readonly #watchers: { readonly holds: () => boolean; readonly tell: () => void }[] = [];
   readonly #choices: readonly number[];
@@ -141,9 +148,18 @@ export type Asked = Partial<Omit<GenerateMessage, "prompt" | "limits">> & {
 
 type Outcome = Awaited<ReturnType<NativeContext["decode"]>>;
 
-/** Remembers how its decodes ended. */
+/** Remembers how its decodes ended, and fails when it is told to. */
 class ObservedContext extends NativeContext {
   readonly outcomes: Outcome[] = [];
+  failures = 0;
+
+  override logits(row: number): Float32Array {
+    if (this.failures > 0) {
+      this.failures -= 1;
+      throw new TypeError("a fault in reading a row");
+    }
+    return super.logits(row);
+  }
 
   override async decode(rows: readonly Row[]): Promise<Outcome> {
     const outcome = await super.decode(rows);
@@ -157,6 +173,8 @@ export class TinyScheduler {
   readonly scheduler: Scheduler;
   /** All messages but `step`, and the outputs of steps, in order. */
   readonly said: (Exclude<FromEngine, { type: "step" }> | StepOutput)[] = [];
+  /** Faults of ours that it reported. */
+  readonly faults: unknown[] = [];
   stats: SchedulerStats = NO_STATS;
   readonly #context: ObservedContext;
   readonly #vocabulary: Vocabulary;
@@ -172,14 +190,15 @@ export class TinyScheduler {
       slotTokens,
       threads: 1,
       batchTokens: 576,
-      microBatchTokens: deterministic ? 128 : 512,
-      shared: !deterministic,
+      microBatchTokens: BLOCK_TOKENS,
     });
     this.scheduler = new Scheduler(this.#context, model, {
       slots,
+      blockTokens: BLOCK_TOKENS,
       deterministic,
       queueLimit,
       now: now ?? (() => performance.now()),
+      report: (error) => this.faults.push(error),
       send: (message) => this.#hear(message),
     });
     void this.scheduler.run();
@@ -202,6 +221,8 @@ export class TinyScheduler {
         stopSequences: limits?.stopSequences ?? [],
         maxInputTokens: limits?.maxInputTokens ?? 100_000,
         truncate: limits?.truncate ?? false,
+        ...(limits?.minTokens !== undefined && { minTokens: limits.minTokens }),
+        ...(limits?.ignoreEnds !== undefined && { ignoreEnds: limits.ignoreEnds }),
         ...(limits !== undefined && "maxTokens" in limits ? maxTokens(limits.maxTokens) : maxTokens(40)),
       },
       ends: CONTROL_TOKENS.flatMap((token) => this.#vocabulary.ids.get(token) ?? []),
@@ -223,6 +244,11 @@ export class TinyScheduler {
     return this.#context.outcomes;
   }
 
+  /** The next task that reads its row fails. */
+  failNext(): void {
+    this.#context.failures += 1;
+  }
+
   /** Resolves when nothing is queued or running. */
   async idle(): Promise<void> {
     const probe = this.ask({ limits: { maxTokens: 0 } });
@@ -241,6 +267,7 @@ export class TinyScheduler {
       if (request === undefined) return;
       if (message.type === "accepted") request.accepted = message;
       else if (message.type === "refused") request.refused = message;
+      else if (message.type === "aborted") request.aborted = message;
       else request.echo = message.tokens;
       request.hear();
       return;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTinyServer, type TinyServer } from "../../../test/support/tiny-server.ts";
 import { CommandFailure } from "../failure.ts";
-import { measure } from "./measure.ts";
+import { type Figures, type Listener, measure, STEPS } from "./measure.ts";
+import { verdicts } from "./verdict.ts";
 
 let server: TinyServer;
 
@@ -17,32 +18,56 @@ function subject(url: string) {
   return { service: { url }, model: "tiny", fim: true, streams: 2 };
 }
 
-test("a server that runs is measured with figures that fit together", async () => {
+/** Keeps what it hears. */
+function listening(onNext: (what: string) => void = () => undefined) {
   const said: string[] = [];
+  let figures: Partial<Figures> = {};
+  const listener: Listener = {
+    next: (what) => {
+      said.push(what);
+      onNext(what);
+    },
+    measured: (more) => {
+      figures = { ...figures, ...more };
+    },
+  };
+  return { listener, said, figures: () => figures };
+}
 
-  const figures = await measure(subject(server.url), new AbortController().signal, (what) => said.push(what));
+test("a server that runs is measured with figures that fit together", async () => {
+  const { listener, said, figures } = listening();
 
-  expect(figures.firstTokenMs).toBeGreaterThan(0);
-  expect(figures.prefill.promptTokens).toBeGreaterThan(500);
-  expect(figures.prefill.perSecond).toBeGreaterThan(0);
-  expect(figures.decodePerSecond).toBeGreaterThan(0);
-  expect(figures.together).toMatchObject({ streams: 2 });
-  expect(figures.typing.requests).toBe(12);
-  expect(figures.typing.slowestMs).toBeGreaterThanOrEqual(figures.typing.medianMs);
+  await measure(subject(server.url), new AbortController().signal, listener);
+
+  const { firstTokenMs, prefill, decodePerSecond, together, typing } = figures();
+  expect(firstTokenMs).toBeGreaterThan(0);
+  expect(prefill?.promptTokens).toBeGreaterThan(500);
+  expect(prefill?.perSecond).toBeGreaterThan(0);
+  expect(decodePerSecond).toBeGreaterThan(0);
+  expect(together).toMatchObject({ streams: 2 });
+  expect(typing?.requests).toBe(12);
+  expect(typing?.slowestMs).toBeGreaterThanOrEqual(typing?.medianMs ?? Number.NaN);
+  expect(said).toHaveLength(STEPS);
   expect(said).toContain("2 answers at once");
 });
 
-test("an abort ends the measuring with its reason", async () => {
+test("an abort ends the measuring with its reason, and what was measured by then is known", async () => {
   const abort = new AbortController();
   const reason = new CommandFailure("interrupted");
+  const { listener, figures } = listening((what) => {
+    if (what === "one answer") abort.abort(reason);
+  });
 
-  const measured = measure(subject(server.url), abort.signal, () => abort.abort(reason));
+  await expect(measure(subject(server.url), abort.signal, listener)).rejects.toBe(reason);
 
-  await expect(measured).rejects.toBe(reason);
+  expect(Object.keys(figures())).toEqual(["firstTokenMs", "prefill"]);
+  expect(verdicts(figures()).map((row) => row.measure)).toEqual(["first token, short prompt", "reading a prompt"]);
 });
 
 test("a name that nobody serves fails with what the server says", async () => {
   const unknown = { ...subject(server.url), model: "nobody" };
 
-  await expect(measure(unknown, new AbortController().signal)).rejects.toThrow(/the server refused \(404\)/);
+  await expect(measure(unknown, new AbortController().signal, listening().listener)).rejects.toThrow(
+    /the server refused \(404\)/,
+  );
 });

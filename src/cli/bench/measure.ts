@@ -32,35 +32,41 @@ const TYPING_PREFIX_CHARACTERS = 2_400;
 const TYPING_SUFFIX_CHARACTERS = 800;
 const KEYSTROKES = 12;
 
-/** Measures one after another, about half a minute on a small model; `report` hears what is next. */
-export async function measure(
-  subject: Subject,
-  signal: AbortSignal,
-  report: (what: string) => void = () => undefined,
-): Promise<Figures> {
-  report("warming up");
+/** Hears how the measuring goes on. */
+export interface Listener {
+  /** What is measured next. */
+  next(what: string): void;
+  /** What has been measured. */
+  measured(figures: Partial<Figures>): void;
+}
+
+/** How many times `next` is called. */
+export const STEPS = 6;
+
+/** Measures one after another, about half a minute on a small model. */
+export async function measure(subject: Subject, signal: AbortSignal, listener: Listener): Promise<void> {
+  listener.next("warming up");
   await run(subject, { prompt: programText(SHORT_CHARACTERS), maxTokens: 8 }, signal);
-  report("first token");
+  listener.next("first token");
   const firsts: number[] = [];
   for (let count = 0; count < SHORT_REPETITIONS; count += 1) {
     const { firstMs } = await run(subject, { prompt: programText(SHORT_CHARACTERS), maxTokens: 1 }, signal);
     firsts.push(firstMs);
   }
-  report("reading a prompt");
+  listener.measured({ firstTokenMs: median(firsts) });
+  listener.next("reading a prompt");
   const long = await run(subject, { prompt: programText(LONG_CHARACTERS), maxTokens: 1 }, signal);
-  report("one answer");
-  const decodePerSecond = await together(subject, 1, signal);
-  report(`${subject.streams} answers at once`);
-  const perSecond = await together(subject, subject.streams, signal);
-  report("typing");
+  const { prompt: promptTokens } = long.usage;
+  listener.measured({ prefill: { promptTokens, perSecond: (1_000 * promptTokens) / long.firstMs } });
+  listener.next("one answer");
+  listener.measured({ decodePerSecond: await together(subject, 1, signal) });
+  const { streams } = subject;
+  listener.next(`${streams} answers at once`);
+  listener.measured({ together: { streams, perSecond: await together(subject, streams, signal) } });
+  listener.next("typing");
   const typed = await typing(subject, signal);
-  return {
-    firstTokenMs: median(firsts),
-    prefill: { promptTokens: long.usage.prompt, perSecond: (1_000 * long.usage.prompt) / long.firstMs },
-    decodePerSecond,
-    together: { streams: subject.streams, perSecond },
-    typing: { requests: typed.length, medianMs: median(typed), slowestMs: Math.max(...typed) },
-  };
+  const slowestMs = Math.max(...typed);
+  listener.measured({ typing: { requests: typed.length, medianMs: median(typed), slowestMs } });
 }
 
 /** Tokens per second of all answers, from the first token of any to the last of any. */

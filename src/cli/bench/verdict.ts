@@ -21,25 +21,23 @@ const READING = 8;
 const FILE_TOKENS = 4_000;
 const PATIENCE_MS = 5_000;
 
-/** One row per measure, for a table. */
-export function verdicts(figures: Figures): readonly Verdict[] {
-  const { firstTokenMs, prefill, decodePerSecond, together, typing } = figures;
-  const each = together.perSecond / together.streams;
-  return [
-    { measure: "first token, short prompt", figure: ms(firstTokenMs), verdict: waiting(firstTokenMs) },
-    { measure: "reading a prompt", figure: perSecond(prefill.perSecond), verdict: reading(prefill.perSecond) },
-    { measure: "one answer", figure: perSecond(decodePerSecond), verdict: writing(decodePerSecond) },
-    {
-      measure: `${together.streams} answers at once`,
-      figure: perSecond(together.perSecond),
-      verdict: `${number(each)} tokens/s each: ${writing(each)}`,
-    },
-    {
-      measure: "typing, first token",
-      figure: `${ms(typing.medianMs)} (slowest ${ms(typing.slowestMs)})`,
-      verdict: suggesting(typing.medianMs),
-    },
-  ];
+/** One row per measure that was taken, for a table. */
+export function verdicts({ firstTokenMs, prefill, decodePerSecond, together, typing }: Partial<Figures>): Verdict[] {
+  const rows: Verdict[] = [];
+  const add = (measure: string, figure: string, verdict: string): void => void rows.push({ measure, figure, verdict });
+  if (firstTokenMs !== undefined) add("first token, short prompt", ms(firstTokenMs), waiting(firstTokenMs));
+  if (prefill !== undefined) add("reading a prompt", perSecond(prefill.perSecond), reading(prefill.perSecond));
+  if (decodePerSecond !== undefined) add("one answer", perSecond(decodePerSecond), writing(decodePerSecond));
+  if (together !== undefined) {
+    const each = together.perSecond / together.streams;
+    const verdict = `${number(each)} tokens/s each: ${writing(each)}`;
+    add(`${together.streams} answers at once`, perSecond(together.perSecond), verdict);
+  }
+  if (typing !== undefined) {
+    const figure = `${ms(typing.medianMs)} (slowest ${ms(typing.slowestMs)})`;
+    add("typing, first token", figure, suggesting(typing.medianMs));
+  }
+  return rows;
 }
 
 function waiting(firstMs: number): string {

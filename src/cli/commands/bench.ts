@@ -1,10 +1,11 @@
 import type { Command } from "commander";
-import { type Figures, measure } from "../bench/measure.ts";
+import { type Figures, type Listener, measure, STEPS } from "../bench/measure.ts";
 import { type Verdict, verdicts } from "../bench/verdict.ts";
-import { type ListedModel, type Service, servedModels } from "../client.ts";
+import { modelNamed, type Service } from "../client.ts";
 import { wholeNumber } from "../option-values.ts";
 import { assertOneService, chooseModel, DEFAULT_URL, untilInterrupted, withService } from "../service.ts";
-import { outputTo, say } from "../terminal.ts";
+import { Pace, whileShowing } from "../status-line.ts";
+import { outputTo } from "../terminal.ts";
 
 interface BenchOptions {
   readonly url?: string;
@@ -25,7 +26,8 @@ Examples:
   Another server, for a program:
     $ continuo bench --url http://192.168.1.5:8100 --model coder --json
 
-The figures are those of the whole way, HTTP included, and of a server with nothing else to do. Ctrl-C stops.`;
+The figures are those of the whole way, HTTP included, and of a server with nothing else to do.
+Ctrl-C stops, and prints what was measured by then.`;
 
 /** Adds `continuo bench` to the program. */
 export function addBenchCommand(program: Command): void {
@@ -33,7 +35,7 @@ export function addBenchCommand(program: Command): void {
     .command("bench")
     .summary("measure a server and its model, and say what the figures mean")
     .description("Measures first token, prompt and answer speed, several answers at once, and a series of typing.")
-    .option("--url <url>", `server to measure (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--url <url>", `server to measure, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model <name>", "model to call (default: the first one that fills in)")
     .option("--model-file <file>", "measure this GGUF file, without a server")
     .option("--streams <n>", "answers at the same time", wholeNumber(2), 4)
@@ -50,34 +52,60 @@ async function bench(options: BenchOptions): Promise<void> {
   );
 }
 
+/** Prints what was measured, also where the measuring ends early. */
 async function measureAt(service: Service, options: BenchOptions, signal: AbortSignal): Promise<void> {
-  const { id: model, continuo } = await subjectOf(service, options.model, signal);
+  const { id: model, continuo } = await (options.model === undefined
+    ? chooseModel(service, true, signal)
+    : modelNamed(service, options.model, signal));
   const fim = continuo?.capabilities.fim === true;
-  const progress = process.stderr.isTTY ? (what: string) => say(`${what} …`) : undefined;
-  const figures = await measure({ service, model, fim, streams: options.streams }, signal, progress);
+  let figures: Partial<Figures> = {};
+  let [what, steps] = ["", 0];
+  const pace = new Pace();
+  const listener: Listener = {
+    next: (next) => {
+      what = next;
+      steps += 1;
+    },
+    measured: (more) => {
+      figures = { ...figures, ...more };
+    },
+  };
+  let isComplete = false;
+  try {
+    await whileShowing(
+      () => `measuring ${steps} of ${STEPS}: ${what}, ${pace.text(0, STEPS)}`,
+      () => measure({ service, model, fim, streams: options.streams }, signal, listener),
+    );
+    isComplete = true;
+  } finally {
+    if (verdicts(figures).length > 0) await print(model, figures, isComplete, options);
+  }
+}
+
+async function print(
+  model: string,
+  figures: Partial<Figures>,
+  complete: boolean,
+  { json }: BenchOptions,
+): Promise<void> {
+  const rows = verdicts(figures);
+  const title = complete ? model : `${model}, PARTIAL: stopped before everything was measured`;
   const output = outputTo(process.stdout);
-  await output.write(options.json === true ? jsonOf(model, figures) : table(model, verdicts(figures)));
+  await output.write(
+    json === true
+      ? `${JSON.stringify({ model, complete, ...figures, verdicts: rows }, null, 2)}\n`
+      : table(title, rows),
+  );
   output.end();
 }
 
-/** A name that the server does not list is tried nevertheless: what it says to that is the best answer. */
-async function subjectOf(service: Service, name: string | undefined, signal: AbortSignal): Promise<ListedModel> {
-  if (name === undefined) return chooseModel(service, true, signal);
-  const served = await servedModels(service, signal);
-  return served.find(({ id }) => id === name) ?? { id: name };
-}
-
-function jsonOf(model: string, figures: Figures): string {
-  return `${JSON.stringify({ model, ...figures, verdicts: verdicts(figures) }, null, 2)}\n`;
-}
-
 /** Columns of equal width, the verdict last. */
-export function table(model: string, rows: readonly Verdict[]): string {
+export function table(title: string, rows: readonly Verdict[]): string {
   const [measures, figures] = [rows.map((row) => row.measure), rows.map((row) => row.figure)];
   const width = (texts: readonly string[]): number => Math.max(...texts.map((text) => text.length));
   const [left, middle] = [width(measures), width(figures)];
   const lines = rows.map(
     ({ measure: name, figure, verdict }) => `${name.padEnd(left)}  ${figure.padStart(middle)}  ${verdict}`,
   );
-  return [model, "", ...lines, ""].join("\n");
+  return [title, "", ...lines, ""].join("\n");
 }

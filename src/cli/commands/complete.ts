@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import type { Command } from "commander";
-import { type Service, streamFrom } from "../client.ts";
+import type { LeftOut, Sides } from "../around-cursor.ts";
+import { type ListedModel, modelNamed, type Piece, type Service, streamFrom } from "../client.ts";
 import { type CompleteOptions, requestOf, type Task, taskFrom } from "../completion-task.ts";
+import { leftOutText, streamFitting } from "../fitting-request.ts";
 import { decimal, wholeNumber } from "../option-values.ts";
 import { assertOneService, chooseModel, DEFAULT_URL, untilInterrupted, withService } from "../service.ts";
 import { outputTo, say } from "../terminal.ts";
@@ -25,6 +27,8 @@ Examples:
   Continue the beginning of an answer (Partial Mode):
     $ continuo complete --user 'Write a line about spring.' --prefix 'In spring'
 
+Of a text that is longer than the model's context the whole lines next to the cursor are sent, three quarters of them
+from before it; what was left out is said on standard error.
 Only the continuation goes to standard output. Ctrl-C stops the server's work, too.
 A server with keys: CONTINUO_API_KEY. Another server: --url or CONTINUO_URL.`;
 
@@ -51,7 +55,11 @@ export function addCompleteCommand(program: Command): void {
       ...all,
       text,
     ])
-    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option(
+      "--whole",
+      "refuse a text that is longer than the model's context, instead of sending what is next to the cursor",
+    )
+    .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model-file <file>", "run this GGUF file for the one request, without a server")
     .addHelpText("after", EXAMPLES)
     .action(complete);
@@ -73,15 +81,36 @@ async function complete(location: string | undefined, options: CompleteOptions):
 
 async function print(service: Service, task: Task, options: CompleteOptions, signal: AbortSignal): Promise<void> {
   const needsInfill = task.kind === "text" && task.suffix !== "";
-  const model = options.model ?? (await chooseModel(service, needsInfill, signal)).id;
+  const model = await (options.model === undefined
+    ? chooseModel(service, needsInfill, signal)
+    : modelNamed(service, options.model, signal));
   const output = outputTo(process.stdout);
   try {
-    for await (const piece of streamFrom(service, requestOf(task, model, options), signal)) {
+    for await (const piece of answerTo(service, task, model, options, signal)) {
       if ("text" in piece) await output.write(piece.text);
       else if ("finish" in piece && piece.finish === "length" && process.stderr.isTTY)
-        say(`\n(stopped after ${options.maxTokens} tokens; --max-tokens allows more)`);
+        say(`\n(stopped after ${options.maxTokens} tokens, or where the context is full; --max-tokens allows more)`);
     }
   } finally {
     output.end();
   }
+}
+
+/** A dialogue is sent as it is; of a text, what is next to the cursor. */
+function answerTo(
+  service: Service,
+  task: Task,
+  { id, continuo }: ListedModel,
+  options: CompleteOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Piece> {
+  if (task.kind === "chat" || options.whole === true) return streamFrom(service, requestOf(task, id, options), signal);
+  const fitting = {
+    contextTokens: continuo?.context_length ?? undefined,
+    maxTokens: options.maxTokens,
+    requestOf: (sides: Sides) => requestOf({ kind: "text", ...sides }, id, options),
+    onCut: (leftOut: LeftOut, contextTokens: number | undefined) =>
+      say(`${leftOutText(leftOut, contextTokens)} (--whole refuses such a text)`),
+  };
+  return streamFitting(service, task, fitting, signal);
 }

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import type { Flags } from "../../config/settings.ts";
 import type { Finding } from "../../doctor/finding.ts";
+import { oneLine } from "../../visible.ts";
 import { EXIT } from "../failure.ts";
+import { Pace, whileShowing } from "../status-line.ts";
 import { outputTo } from "../terminal.ts";
 
 const EXAMPLES = `
@@ -37,7 +39,11 @@ export function addDoctorCommand(program: Command): void {
 
 async function doctor({ json, ...flags }: Flags & { readonly json?: boolean }): Promise<void> {
   const { examine } = await import("../../doctor/doctor.ts");
-  const findings = await examine(flags);
+  const pace = new Pace();
+  const findings = await whileShowing(
+    () => `looking at the machine, the libraries and the models, ${pace.text(0, 1)}`,
+    () => examine(flags),
+  );
   const output = outputTo(process.stdout);
   await output.write(json === true ? `${JSON.stringify({ findings }, null, 2)}\n` : report(findings));
   output.end();
@@ -49,7 +55,10 @@ export function report(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ what }) => what.length));
   const lines = findings.flatMap(({ what, state, found, advice }) => {
     const start = `${state.padEnd("warning".length)}  ${what.padEnd(width)}  `;
-    return [start + found, ...(advice === undefined ? [] : [`${" ".repeat(start.length)}→ ${advice}`])];
+    return [
+      start + oneLine(found),
+      ...(advice === undefined ? [] : [`${" ".repeat(start.length)}→ ${oneLine(advice)}`]),
+    ];
   });
   return [...lines, "", sum(findings), ""].join("\n");
 }

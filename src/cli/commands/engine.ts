@@ -12,7 +12,8 @@ import {
   unpackedBytes,
 } from "../engine-packages.ts";
 import { CommandFailure } from "../failure.ts";
-import { say } from "../terminal.ts";
+import { Pace, whileShowing } from "../status-line.ts";
+import { outputTo, say } from "../terminal.ts";
 
 interface EngineFlags {
   readonly dataDir?: string;
@@ -47,9 +48,17 @@ export function addEngineCommand(program: Command): void {
 
 async function add(kind: GpuKind, flags: EngineFlags): Promise<void> {
   const folder = enginesFolder(loadDataDir(flags));
-  const bytes = await unpackedBytes(kind);
-  say(`Installing ${packageFor(kind)}${bytes === undefined ? "" : ` (${sizeText(bytes)})`} into ${folder} …`);
-  const libraries = await installPackage(kind, folder);
+  const name = packageFor(kind);
+  const pace = new Pace();
+  const bytes = await whileShowing(
+    () => `asking npm for ${name}, ${pace.text(0, 1)}`,
+    () => unpackedBytes(kind),
+  );
+  say(`Installing ${name}${bytes === undefined ? "" : ` (${sizeText(bytes)})`} into ${folder} …`);
+  const libraries = await whileShowing(
+    () => `npm is downloading and unpacking ${name}, ${pace.text(0, 1)}`,
+    () => installPackage(kind, folder),
+  );
   say(`Installed: ${sizeText(await folderBytes(libraries))} in ${libraries}`);
   const { whyNoGpu, ...report } = await tried(libraries);
   if (whyNoGpu === undefined) {
@@ -62,12 +71,14 @@ async function add(kind: GpuKind, flags: EngineFlags): Promise<void> {
 
 async function list(flags: EngineFlags): Promise<void> {
   const folder = enginesFolder(loadDataDir(flags));
-  process.stdout.write(`cpu     ${ENGINE_VERSION}  ${await line()}\n`);
+  const output = outputTo(process.stdout);
+  await output.write(`cpu     ${ENGINE_VERSION}  ${await line()}\n`);
   for (const kind of GPU_KINDS) {
     const libraries = gpuLibraryFolder(kind, folder);
     const text = libraries === undefined ? "-       not installed" : `${ENGINE_VERSION}  ${await line(libraries)}`;
-    process.stdout.write(`${kind.padEnd(8)}${text}\n`);
+    await output.write(`${kind.padEnd(8)}${text}\n`);
   }
+  output.end();
 }
 
 /** What libraries find on this machine, on one line; also when they cannot be loaded. */

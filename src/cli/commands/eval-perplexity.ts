@@ -4,6 +4,7 @@ import { echoBody, type LogLikelihood, logLikelihood, perplexityOf, scoredTexts 
 import { jsonFrom } from "../client.ts";
 import { CommandFailure, EXIT } from "../failure.ts";
 import { assertOneService, chooseModel, DEFAULT_URL, untilInterrupted, withService } from "../service.ts";
+import { Pace, whileShowing } from "../status-line.ts";
 import { outputTo } from "../terminal.ts";
 
 interface PerplexityOptions {
@@ -18,6 +19,8 @@ A line of the file is {"messages": [{"role": …, "content": …}, …]}: a dial
 counts with the end of its turn (without it where the line says "complete": false); or {"text": …}: all of it counts
 but the first token.
 
+Ctrl-C stops, and prints the figure of the texts that were scored by then.
+
 The server must return log probabilities of the prompt ("echo" with "max_tokens": 0). Continuo does.
 
 Example:
@@ -30,7 +33,7 @@ export function addPerplexityCommand(parent: Command): void {
     .summary("how well a model expects given texts")
     .description("Scores texts or answers that are given; lower is better. Nothing is generated.")
     .argument("<file>", "JSON Lines")
-    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model <name>", "model to call (default: the first one with weights)")
     .option("--model-file <file>", "score this GGUF file, without a server")
     .option("--json", "for programs")
@@ -40,24 +43,51 @@ export function addPerplexityCommand(parent: Command): void {
     );
 }
 
-async function measure(file: string, { url, modelFile, model: name, json }: PerplexityOptions): Promise<void> {
+async function measure(file: string, options: PerplexityOptions): Promise<void> {
+  const { url, modelFile, model: name } = options;
   assertOneService(modelFile, url);
   const texts = scoredTexts(await readFile(file).catch((cause) => unreadable(file, cause)));
   await untilInterrupted((signal) =>
     withService({ modelFile, url }, signal, async (service) => {
       const model = name ?? (await chooseModel(service, false, signal)).id;
       const scores: LogLikelihood[] = [];
-      for (const text of texts) {
-        const answer = await jsonFrom(service, "/v1/completions", { model, ...echoBody(text.text) }, signal);
-        scores.push(logLikelihood(answer, text));
+      const pace = new Pace();
+      try {
+        await whileShowing(
+          () => progressText(scores, texts.length, pace),
+          async () => {
+            for (const text of texts) {
+              const answer = await jsonFrom(service, "/v1/completions", { model, ...echoBody(text.text) }, signal);
+              scores.push(logLikelihood(answer, text));
+            }
+          },
+        );
+      } finally {
+        // Of a part, too, where it ends early.
+        if (scores.length > 0) await print(model, scores, texts.length, options);
       }
-      const result = { model, ...perplexityOf(scores) };
-      const output = outputTo(process.stdout);
-      const line = `${model}: perplexity ${result.perplexity.toFixed(3)} over ${result.tokens} tokens of ${result.texts} texts`;
-      await output.write(json === true ? `${JSON.stringify(result)}\n` : `${line}\n`);
-      output.end();
     }),
   );
+}
+
+function progressText(scores: readonly LogLikelihood[], total: number, pace: Pace): string {
+  const { perplexity, tokens } = perplexityOf(scores);
+  const score = tokens === 0 ? "" : `, perplexity ${perplexity.toFixed(3)}`;
+  return `${scores.length} of ${total} texts, ${pace.text(scores.length, total)}${score}`;
+}
+
+async function print(
+  model: string,
+  scores: readonly LogLikelihood[],
+  total: number,
+  { json }: PerplexityOptions,
+): Promise<void> {
+  const result = { model, complete: scores.length === total, ...perplexityOf(scores) };
+  const part = result.complete ? "" : `PARTIAL, ${scores.length} of ${total} texts: `;
+  const line = `${part}${model}: perplexity ${result.perplexity.toFixed(3)} over ${result.tokens} tokens of ${result.texts} texts`;
+  const output = outputTo(process.stdout);
+  await output.write(json === true ? `${JSON.stringify(result)}\n` : `${line}\n`);
+  output.end();
 }
 
 function unreadable(file: string, cause: unknown): never {

@@ -6,39 +6,9 @@ import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { Command } from "commander";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { type AskedBody as Body, completionsServer as serverThat } from "../../../test/support/completions-server.ts";
 import { temporaryFolder } from "../../../test/support/files.ts";
 import { addEvalCommand } from "./eval.ts";
-
-interface Body {
-  readonly model: string;
-  readonly prompt: string;
-  readonly suffix?: string;
-  readonly stream?: boolean;
-  readonly token_healing?: boolean;
-}
-
-interface Scripted {
-  readonly url: string;
-  /** What was asked, in order. */
-  readonly bodies: readonly Body[];
-}
-
-/** A server of some other make that lists the model `m` and answers with what the script says; undefined is refused. */
-async function serverThat(answer: (body: Body) => string | undefined): Promise<Scripted> {
-  const bodies: Body[] = [];
-  const server = createServer(async (request, response) => {
-    if (request.url === "/v1/models") return response.end('{"data":[{"id":"m"}]}');
-    const body = (await json(request)) as Body;
-    bodies.push(body);
-    const text = answer(body);
-    if (text === undefined) return response.writeHead(400).end('{"error":{"message":"no suffix, please"}}');
-    const chunk = { choices: [{ text, finish_reason: "stop" }] };
-    return response.end(`data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`);
-  }).listen(0, "127.0.0.1");
-  onTestFinished(() => void server.close().closeAllConnections());
-  await once(server, "listening");
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodies };
-}
 
 const CASES = [
   { id: "1", language: "python", kind: "single-line", prefix: "a = ", middle: "one", suffix: "\n" },

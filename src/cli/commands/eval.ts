@@ -1,17 +1,19 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
+import { Evaluation, type State } from "../../eval/evaluation.ts";
 import { humanEvalCases, type InfillCase, KINDS, type Kind, ownCases } from "../../eval/infill-case.ts";
 import { passesTests } from "../../eval/python-check.ts";
-import { answerLines, reportJson, reportText, settingName } from "../../eval/report.ts";
+import { reportJson, reportText, settingName } from "../../eval/report.ts";
 import { ORDERS, type Order, type Setting, STYLES, type Style } from "../../eval/request.ts";
-import { type Result, runCases } from "../../eval/run.ts";
+import { AnswersFile } from "../answers-file.ts";
 import type { Service } from "../client.ts";
 import { completerOf } from "../completer.ts";
 import { CommandFailure, EXIT } from "../failure.ts";
 import { listOf, wholeNumber } from "../option-values.ts";
 import { assertOneService, chooseModel, DEFAULT_URL, untilInterrupted, withService } from "../service.ts";
-import { outputTo } from "../terminal.ts";
+import { Pace, whileShowing } from "../status-line.ts";
+import { outputTo, say } from "../terminal.ts";
 import { addPerplexityCommand } from "./eval-perplexity.ts";
 
 interface EvalOptions {
@@ -31,6 +33,7 @@ interface EvalOptions {
   readonly execute?: boolean;
   readonly json?: boolean;
   readonly out?: string;
+  readonly resume?: boolean;
 }
 
 /** The set that comes with the program: from `src/` and from `dist/` it lies at the same distance. */
@@ -55,8 +58,12 @@ Examples:
   HumanEval-Infilling, from a file you have downloaded; --execute runs what the model wrote:
     $ continuo eval --humaneval HumanEval-SingleLineInfilling.jsonl.gz --execute
 
+  A long one, that may be stopped and taken up again:
+    $ continuo eval --humaneval HumanEval-RandomSpanInfilling.jsonl.gz --out answers.jsonl --resume
+
 Any server with OpenAI's completions route will do. A server with keys: CONTINUO_API_KEY.
-With more than one request at a time, the times are those of a server shared by as many. Ctrl-C stops.`;
+With more than one request at a time, the times are those of a server shared by as many.
+Ctrl-C stops, and prints the figures of what was answered by then.`;
 
 /** Adds `continuo eval` to the program. */
 export function addEvalCommand(program: Command): void {
@@ -64,7 +71,7 @@ export function addEvalCommand(program: Command): void {
     .command("eval")
     .summary("score a model's fill-in-the-middle on texts it has not seen")
     .description("Asks a server to fill gaps of which the text is known, greedily, and compares.")
-    .option("--url <url>", `server to ask (default: CONTINUO_URL or ${DEFAULT_URL})`)
+    .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model <name>", "model to call (default: the first one that fills in)")
     .option("--model-file <file>", "score this GGUF file, without a server")
     .option("--set <file>", "cases, JSON Lines (default: the held-out set that comes along)")
@@ -86,7 +93,8 @@ export function addEvalCommand(program: Command): void {
     .option("--max-tokens <n>", "most tokens of an answer", wholeNumber(1), 160)
     .option("--execute", "run the completed programs with their tests: CODE THAT THE MODEL WROTE runs on this machine")
     .option("--json", "figures for programs")
-    .option("--out <file>", "write every answer and its scores there, JSON Lines")
+    .option("--out <file>", "write every answer and its scores there as they come, JSON Lines")
+    .option("--resume", "go on with the answers in --out: what is in there is not asked again")
     .addHelpText("after", EXAMPLES)
     .action(evaluate);
   addPerplexityCommand(command);
@@ -95,17 +103,79 @@ export function addEvalCommand(program: Command): void {
 async function evaluate(options: EvalOptions): Promise<void> {
   const { modelFile, url } = options;
   assertOneService(modelFile, url);
+  if (options.resume === true && options.out === undefined) {
+    throw new CommandFailure("--resume needs the file to go on with: name it with --out", EXIT.usage);
+  }
   const cases = await casesOf(options);
   await untilInterrupted((signal) =>
     withService({ modelFile, url }, signal, async (service) => {
       const needsInfill = options.style.some((style) => style !== "raw");
       const model = options.model ?? (await chooseModel(service, needsInfill, signal)).id;
-      const runs = await runAll(service, model, cases, options, signal);
-      if (options.out !== undefined) await writeFile(options.out, answerLines(runs));
-      const output = outputTo(process.stdout);
-      await output.write(options.json === true ? reportJson(model, runs) : reportText(model, runs));
-      output.end();
+      await evaluateModel(service, model, cases, options, signal);
     }),
+  );
+}
+
+/** Prints the report of what was measured, also where the evaluation ends early. */
+async function evaluateModel(
+  service: Service,
+  model: string,
+  cases: readonly InfillCase[],
+  options: EvalOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const settings = settingsOf(options);
+  const { out, resume = false, concurrency, execute: isExecuted = false } = options;
+  const file = out === undefined ? undefined : new AnswersFile(out, { model, cases, settings, isExecuted }, resume);
+  const evaluation = new Evaluation({
+    ...{ cases, settings, concurrency, complete: completerOf(service, model), earlier: file?.earlier ?? [] },
+    record: (result) => file?.record(result),
+    ...(isExecuted && { check: passesTests }),
+  });
+  if (resume) say(`Going on with ${evaluation.state.done} of ${evaluation.state.total} answers in ${out}.`);
+  const pace = new Pace(evaluation.state.done);
+  try {
+    await whileShowing(
+      () => stateText(evaluation.state, pace),
+      () => evaluation.run(refuse, signal),
+    );
+  } catch (error) {
+    if (evaluation.state.done === 0) throw error;
+    await print(model, evaluation, options);
+    say(goOnText(options));
+    throw error;
+  } finally {
+    file?.close();
+  }
+  await print(model, evaluation, options);
+}
+
+async function print(model: string, { runs, state }: Evaluation, { json }: EvalOptions): Promise<void> {
+  const output = outputTo(process.stdout);
+  await output.write(json === true ? reportJson(model, runs, state) : reportText(model, runs, state));
+  output.end();
+}
+
+function stateText({ setting, results, exact, cases, done, total }: State, pace: Pace): string {
+  if (setting === undefined) return "";
+  const score = exact === undefined ? "" : `, exact ${(100 * exact).toFixed(1)} %`;
+  const all = total === cases ? "" : ` (${done} of ${total} in all)`;
+  return `${settingName(setting)}: ${results} of ${cases}${all}, ${pace.text(done, total)}${score}`;
+}
+
+function goOnText({ out }: EvalOptions): string {
+  return out === undefined
+    ? "The figures above are of a part. With --out FILE answers are kept, and --resume goes on with them."
+    : `The figures above are of a part. The answers are in ${out}; the same command with --resume goes on.`;
+}
+
+function refuse(setting: Setting, reason: string): never {
+  throw new CommandFailure(`${settingName(setting)}: ${reason}`);
+}
+
+function settingsOf({ style: styles, order, healing, maxTokens }: EvalOptions): readonly Setting[] {
+  return styles.flatMap((style) =>
+    HEALINGS[healing].map((isHealing) => ({ style, order, healing: isHealing, maxTokens })),
   );
 }
 
@@ -141,37 +211,4 @@ async function bytesOf(path: string): Promise<Uint8Array> {
     const reason = (error as { readonly code?: string }).code ?? String(error);
     throw new CommandFailure(`cannot read the cases in ${path} (${reason})`, EXIT.usage);
   }
-}
-
-/** One setting after another. The first request is made for nothing, so that loading is not measured and refusals end the run. */
-async function runAll(
-  service: Service,
-  model: string,
-  cases: readonly InfillCase[],
-  { style: styles, order, healing, maxTokens, concurrency, execute }: EvalOptions,
-  signal: AbortSignal,
-): Promise<readonly (readonly Result[])[]> {
-  const complete = completerOf(service, model);
-  const runs: (readonly Result[])[] = [];
-  for (const style of styles) {
-    for (const isHealing of HEALINGS[healing]) {
-      const setting: Setting = { style, order, healing: isHealing, maxTokens };
-      const trial = await runCases(
-        { cases: cases.slice(0, 1), setting: { ...setting, maxTokens: 1 }, concurrency: 1, complete },
-        signal,
-      );
-      const [refusal] = trial.flatMap(({ error }) => error ?? []);
-      if (refusal !== undefined) throw new CommandFailure(`${settingName(setting)}: ${refusal}`);
-      const report = process.stderr.isTTY ? progressOf(setting, cases.length) : () => undefined;
-      const check = execute === true ? { check: passesTests } : {};
-      runs.push(await runCases({ cases, setting, concurrency, complete, report, ...check }, signal));
-    }
-  }
-  return runs;
-}
-
-function progressOf(setting: Setting, total: number): (done: number) => void {
-  return (done) => {
-    process.stderr.write(`\r${settingName(setting)}: ${done}/${total}${done === total ? "\n" : ""}`);
-  };
 }

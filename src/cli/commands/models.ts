@@ -1,14 +1,18 @@
 import type { Command } from "commander";
-import { loadDataDir } from "../../config/load.ts";
+import { loadCatalogue, loadDataDir } from "../../config/load.ts";
 import { BUILT_IN_NAME, builtInModel } from "../../models/built-in.ts";
 import { sizeText } from "../../models/bytes.ts";
+import type { Catalogue, CatalogueEntry } from "../../models/catalog.ts";
 import { pullableNames } from "../../models/reference.ts";
 import { ModelStore, type StoredModel } from "../../models/store.ts";
+import { ggufName } from "../../models/variant.ts";
+import { oneLine } from "../../visible.ts";
 import { aligned, jsonText } from "../listing.ts";
 import { outputTo } from "../terminal.ts";
 
 interface ModelsFlags {
   readonly available?: boolean;
+  readonly catalogue?: boolean;
   readonly json?: boolean;
   readonly dataDir?: string;
   readonly config?: string;
@@ -18,6 +22,7 @@ const EXAMPLES = `
 Examples:
   $ continuo models
   $ continuo models --available
+  $ continuo models --catalogue --config continuo.yaml
   $ continuo models --json | jq -r '.models[].file'`;
 
 /** Adds `continuo models` to the program. */
@@ -27,9 +32,10 @@ export function addModelsCommand(program: Command): void {
     .summary("list the models on the disk")
     .description("Lists the models that were pulled, the one in the package, and downloads that are not complete.")
     .option("--available", "list the catalogue names that can be pulled instead")
+    .option("--catalogue", "list every name that the server knows without an entry under `models`, with its source")
     .option("--json", "for programs")
     .option("--data-dir <dir>", "where Continuo keeps what it stores")
-    .option("--config <file>", "YAML configuration, for its data_dir")
+    .option("--config <file>", "YAML configuration, for its data_dir and catalogue")
     .addHelpText("after", EXAMPLES)
     .action(run);
 }
@@ -37,7 +43,7 @@ export function addModelsCommand(program: Command): void {
 async function run(flags: ModelsFlags): Promise<void> {
   const store = new ModelStore(loadDataDir(flags));
   const output = outputTo(process.stdout);
-  await output.write(modelsText(store, flags, builtInModel()));
+  await output.write(modelsText(store, flags, builtInModel(), () => loadCatalogue(flags)));
   output.end();
 }
 
@@ -46,21 +52,27 @@ type BuiltIn = ReturnType<typeof builtInModel>;
 /** What the command prints. */
 export function modelsText(
   store: ModelStore,
-  flags: Pick<ModelsFlags, "available" | "json">,
+  flags: Pick<ModelsFlags, "available" | "catalogue" | "json">,
   builtIn: BuiltIn,
+  catalogue: () => Catalogue,
 ): string {
-  return flags.available === true ? available(store, flags) : present(store, flags, builtIn);
+  if (flags.catalogue === true) return known(catalogue(), flags);
+  return flags.available === true ? available(store, catalogue(), flags) : present(store, flags, builtIn);
 }
 
 function present(store: ModelStore, { json }: ModelsFlags, builtIn: BuiltIn): string {
   const models = store.list();
   const leftovers = store.leftovers();
+  const damaged = store.damaged();
+  const links = store.links();
   if (json === true) {
     return jsonText({
       directory: store.path,
       models: models.map(({ manifest, file, sizeBytes }) => ({ ...manifest, file, sizeBytes })),
       ...(builtIn !== undefined && { builtIn: { name: BUILT_IN_NAME, ...builtIn } }),
       incomplete: leftovers.map(({ name, path, sizeBytes }) => ({ name, file: path, sizeBytes })),
+      damaged,
+      links,
     });
   }
   const table = models.length === 0 && builtIn === undefined ? "" : tableOf(models, builtIn);
@@ -69,7 +81,20 @@ function present(store: ModelStore, { json }: ModelsFlags, builtIn: BuiltIn): st
     ({ name, sizeBytes }) =>
       `incomplete: ${name}, ${sizeText(sizeBytes)} so far; pull it again to go on, or remove it with \`continuo rm --parts\`\n`,
   );
-  return [table, none, ...incomplete].join("");
+  const broken = damaged.map(
+    ({ name, files }) =>
+      `damaged: ${name} lacks ${files.map(missingText).join(", ")}; pull it again, or remove it with \`continuo rm ${name}\`\n`,
+  );
+  const ignored = links.map(
+    (path) => `ignored: ${oneLine(path)} is a symbolic link, and links in the store are not followed\n`,
+  );
+  return [table, none, ...incomplete, ...broken, ...ignored].join("");
+}
+
+/** `shard 2 of 3 (NAME)`, or the name. */
+function missingText(file: string): string {
+  const { shard } = ggufName(file) ?? {};
+  return shard === undefined ? file : `shard ${shard.number} of ${shard.count} (${file})`;
 }
 
 function tableOf(models: readonly StoredModel[], builtIn: BuiltIn): string {
@@ -86,11 +111,33 @@ function tableOf(models: readonly StoredModel[], builtIn: BuiltIn): string {
   ]);
 }
 
-function available(store: ModelStore, { json }: ModelsFlags): string {
-  const names = pullableNames().map((each) => ({ ...each, isHere: store.find(each.name) !== undefined }));
+function available(store: ModelStore, catalogue: Catalogue, { json }: ModelsFlags): string {
+  const names = pullableNames(catalogue).map((each) => ({ ...each, isHere: store.find(each.name) !== undefined }));
   if (json === true) return jsonText({ available: names });
   return aligned([
     ["NAME", "REPOSITORY", ""],
     ...names.map(({ name, repository, isHere }) => [name, repository, isHere ? "here" : ""]),
   ]);
+}
+
+function known({ entries }: Catalogue, { json }: ModelsFlags): string {
+  if (json === true) return jsonText({ catalogue: entries.map(withoutInfinity) });
+  const limit = (tokens: number): string => (Number.isFinite(tokens) ? String(tokens) : "-");
+  return aligned([
+    ["NAME", "COMPLETIONS", "PARTIAL", "CONTEXT", "INPUT", "OUTPUT", "SOURCE"],
+    ...entries.map((each) => [
+      each.name,
+      each.completions ? "yes" : "no",
+      each.partial ? "yes" : "no",
+      limit(each.contextTokens),
+      limit(each.maxInputTokens),
+      limit(each.maxOutputTokens),
+      [each.source ?? "-", ...(each.date === undefined ? [] : [each.date])].join(", "),
+    ]),
+  ]);
+}
+
+/** JSON has no infinity; a limit that is not there is none. */
+function withoutInfinity(entry: CatalogueEntry): object {
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== Number.POSITIVE_INFINITY));
 }

@@ -1,19 +1,23 @@
+import { join } from "node:path";
 import { type Command, Option } from "commander";
-import { loadDataDir } from "../../config/load.ts";
+import { loadCatalogue, loadDataDir } from "../../config/load.ts";
 import { nearest } from "../../config/nearest.ts";
-import { processSurroundings } from "../../config/surroundings.ts";
+import { processSurroundings, type Surroundings } from "../../config/surroundings.ts";
+import { BUILT_IN_NAME } from "../../models/built-in.ts";
 import { sizeText } from "../../models/bytes.ts";
 import { ModelFailure } from "../../models/failure.ts";
 import { HUB_IDS, type HubId, hubsFrom } from "../../models/hub.ts";
 import { memoryBytes } from "../../models/machine.ts";
 import { type Pulled, pull } from "../../models/pull.ts";
+import { type Machine, recommend } from "../../models/recommend.ts";
 import { PATIENCE } from "../../models/retry.ts";
 import { ModelStore } from "../../models/store.ts";
 import { Transport } from "../../models/transport.ts";
 import { EXIT } from "../failure.ts";
+import { aligned } from "../listing.ts";
 import { ProgressView } from "../progress.ts";
 import { listenForStop } from "../stop-signals.ts";
-import { say } from "../terminal.ts";
+import { outputTo, say } from "../terminal.ts";
 
 interface PullFlags {
   readonly hub: HubId;
@@ -29,6 +33,7 @@ MODEL is one of
   hf:OWNER/REPOSITORY          on Hugging Face
   ms:OWNER/REPOSITORY          on ModelScope
   an https address, or a path  of a .gguf file; a path is linked or copied
+Without MODEL, what suits this machine is listed and nothing is pulled.
 Behind a name or repository, :FILE or :QUANTISATION says which of its files; without it one is chosen
 for this machine's memory. Of a model in shards, all are pulled.
 
@@ -38,6 +43,7 @@ Environment: HF_ENDPOINT, HF_TOKEN; MODELSCOPE_ENDPOINT, MODELSCOPE_API_TOKEN (a
 CONTINUO_HUB (as --hub); HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
 
 Examples:
+  $ continuo pull
   $ continuo pull qwen2.5-coder-1.5b-instruct
   $ continuo pull qwen2.5-coder-7b-instruct:q8_0 --hub ms
   $ continuo pull hf:Qwen/Qwen2.5-7B-Instruct-GGUF:q4_k_m
@@ -52,7 +58,7 @@ export function addPullCommand(program: Command): void {
     .command("pull")
     .summary("bring a model to the disk")
     .description("Downloads a model, checks it, and keeps it under a name that `serve --model` takes.")
-    .argument("<model>", "catalogue name, hf:OWNER/REPOSITORY, ms:OWNER/REPOSITORY, address or path")
+    .argument("[model]", "catalogue name, hf:OWNER/REPOSITORY, ms:OWNER/REPOSITORY, address or path")
     .option("--name <name>", "what to call it here (default: the catalogue's name, else the file's)")
     .addOption(
       new Option("--hub <hub>", "where catalogue names come from: hf (Hugging Face) or ms (ModelScope)")
@@ -62,14 +68,30 @@ export function addPullCommand(program: Command): void {
     )
     .option("--connections <n>", "parts of the file under way at the same time, 1 to 16", "4")
     .option("--data-dir <dir>", "where Continuo keeps what it stores")
-    .option("--config <file>", "YAML configuration, for its data_dir")
+    .option("--config <file>", "YAML configuration, for its data_dir and catalogue")
     .addHelpText("after", EXAMPLES)
     .action(run);
 }
 
-async function run(model: string, flags: PullFlags): Promise<void> {
+async function run(model: string | undefined, flags: PullFlags): Promise<void> {
   const surroundings = processSurroundings();
-  const store = new ModelStore(loadDataDir(flags, surroundings));
+  const dataDir = loadDataDir(flags, surroundings);
+  if (model === undefined) await advise(dataDir);
+  else await bring(model, flags, dataDir, surroundings);
+}
+
+/** A script that forgot the model must not go on as if it had one: the exit code is that of a wrong command line. */
+async function advise(dataDir: string): Promise<void> {
+  const machine = await thisMachine(dataDir);
+  const output = outputTo(process.stdout);
+  await output.write(adviceText(machine));
+  output.end();
+  say("Nothing was pulled; name one: continuo pull MODEL");
+  process.exitCode = EXIT.usage;
+}
+
+async function bring(model: string, flags: PullFlags, dataDir: string, surroundings: Surroundings): Promise<void> {
+  const store = new ModelStore(dataDir);
   const connections = connectionsFrom(flags.connections);
   const view = new ProgressView({ stream: process.stderr, now: () => performance.now() });
   const stop = new AbortController();
@@ -82,6 +104,7 @@ async function run(model: string, flags: PullFlags): Promise<void> {
       store,
       transport,
       connections,
+      catalogue: loadCatalogue(flags, surroundings),
       hubs: hubsFrom(process.env),
       preferred: flags.hub,
       ...(flags.name !== undefined && { name: flags.name }),
@@ -101,6 +124,35 @@ async function run(model: string, flags: PullFlags): Promise<void> {
     signals.release();
     await transport.close();
   }
+}
+
+/** What `continuo pull` prints without a model. */
+export function adviceText(machine: Machine): string {
+  const { memoryBytes: memory, cores, gpuBytes } = machine;
+  const gpu = gpuBytes === undefined ? "no GPU in use" : `${sizeText(gpuBytes)} of GPU memory`;
+  const table = aligned([
+    ["FOR", "MODEL", "SIZE", "WHY"],
+    ...recommend(machine).map(({ purpose, model, sizeBytes, why }) => [
+      purpose,
+      model ?? `${BUILT_IN_NAME} (in the package)`,
+      sizeBytes === undefined ? "-" : sizeText(sizeBytes),
+      why,
+    ]),
+  ]);
+  return `This machine: ${sizeText(memory)} of memory, ${cores} cores, ${gpu}\n\n${table}`;
+}
+
+/** Of Apple's memory the GPU may use about this part. */
+const METAL_PART = 0.7;
+
+async function thisMachine(dataDir: string): Promise<Machine> {
+  const { chooseLibraries } = await import("../../engines/llama/engine-choice.ts");
+  const { physicalCores } = await import("../../engines/llama/cores.ts");
+  const { gpus } = await chooseLibraries("auto", join(dataDir, "engines"));
+  const memory = memoryBytes();
+  const hasMetal = process.platform === "darwin" && process.arch === "arm64";
+  const gpuBytes = hasMetal ? memory * METAL_PART : gpus.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
+  return { memoryBytes: memory, cores: physicalCores(), ...(gpuBytes > 0 && { gpuBytes }) };
 }
 
 function connectionsFrom(text: string): number {

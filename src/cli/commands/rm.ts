@@ -6,7 +6,7 @@ import { sizeText } from "../../models/bytes.ts";
 import { diskFailure } from "../../models/disk-failure.ts";
 import { ModelFailure } from "../../models/failure.ts";
 import { takeLock } from "../../models/lock.ts";
-import { ModelStore } from "../../models/store.ts";
+import { isModelName, ModelStore } from "../../models/store.ts";
 import { say } from "../terminal.ts";
 
 interface RmFlags {
@@ -50,6 +50,7 @@ export async function removeModels(
   if (names.length === 0 && flags.parts !== true) {
     throw new ModelFailure("expected names of models, or --parts; `continuo models` lists what is here", "usage");
   }
+  for (const name of names) if (isModelName(name)) store.assertNoLinks(name);
   const unknown = names.find((name) => !store.names().includes(name));
   if (unknown !== undefined) throw notHere(unknown, store);
   for (const name of names) say(await remove(name, store));

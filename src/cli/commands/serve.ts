@@ -1,16 +1,21 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Config } from "../../config/config.ts";
 import { loadConfig } from "../../config/load.ts";
 import type { Flags } from "../../config/settings.ts";
+import { isSocketPath } from "../../config/socket-path.ts";
+import { ListenFailure } from "../../listen.ts";
 import type { RunningServer } from "../../server.ts";
 import { banner } from "../banner.ts";
 import { CommandFailure, EXIT } from "../failure.ts";
+import { whileShowing } from "../status-line.ts";
 import { listenForStop, type StopReason, type StopSignals } from "../stop-signals.ts";
 import { say } from "../terminal.ts";
 
 const EXAMPLES = `
 Flags come before environment variables, these before the configuration file:
-  CONTINUO_PORT, CONTINUO_HOST, CONTINUO_CONFIG, CONTINUO_DATA_DIR,
+  CONTINUO_PORT, CONTINUO_HOST, CONTINUO_SOCKET_MODE, CONTINUO_CONFIG, CONTINUO_DATA_DIR,
+  CONTINUO_ALLOWED_HOSTS and CONTINUO_CORS_ORIGINS (several separated by commas),
   CONTINUO_MODEL (several separated as in PATH), CONTINUO_MEMORY_BUDGET,
   CONTINUO_KEEP_ALIVE, CONTINUO_ENGINE, CONTINUO_DATABASE, CONTINUO_API_KEY, and
   CONTINUO_ADMIN_KEY.
@@ -23,6 +28,7 @@ Examples:
   $ continuo serve --model coder=a.gguf --model chat=b.gguf --port 9000
   $ continuo serve --config continuo.yaml
   $ CONTINUO_API_KEY=sk-change-me continuo serve --host 0.0.0.0 --model a.gguf
+  $ continuo serve --host /run/user/1000/continuo.sock --model a.gguf
 
 Ctrl-C lets running requests finish (limits.drain_grace_ms); a second one stops at once.`;
 
@@ -35,11 +41,14 @@ export function addServeCommand(program: Command): void {
     .option(
       "--model <file>",
       "GGUF file or pulled model, or NAME= and one of them; may be given several times",
-      (file, all: string[] = []) => [...all, file],
+      several,
     )
     .option("--config <file>", "YAML configuration")
-    .option("--host <address>", "address to listen on (default: 127.0.0.1)")
+    .option("--host <address>", "address to listen on, or the path of a Unix socket (default: 127.0.0.1)")
     .option("--port <n>", "port to listen on, 0 for a free one (default: 8100)")
+    .option("--socket-mode <mode>", "who may open the Unix socket, as for chmod (default: 0600)")
+    .option("--allowed-host <name>", "host name of a proxy or tunnel before a server without keys; repeatable", several)
+    .option("--cors-origin <origin>", "site whose pages may call, such as https://example.org; repeatable", several)
     .option("--data-dir <dir>", "where Continuo keeps what it stores")
     .option("--strict", "no stand-ins: names without a mapping answer 503")
     .option("--deterministic", "same seed and request, same text; slower")
@@ -56,11 +65,16 @@ export function addServeCommand(program: Command): void {
     .action(serve);
 }
 
+function several(value: string, all: string[] = []): string[] {
+  return [...all, value];
+}
+
 async function serve(flags: Flags): Promise<void> {
-  const config = loadConfig(flags);
+  // First of all: as process 1 of a container a program that listens to no signal cannot be stopped.
   const signals = listenForStop();
   try {
-    const server = await listen(config);
+    const config = loadConfig(flags);
+    const server = await listenUnlessStopped(config, signals);
     try {
       const stopped = await runUntilStopped(server, config, signals);
       if (!stopped) process.exitCode = EXIT.interrupted;
@@ -70,6 +84,24 @@ async function serve(flags: Flags): Promise<void> {
   } finally {
     signals.release();
   }
+}
+
+/** Milliseconds that a start which is no longer wanted has to come to an end. */
+const START_GRACE_MS = 2_000;
+
+/** Ends the process where it is told to stop before the server listens. */
+async function listenUnlessStopped(config: Config, signals: StopSignals): Promise<RunningServer> {
+  const starting = listen(config);
+  const reason = await Promise.race([starting.then(() => undefined), signals.first]);
+  if (reason === undefined) return starting;
+  say(`\nStopping (${reason}): the server was still starting.`);
+  const closed = starting.then(
+    (server) => server.close(),
+    () => undefined, // whatever kept it from starting, it was not to start any more
+  );
+  // A database, a disk or a driver that does not answer is not waited for.
+  await Promise.race([closed, signals.second, delay(START_GRACE_MS)]);
+  process.exit(EXIT.ok);
 }
 
 async function listen(config: Config): Promise<RunningServer> {
@@ -84,7 +116,10 @@ async function listen(config: Config): Promise<RunningServer> {
 
 /** False: running requests were not waited for. */
 async function runUntilStopped(server: RunningServer, config: Config, signals: StopSignals): Promise<boolean> {
-  const early = await watchLoading(server, Promise.race([server.ready(), signals.first]));
+  const early = await whileShowing(
+    () => loadingText(server),
+    () => Promise.race([server.ready(), signals.first]),
+  );
   if (early === undefined) {
     const models = server.models();
     if (models.length > 0 && models.every(({ health }) => health.state === "failed")) {
@@ -95,24 +130,10 @@ async function runUntilStopped(server: RunningServer, config: Config, signals: S
   return drain(server, config, await signals.first, signals);
 }
 
-/** Milliseconds between two looks at how far loading is. */
-const LOOK_EVERY_MS = 200;
-
-/** Waits for `event`; meanwhile a terminal shows, on one line, what is being loaded. Elsewhere the log has to do. */
-async function watchLoading<T>(server: RunningServer, event: Promise<T>): Promise<T> {
-  if (process.stderr.isTTY !== true) return event;
-  const clear = "\r\u001b[K";
-  const timer = setInterval(() => {
-    const loading = server.models().filter(({ health }) => health.state === "loading");
-    const line = loading.map(({ name, health }) => `${name}: ${health.detail}`).join("; ");
-    process.stderr.write(`${clear}${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
-  }, LOOK_EVERY_MS);
-  try {
-    return await event;
-  } finally {
-    clearInterval(timer);
-    process.stderr.write(clear);
-  }
+/** What is being loaded, and how far it is. */
+function loadingText(server: RunningServer): string {
+  const loading = server.models().filter(({ health }) => health.state === "loading");
+  return loading.map(({ name, health }) => `${name}: ${health.detail}`).join("; ");
 }
 
 async function drain(
@@ -136,8 +157,19 @@ const LISTEN_ADVICE: Readonly<Record<string, string>> = {
   ENOTFOUND: "there is no such host; choose another with --host",
 };
 
-function explained(error: unknown, { host, port }: Config): unknown {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const advice = LISTEN_ADVICE[code];
-  return advice === undefined ? error : new CommandFailure(`cannot listen on ${host}:${port}: ${advice}`);
+const SOCKET_ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another server listens there; stop it, or choose another path with --host",
+  ENOTSOCK: "there is a file that is no socket; remove it, or choose another path with --host",
+  ENOENT: "its folder does not exist or takes no files; create it, or choose another path with --host",
+  ENOTDIR: "what should be its folder is a file; choose another path with --host",
+  EACCES: "this user may not create or open a socket there; choose another path with --host",
+  EPERM: "this user may not create or open a socket there; choose another path with --host",
+  EROFS: "that folder cannot be written to; choose another path with --host",
+  EINVAL: "the system takes no such path; choose a shorter one with --host",
+};
+
+function explained(error: unknown, { host }: Config): unknown {
+  if (!(error instanceof ListenFailure)) return error;
+  const advice = (isSocketPath(host) ? SOCKET_ADVICE : LISTEN_ADVICE)[error.code];
+  return new CommandFailure(advice === undefined ? error.message : `${error.message}: ${advice}`);
 }

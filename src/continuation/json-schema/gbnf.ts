@@ -4,9 +4,7 @@
  * Facts of llama.cpp v0.4.0 that shape this file: a repetition of 2000 or more is refused or silently unbounded, and a
  * repeated group counts every rule within it; so only single symbols are repeated, in chunks.
  */
-
-/** Code points, both ends included. */
-export type CodePoints = readonly [low: number, high: number];
+import type { CodePoints } from "../code-points.ts";
 
 /** Longest repetition written at once. */
 const CHUNK = 1000;

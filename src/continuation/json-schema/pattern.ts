@@ -1,4 +1,4 @@
-import type { CodePoints } from "./gbnf.ts";
+import { type CodePoints, complement } from "../code-points.ts";
 
 /**
  * The part of regular expressions that describes a regular language and nothing else: characters, classes, groups,
@@ -250,18 +250,6 @@ class Parser {
     this.#at += 1;
     return true;
   }
-}
-
-/** What is not in the ranges, sorted. */
-export function complement(ranges: readonly CodePoints[]): readonly CodePoints[] {
-  const holes: CodePoints[] = [];
-  let next = 0;
-  for (const [low, high] of [...ranges].sort(([a], [b]) => a - b)) {
-    if (low > next) holes.push([next, low - 1]);
-    next = Math.max(next, high + 1);
-  }
-  if (next <= 0x10ffff) holes.push([next, 0x10ffff]);
-  return holes;
 }
 
 function single(character: string): readonly CodePoints[] {

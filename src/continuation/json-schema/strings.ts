@@ -1,5 +1,6 @@
-import { type CodePoints, choice, isName, literal, oneOf, type Rules, sequence } from "./gbnf.ts";
-import { complement, lengthsOf, type Pattern } from "./pattern.ts";
+import { type CodePoints, complement } from "../code-points.ts";
+import { choice, isName, literal, oneOf, type Rules, sequence } from "./gbnf.ts";
+import { lengthsOf, type Pattern } from "./pattern.ts";
 
 /** JSON strings as GBNF, quotation marks included. */
 

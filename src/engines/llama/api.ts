@@ -1,7 +1,7 @@
 import koffi, { type LibraryHandle } from "koffi";
 import type { NativeLibraries } from "./library.ts";
 
-/** An address; null is NULL. Using a freed one ends the process: owners are `NativeModel`, `NativeContext` and `Grammar` only. */
+/** An address; null is NULL. Using a freed one ends the process: owners are `NativeModel` and `NativeContext` only. */
 export type Pointer = bigint;
 
 export type NativeParams = Record<string, unknown>;
@@ -58,12 +58,6 @@ export interface LlamaApi {
   readonly vocabBos: (vocab: Pointer) => number;
   readonly vocabEos: (vocab: Pointer) => number;
   readonly vocabEot: (vocab: Pointer) => number;
-  readonly vocabIsEnd: (vocab: Pointer, token: number) => boolean;
-
-  readonly samplerInitGrammar: (vocab: Pointer, source: string, root: string) => Pointer | null;
-  readonly samplerApply: (sampler: Pointer, candidates: Pointer) => void;
-  readonly samplerAccept: (sampler: Pointer, token: number) => void;
-  readonly samplerFree: (sampler: Pointer) => void;
 
   readonly contextDefaultParams: () => NativeParams;
   readonly contextInit: (model: Pointer, params: NativeParams) => Pointer | null;
@@ -127,11 +121,6 @@ export function bindApi({ llama, base, cpu, types }: NativeLibraries): LlamaApi 
     vocabBos: fn("llama_vocab_bos", "int32", [p]),
     vocabEos: fn("llama_vocab_eos", "int32", [p]),
     vocabEot: fn("llama_vocab_eot", "int32", [p]),
-    vocabIsEnd: fn("llama_vocab_is_eog", "bool", [p, "int32"]),
-    samplerInitGrammar: fn("llama_sampler_init_grammar", p, [p, "str", "str"]),
-    samplerApply: fn("llama_sampler_apply", "void", [p, p]),
-    samplerAccept: fn("llama_sampler_accept", "void", [p, "int32"]),
-    samplerFree: fn("llama_sampler_free", "void", [p]),
     contextDefaultParams: fn("llama_context_default_params", contextParams, []),
     contextInit: fn("llama_init_from_model", p, [p, contextParams]),
     contextFree: fn("llama_free", "void", [p]),

@@ -2,6 +2,8 @@ import koffi from "koffi";
 import { ServiceError } from "../../errors.ts";
 import type { LlamaApi, NativeParams, Pointer } from "./api.ts";
 import type { NativeModel } from "./model.ts";
+import { Pace } from "./pace.ts";
+import type { Progress } from "./watchdog.ts";
 
 export interface ContextOptions {
   readonly slots: number;
@@ -10,10 +12,11 @@ export interface ContextOptions {
   readonly threads: number;
   /** Most tokens of one decode. */
   readonly batchTokens: number;
-  /** Most tokens computed between two looks at the abort flag's effect on memory; also the unit of cut-off work. */
+  /**
+   * Most tokens of one pass through the model; a longer batch goes in several. Also the unit of what an abort leaves in
+   * memory.
+   */
   readonly microBatchTokens: number;
-  /** One cache for all sequences, so that prefixes can be shared; false keeps sequences apart, for exact repetition. */
-  readonly shared: boolean;
 }
 
 /** One row of a batch. */
@@ -37,7 +40,10 @@ export class NativeContext {
   readonly #batch: BatchMemory;
   readonly #abort: BigInt64Array;
   readonly #logits = new Map<Pointer, Float32Array>();
-  #decoding = false;
+  readonly #pace = new Pace();
+  #decodes = 0;
+  /** Rows of the decode that is running. */
+  #decoding: number | undefined;
 
   constructor(api: LlamaApi, model: NativeModel, options: ContextOptions) {
     this.#api = api;
@@ -51,7 +57,8 @@ export class NativeContext {
       n_seq_max: options.slots,
       n_threads: options.threads,
       n_threads_batch: options.threads,
-      kv_unified: options.shared,
+      // Each sequence has cells of its own: where the cells of a text lie changes the rounding of its attention.
+      kv_unified: false,
     });
     if (pointer === null) {
       throw new ServiceError(
@@ -74,29 +81,41 @@ export class NativeContext {
    * `aborted` that `abort()` was called: the memory then holds some of the rows or none (see `truncate`).
    */
   async decode(rows: readonly Row[]): Promise<"done" | "full" | "aborted"> {
-    if (this.#decoding) throw new Error("a decode is running already");
+    if (this.#decoding !== undefined) throw new Error("a decode is running already");
     if (rows.length === 0 || rows.length > this.batchTokens) throw new RangeError(`a batch of ${rows.length} rows`);
     const batch = this.#batch.fill(rows, this.#vocabularySize);
     this.#abort.fill(1n);
-    this.#decoding = true;
+    this.#decoding = rows.length;
+    const startedMs = performance.now();
     try {
       const code = await new Promise<number>((resolve, reject) => {
         this.#api.decode.async(this.#pointer, batch, (error, result) =>
           error === null ? resolve(result) : reject(error),
         );
       });
-      if (code === 0) return "done";
+      if (code === 0) {
+        this.#pace.observe(rows.length, performance.now() - startedMs);
+        return "done";
+      }
       if (code === 1) return "full";
       if (code === 2) return "aborted";
       throw new Error(`llama_decode failed with ${code}`);
     } finally {
-      this.#decoding = false;
+      this.#decoding = undefined;
+      this.#decodes += 1;
     }
+  }
+
+  get progress(): Progress {
+    if (this.#decoding === undefined) return { count: this.#decodes };
+    const expectedMs = this.#pace.expectedMs(this.#decoding);
+    const activity = `a step of ${this.#decoding} rows`;
+    return { count: this.#decodes, activity, ...(expectedMs !== undefined && { expectedMs }) };
   }
 
   /** Stops the running decode within milliseconds; harmless when none runs. */
   abort(): void {
-    if (this.#decoding) this.#abort.fill(0n);
+    if (this.#decoding !== undefined) this.#abort.fill(0n);
   }
 
   /** Logits of a batch row by vocabulary id; valid until the next decode. */
@@ -118,10 +137,10 @@ export class NativeContext {
       throw new Error(`sequence ${sequence} could not be cut at ${from}`);
   }
 
-  /** Shares the first `length` positions of one sequence with another, emptied before. Shared contexts only. */
+  /** Makes a sequence a copy of the first `length` positions of another. The cells are copied when the next decode begins. */
   share(from: number, to: number, length: number): void {
-    this.truncate(to, 0);
-    this.#api.sequenceCopy(this.#memory, from, to, 0, length);
+    this.#api.sequenceCopy(this.#memory, from, to, -1, -1); // the library copies whole sequences only
+    this.truncate(to, length);
   }
 
   /** Lets the worker threads sleep; the next decode wakes them. Without it they burn their cores for a while. */
@@ -130,7 +149,7 @@ export class NativeContext {
   }
 
   free(): void {
-    if (this.#decoding) throw new Error("a decode is running");
+    if (this.#decoding !== undefined) throw new Error("a decode is running");
     this.#api.contextFree(this.#pointer);
     this.#api.threadpoolFree(this.#pool);
   }

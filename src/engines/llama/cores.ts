@@ -8,7 +8,7 @@ export function defaultThreads(): number {
 }
 
 /** Two threads on one core share its arithmetic units, so hardware threads do not count. */
-function physicalCores(): number {
+export function physicalCores(): number {
   const logical = availableParallelism();
   if (process.platform !== "linux") return process.arch === "x64" ? Math.max(1, logical >> 1) : logical;
   try {

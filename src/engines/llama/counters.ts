@@ -34,9 +34,10 @@ export class Counters {
    */
   aborted(queued: readonly Task[], seated: readonly { readonly task: Task; readonly evaluated: number }[]): void {
     if (queued.length + seated.length === 0) return;
-    const where = seated.some(({ task }) => task.generated > 0) ? "decode" : seated.length > 0 ? "prefill" : "queued";
-    this.#aborted[where] += 1;
-    for (const task of queued) this.#saved(task, 0);
+    const before = seated.length > 0 ? "prefill" : "queued";
+    const hasBegun = [...queued, ...seated.map(({ task }) => task)].some((task) => task.generated > 0);
+    this.#aborted[hasBegun ? "decode" : before] += 1;
+    for (const task of queued) this.#saved(task, task.generated > 0 ? task.promptLength : 0);
     for (const { task, evaluated } of seated) this.#saved(task, evaluated);
   }
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LoweredPart, LoweredPrompt, PromptSection } from "../../continuation/prompt.ts";
 import { ServiceError } from "../../errors.ts";
-import { type EncodedPrompt, encodePrompt } from "./encode-prompt.ts";
+import { arrangePrompt, type EncodedPrompt, encodeParts, fitPrompt } from "./encode-prompt.ts";
 
 /** One token per character; a control token is 1000 and more. */
 function encode(part: LoweredPart): readonly number[] {
@@ -13,11 +13,12 @@ function encode(part: LoweredPart): readonly number[] {
 
 function encoded(
   prompt: LoweredPrompt,
-  limits: Parameters<typeof encodePrompt>[1],
+  limits: Parameters<typeof fitPrompt>[1],
   roomTokens: number,
   tokensToHeal: (tokens: readonly number[], bytes: number) => number = () => 0,
 ): EncodedPrompt {
-  return encodePrompt(prompt, limits, { roomTokens, encode, tokensToHeal });
+  const fitted = fitPrompt(prompt, limits, roomTokens, 1);
+  return arrangePrompt(fitted, encodeParts(fitted, encode), limits, { roomTokens, tokensToHeal });
 }
 
 function section(role: PromptSection["role"], ...parts: readonly LoweredPart[]): PromptSection {

@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { asking, LONG, never, pidOf, READY, SEEDED, said, tinyEngines } from "../../../test/support/tiny-engine.ts";
 import { collect, type StreamPart } from "../../continuation/output.ts";
 import type { LlamaEngine } from "./engine.ts";
 
-const { start, program } = tinyEngines();
+const { folder, start, program } = tinyEngines();
 
 function kill(engine: LlamaEngine): void {
   if (engine.pid === undefined) throw new Error("there is no process to kill");
@@ -106,15 +108,17 @@ describe("an engine process that cannot live", () => {
     });
   });
 
-  test("fails the request that it dies of, and only after some tries", async () => {
+  test("fails the request that it dies of twice, and does not try its like again", async () => {
     const source = `process.on("message", (message) => {
       if (message.type === "load") process.send(${READY});
-      else process.exit(7);
+      if (message.type === "generate") process.exit(7);
     });`;
     const engine = start({ script: program("dies-of-requests", source) });
 
-    await expect(collect(engine.generate(asking("x"), never))).rejects.toMatchObject({ code: "internal" });
-    expect(engine.stats().restarts).toBe(5);
+    await expect(collect(engine.generate(asking("x"), never))).rejects.toMatchObject({ code: "unsupported_input" });
+    await expect(collect(engine.generate(asking("x"), never))).rejects.toThrow(/send it again in 10 minutes/);
+
+    expect(engine.stats()).toMatchObject({ restarts: 2, blamed: 1, hangs: 0 });
   });
 
   test("that breaks off between accepting and answering starts the stream only once", async () => {
@@ -127,7 +131,7 @@ describe("an engine process that cannot live", () => {
       }
       const done = { id: message.id, choice: 0, generated: [1], text: "a", shown: [1], cachedTokens: 2,
         finished: { reason: "stop", completionTokens: 1 } };
-      process.send({ type: "step", outputs: [done], stats: { aborted: {} } });
+      process.send({ type: "step", running: [], outputs: [done], stats: { aborted: {} } });
     });`;
     const engine = start({ script: program("dies-once", source) });
 
@@ -136,4 +140,57 @@ describe("an engine process that cannot live", () => {
 
     expect(parts.map((part) => part.type)).toEqual(["start", "delta", "finish", "usage"]);
   });
+});
+
+/** A program that dies of every request whose prompt says so, once all that were announced have come; it answers the others. */
+const DIES_OF_SOME = (expected: number): string => `
+  const { existsSync, writeFileSync } = await import("node:fs");
+  const met = new URL("met", import.meta.url);
+  const text = (message) => JSON.stringify(message.prompt);
+  const all = [];
+  process.on("message", (message) => {
+    if (message.type === "load") process.send(${READY});
+    if (message.type !== "generate") return;
+    process.send({ type: "accepted", id: message.id, promptTokens: 3, truncatedTokens: 0 });
+    all.push(message);
+    if (!existsSync(met) && all.length < ${expected}) return;
+    writeFileSync(met, "");
+    process.send({ type: "step", running: all.map(({ id }) => id), outputs: [], stats: { aborted: {} } }, () => {
+      if (all.some((each) => text(each).includes("deadly"))) process.exit(7);
+      for (const { id } of all.splice(0)) {
+        const done = { id, choice: 0, generated: [1], text: "a", shown: [1], finished: { reason: "stop", completionTokens: 1 } };
+        process.send({ type: "step", running: [], outputs: [done], stats: { aborted: {} } });
+      }
+    });
+  });`;
+
+test("the request that processes die of is refused, and all that ran beside it finish", async () => {
+  const engine = start({ script: program("dies-of-some", DIES_OF_SOME(7)) });
+  const texts = ["one", "two", "three", "deadly", "four", "five", "six"];
+
+  const outcomes = await Promise.allSettled(texts.map((text) => collect(engine.generate(asking(text), never))));
+
+  const refused = texts.filter((_, index) => outcomes[index]?.status === "rejected");
+  expect(refused).toEqual(["deadly"]);
+  expect(engine.stats()).toMatchObject({ restarts: 2, blamed: 1 });
+});
+
+test("a request that was given up is not sent to the next process, though its reader has not come for the news", async () => {
+  const source = `
+    const { appendFileSync } = await import("node:fs");
+    process.on("message", (message) => {
+      if (message.type === "load") process.send(${READY});
+      if (message.type !== "generate") return;
+      appendFileSync(new URL("sent", import.meta.url), JSON.stringify(message.prompt).includes("slow") ? "slow " : "other ");
+      process.send({ type: "accepted", id: message.id, promptTokens: 3, truncatedTokens: 0 }, () => process.exit(7));
+    });`;
+  const engine = start({ script: program("notes-what-is-sent", source) });
+  const slow = engine.generate(asking("slow"), never);
+  await slow.next(); // its start; what follows is not asked for
+
+  await expect(collect(engine.generate(asking("other"), never))).rejects.toMatchObject({ code: "unsupported_input" });
+
+  const sent = readFileSync(join(folder.path, "sent"), "utf8").split(" ");
+  expect(sent.filter((each) => each === "slow").length).toBeLessThanOrEqual(2);
+  await expect(collect(slow)).rejects.toMatchObject({ code: "unsupported_input" });
 });

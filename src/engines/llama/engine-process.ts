@@ -1,45 +1,44 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Health } from "../../continuation/engine.ts";
 import { ServiceError } from "../../errors.ts";
-import type { FromEngine, LoadMessage, ProgressMessage, ReadyMessage, ToEngine } from "./messages.ts";
+import type { Death } from "./blame.ts";
+import { endProcess, killProcess } from "./end-process.ts";
+import { engineEnvironment } from "./engine-environment.ts";
+import type { FromEngine, LoadMessage, PongMessage, ReadyMessage, Sign, ToEngine } from "./messages.ts";
+import { ProcessWatch } from "./process-watch.ts";
+import type { Condition } from "./watchdog.ts";
 
 export interface EngineProcessParts {
   /** The program of the process. */
   readonly script: URL;
   /** What to load, found out before every start; a rejection fails the start without a process. */
   readonly prepare: () => Promise<LoadMessage>;
+  /** Longest time without progress, whatever the speed of the steps; infinite: a process is never judged to hang. */
+  readonly timeoutMs: number;
   readonly events: EngineProcessEvents;
 }
 
 export interface EngineProcessEvents {
   /** A process serves; it knows of no request yet. */
   readonly ready: (message: ReadyMessage) => void;
-  readonly message: (message: FromEngine) => void;
+  readonly message: (message: FromEngine | PongMessage) => void;
   /** There will be no process until somebody asks again. */
   readonly failed: (error: ServiceError) => void;
+  /** A process makes no progress and is about to be killed. */
+  readonly hung: (finding: string) => void;
   /** A process died; another is being started. */
   readonly died: (death: Death) => void;
 }
 
-export interface Death {
-  /** A signal or an exit code, for people. */
-  readonly how: string;
-  /** Somebody else ended it (an operator, the system short of memory); otherwise it crashed. */
-  readonly killed: boolean;
-}
-
-/** Processes in a row that may crash before serving; then it is the model or the machine, and trying on helps nobody. */
-const MAX_START_CRASHES = 5;
-/** The same for processes that somebody else ended: an operator may well do that a few times. */
-const MAX_START_KILLS = 25;
+/**
+ * Processes in a row that may end before serving; then it is the model or the machine, and trying on helps nobody. An
+ * operator may well kill some, and a hang has taken long.
+ */
+const MAX_START_DEATHS: Readonly<Record<Death["cause"], number>> = { crash: 5, kill: 25, hang: 2 };
 
 /** After a failure the next request tries again, but not sooner. */
 const RETRY_AFTER_MS = 5_000;
-
-/** How long a process may take to leave by itself. */
-const LEAVE_MS = 2_000;
 
 type State =
   | { readonly kind: "idle" }
@@ -50,21 +49,27 @@ type State =
   | { readonly kind: "failed"; readonly error: ServiceError; readonly sinceMs: number };
 
 /**
- * Keeps one engine process running from `start` to `unload`: starts it again when it dies, gives up when it never comes
- * up. After `stop` there will be none.
+ * Keeps one engine process running from `start` to `unload`: ends it when it hangs, starts it again when it dies, gives up
+ * when it never comes up. After `stop` there will be none.
  */
 export class EngineProcess {
   readonly #script: string;
   readonly #prepare: () => Promise<LoadMessage>;
+  readonly #timeoutMs: number;
   readonly #events: EngineProcessEvents;
   #state: State = { kind: "idle" };
+  #watch: ProcessWatch | undefined;
+  /** What is wrong with the process, or was with the one before until this one serves. */
+  #stall: string | undefined;
+  #hung: { readonly child: ChildProcess; readonly finding: string } | undefined;
   #startDeaths = 0;
   #stopping = false;
   #waiters: (() => void)[] = [];
 
-  constructor({ script, prepare, events }: EngineProcessParts) {
+  constructor({ script, prepare, timeoutMs, events }: EngineProcessParts) {
     this.#script = fileURLToPath(script);
     this.#prepare = prepare;
+    this.#timeoutMs = timeoutMs;
     this.#events = events;
   }
 
@@ -100,14 +105,16 @@ export class EngineProcess {
     }
   }
 
-  /** Messages for a process that does not serve are dropped: the next one asks for all of them. */
-  send(...messages: readonly ToEngine[]): void {
-    if (this.#state.kind !== "ready") return;
+  /** Messages for a process that does not serve are dropped: the next one asks for all of them. False: they were. */
+  send(...messages: readonly ToEngine[]): boolean {
+    if (this.#state.kind !== "ready") return false;
     for (const message of messages) this.#state.child.send(message, () => {}); // a channel closed meanwhile shows as "exit"
+    return true;
   }
 
   health(): Health {
     const state = this.#state;
+    if (this.#stall !== undefined) return { state: "stalled", detail: this.#stall };
     switch (state.kind) {
       case "idle":
       case "leaving":
@@ -127,38 +134,73 @@ export class EngineProcess {
   async unload(): Promise<void> {
     const state = this.#state;
     if (state.kind === "preparing") this.#state = { kind: "idle" };
+    this.#unwatch();
+    this.#stall = undefined;
     if (!("child" in state)) return this.#changed();
     this.#state = { kind: "leaving", child: state.child };
-    await gone(state.child);
+    await endProcess(state.child);
+    this.#left(state.child);
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#unwatch();
     this.#changed(); // whoever waits for a process learns that there will be none
-    if ("child" in this.#state) await gone(this.#state.child);
+    if ("child" in this.#state) await endProcess(this.#state.child);
   }
 
   #fork(load: LoadMessage): void {
-    const child = fork(this.#script, [], { execArgv: [], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const child = fork(this.#script, [], {
+      execArgv: [],
+      env: engineEnvironment(process.env),
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     this.#state = { kind: "loading", child, path: load.path, fraction: 0 };
-    child.on("message", (message: FromEngine | ProgressMessage) => this.#receive(child, message));
+    child.on("message", (message: FromEngine | Sign) => this.#receive(child, message));
     child.on("error", (error) => {
       // Without a process there is no "exit"; any other error shows as one.
-      if (child.pid === undefined) this.#exited(child, { how: error.message, killed: false });
+      if (child.pid === undefined) this.#exited(child, { how: error.message, cause: "crash" });
     });
     child.once("exit", (code, signal) => {
-      this.#exited(child, { how: signal ?? `exit code ${code}`, killed: signal === "SIGKILL" || signal === "SIGTERM" });
+      const isKilled = signal === "SIGKILL" || signal === "SIGTERM";
+      this.#exited(child, { how: signal ?? `exit code ${code}`, cause: isKilled ? "kill" : "crash" });
     });
     child.send(load, () => {});
+    this.#unwatch();
+    this.#watch = new ProcessWatch(this.#timeoutMs, {
+      ask: () => child.send({ type: "ping" } satisfies ToEngine, () => {}),
+      judge: (condition, finding) => this.#judge(child, condition, finding),
+    });
   }
 
-  #receive(child: ChildProcess, message: FromEngine | ProgressMessage): void {
+  #judge(child: ChildProcess, condition: Condition, finding: string): void {
+    if (!("child" in this.#state) || this.#state.child !== child) return;
+    this.#stall = condition === "well" ? undefined : finding;
+    if (condition === "hung") void this.#endHung(child, finding);
+  }
+
+  async #endHung(child: ChildProcess, finding: string): Promise<void> {
+    this.#unwatch();
+    this.#hung = { child, finding };
+    this.#events.hung(finding);
+    await killProcess(child);
+    this.#exited(child, { how: finding, cause: "hang" }); // one that cannot be killed counts as dead all the same
+  }
+
+  #unwatch(): void {
+    this.#watch?.stop();
+    this.#watch = undefined;
+  }
+
+  #receive(child: ChildProcess, message: FromEngine | Sign): void {
     const state = this.#state;
     if (!("child" in state) || state.child !== child || state.kind === "leaving") return;
+    if (message.type === "pong") this.#watch?.heard(message.progress);
     if (message.type === "progress") {
       if (state.kind === "loading") this.#state = { ...state, fraction: message.fraction };
     } else if (message.type === "ready") {
       this.#startDeaths = 0;
+      this.#stall = undefined;
       this.#state = { kind: "ready", child };
       try {
         this.#events.ready(message);
@@ -174,18 +216,19 @@ export class EngineProcess {
     }
   }
 
-  #exited(child: ChildProcess, death: Death): void {
-    if (!("child" in this.#state) || this.#state.child !== child) return;
-    if (this.#stopping) return;
-    const state = this.#state;
-    this.#state = { kind: "idle" };
-    if (state.kind === "leaving") {
-      this.#changed();
+  #exited(child: ChildProcess, seen: Death): void {
+    if (!("child" in this.#state) || this.#state.child !== child || this.#stopping) return;
+    if (this.#state.kind === "leaving") {
+      this.#left(child);
       return;
     }
+    const state = this.#state;
+    const death: Death = this.#hung?.child === child ? { how: this.#hung.finding, cause: "hang" } : seen;
+    this.#unwatch();
+    this.#state = { kind: "idle" };
     if (state.kind === "loading") {
       this.#startDeaths += 1;
-      if (this.#startDeaths >= (death.killed ? MAX_START_KILLS : MAX_START_CRASHES)) {
+      if (this.#startDeaths >= MAX_START_DEATHS[death.cause]) {
         const text = `the engine process died ${this.#startDeaths} times while loading ${state.path} (${death.how}); is there enough memory?`;
         this.#startDeaths = 0;
         this.#fail(new ServiceError("model_unavailable", text));
@@ -196,7 +239,16 @@ export class EngineProcess {
     this.start();
   }
 
+  /** A process that was to leave has done so, or never will. */
+  #left(child: ChildProcess): void {
+    if (this.#state.kind !== "leaving" || this.#state.child !== child) return;
+    this.#state = { kind: "idle" };
+    this.#changed();
+  }
+
   #fail(error: unknown): void {
+    this.#unwatch();
+    this.#stall = undefined;
     const failure =
       error instanceof ServiceError ? error : new ServiceError("model_unavailable", String(error), { cause: error });
     this.#state = { kind: "failed", error: failure, sinceMs: performance.now() };
@@ -218,14 +270,4 @@ export class EngineProcess {
   #changed(): void {
     for (const wake of this.#waiters.splice(0)) wake();
   }
-}
-
-/** Lets a process leave by itself, and makes it when it takes too long. */
-async function gone(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const exited = once(child, "exit");
-  if (child.connected) child.disconnect();
-  const timer = setTimeout(() => child.kill("SIGKILL"), LEAVE_MS);
-  await exited;
-  clearTimeout(timer);
 }

@@ -13,7 +13,7 @@ describe("a request for the engine process", () => {
     process.send({ type: "accepted", id: message.id, promptTokens: 1, truncatedTokens: 0 });
     const done = { id: message.id, choice: 0, generated: [], text: JSON.stringify(message), shown: [],
       finished: { reason: "stop", completionTokens: 0 } };
-    process.send({ type: "step", outputs: [done], stats: { aborted: {} } });
+    process.send({ type: "step", running: [], outputs: [done], stats: { aborted: {} } });
   });`;
 
   function messages(): (request: ContinuationRequest) => Promise<Record<string, unknown>> {

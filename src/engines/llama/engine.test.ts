@@ -96,6 +96,7 @@ describe("aborting", () => {
     await parts.next();
 
     abort.abort(new Error("gone"));
+    expect((await parts.next()).value).toMatchObject({ type: "usage" });
     await expect(parts.next()).rejects.toThrow("gone");
     const next = said(await collect(engine.generate(asking("The "), never)));
 

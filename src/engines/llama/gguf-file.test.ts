@@ -104,7 +104,7 @@ describe("a model in parts", () => {
 
     renameSync(second, `${second}.part`);
     expect(existsSync(second)).toBe(false);
-    expect(await reasonOf(first)).toContain(`${second} cannot be used: there is no such file`);
+    expect(await reasonOf(first)).toContain(`${second} cannot be used: the model lacks shard 2 of 2`);
   });
 
   test("is refused when another part, or a part under another name, is named", async () => {

@@ -28,19 +28,27 @@ export async function readModelFile(path: string): Promise<ModelFile> {
   const count = header.number("split.count") ?? 1;
   const further = count > 1 ? shardsAfter(path, header, count) : [];
   checkArchitecture(path, header);
-  const others = await Promise.all(further.map(readHeader));
+  const others = await Promise.all(
+    further.map((each, index) =>
+      readHeader(each, `the model lacks shard ${index + 2} of ${count}; put it beside the others`),
+    ),
+  );
   return { header, tensors: [header, ...others].flatMap((each) => each.tensors) };
 }
 
-/** Throws `model_unavailable` for what cannot be read or is no sound GGUF file. */
-async function readHeader(path: string): Promise<Gguf> {
+/**
+ * Throws `model_unavailable` for what cannot be read or is no sound GGUF file.
+ *
+ * @param absent what it means that there is no such file
+ */
+async function readHeader(path: string, absent = "there is no such file; check the path"): Promise<Gguf> {
   if (path.includes("\0")) throw unusable(path, "the path holds a NUL character");
   let file: FileHandle;
   try {
     file = await open(path, "r");
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw unusable(path, code === "ENOENT" ? "there is no such file; check the path" : message, cause);
+    throw unusable(path, code === "ENOENT" ? absent : message, cause);
   }
   try {
     const status = await file.stat();

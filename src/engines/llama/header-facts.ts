@@ -8,6 +8,7 @@ export interface HeaderFacts {
   readonly vocabularySize: number;
   /** Longest context it was trained for, tokens. */
   readonly trainedTokens: number;
+  readonly layers: number;
   readonly weightBytes: number;
   /** Cache memory of one token in f16, bytes. */
   readonly cacheBytesPerToken: number;
@@ -38,6 +39,7 @@ export function factsOfHeader({ header, tensors }: ModelFile): HeaderFacts {
   return {
     vocabularySize: header.count("tokenizer.ggml.tokens") ?? number("vocab_size") ?? 0,
     trainedTokens: number("context_length") ?? DEFAULT_CONTEXT_TOKENS,
+    layers: number("block_count") ?? 0,
     weightBytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
     cacheBytesPerToken: cacheBytes(header, architecture, embedding),
     activationFloats: 4 * embedding + 2 * Math.max(0, ...perLayer(header, `${architecture}.feed_forward_length`)),

@@ -88,6 +88,46 @@ describe("spelling again what was taken back", () => {
     expect(new Healing([], pieces).done).toBe(true);
   });
 
+  test("offers no token behind which nothing spells the rest", () => {
+    const vocabulary = ["x", "xy", "xyz", "yz", "xyzxq", "xyzx", "w"];
+    const poor = piecesOf(vocabulary);
+    const offered = (tail: readonly string[]) =>
+      new Healing(
+        tail.map((text) => vocabulary.indexOf(text)),
+        poor,
+      )
+        .candidates()
+        .map((id) => vocabulary[id]);
+
+    // Behind "xy" only "z" would do, and no token begins with it.
+    expect(offered(["xyz"]).sort()).toEqual(["x", "xyz", "xyzx", "xyzxq"]);
+    expect(offered(["xy"]).sort()).toEqual(["x", "xy", "xyz", "xyzx", "xyzxq"].filter((text) => text !== ""));
+  });
+
+  test("any path ends, in any vocabulary that has the tokens taken back", () => {
+    const word = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(word, { minLength: 1, maxLength: 12 }),
+        fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
+        fc.infiniteStream(fc.nat()),
+        (vocabulary, tail, choices) => {
+          const healing = new Healing(
+            tail.map((each) => each % vocabulary.length),
+            piecesOf(vocabulary),
+          );
+          for (const choice of choices) {
+            if (healing.done) break;
+            const candidates = healing.candidates();
+            expect(candidates.length).toBeGreaterThan(0);
+            healing.accept(candidates[choice % candidates.length] ?? -1);
+          }
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
   test("draws among whole tokens, unless a part is the likeliest of all", () => {
     const healing = new Healing(ids("ab", "c"), pieces);
     const logits = (likeliest: string, second: string): Float32Array =>
@@ -95,8 +135,11 @@ describe("spelling again what was taken back", () => {
         piece === likeliest ? 3 : piece === second ? 2.9 : piece === "b" ? 9 : 0,
       );
 
-    expect(texts(healing.likely(logits("abc", "ab")))).toEqual(["abc", "abcd"]);
-    expect(texts(healing.likely(logits("abcd", "a")))).toEqual(["abc", "abcd"]);
-    expect(texts(healing.likely(logits("ab", "abc")))).toEqual(["ab"]);
+    const likely = (first: string, second: string) =>
+      texts(healing.likely(logits(first, second), healing.candidates()));
+
+    expect(likely("abc", "ab")).toEqual(["abc", "abcd"]);
+    expect(likely("abcd", "a")).toEqual(["abc", "abcd"]);
+    expect(likely("ab", "abc")).toEqual(["ab"]);
   });
 });

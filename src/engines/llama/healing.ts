@@ -30,6 +30,8 @@ function startsCharacter(bytes: string): boolean {
 /** The text that the first tokens of an answer must spell before anything new may come. */
 export class Healing {
   readonly #pieces: Pieces;
+  /** Whether tokens spell so many bytes at the end of the text. */
+  readonly #spellable = new Map<number, boolean>();
   #rest: string;
 
   /** @param tail tokens taken back. */
@@ -47,9 +49,9 @@ export class Healing {
     return this.#rest === "";
   }
 
-  /** Tokens that may come next; only before it is done. */
+  /** Tokens that may come next, at least one; only before it is done. */
   candidates(): readonly number[] {
-    return this.#pieces.agreeing(this.#rest);
+    return this.#agreeing(this.#rest);
   }
 
   /**
@@ -57,12 +59,26 @@ export class Healing {
    * is left would have to follow, however unlikely it is behind that part.
    *
    * @param logits by vocabulary id.
+   * @param candidates at least one.
    */
-  likely(logits: Float32Array): readonly number[] {
-    const candidates = this.candidates();
+  likely(logits: Float32Array, candidates: readonly number[]): readonly number[] {
     const best = candidates.reduce((one, other) => ((logits[other] ?? 0) > (logits[one] ?? 0) ? other : one));
     const isWhole = (id: number): boolean => this.#pieces.piece(id).length >= this.#rest.length;
     return isWhole(best) ? candidates.filter(isWhole) : [best];
+  }
+
+  /** Tokens that agree with the text and leave nothing that no token spells. Those taken back do, so there is one. */
+  #agreeing(rest: string): readonly number[] {
+    return this.#pieces.agreeing(rest).filter((id) => this.#isSpellable(rest.slice(this.#pieces.piece(id).length)));
+  }
+
+  #isSpellable(rest: string): boolean {
+    if (rest === "") return true;
+    const known = this.#spellable.get(rest.length);
+    if (known !== undefined) return known;
+    const found = this.#agreeing(rest).length > 0;
+    this.#spellable.set(rest.length, found);
+    return found;
   }
 
   /** Takes the next token. @returns how many of its bytes the caller has written already. */

@@ -1,10 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { StreamPart } from "../../continuation/output.ts";
+import type { StreamPart, TokenLogprob } from "../../continuation/output.ts";
 import { Job } from "./job.ts";
-import type { FlowMessage, GenerateMessage, StepOutput } from "./messages.ts";
-
-const KILLED = { how: "SIGKILL", killed: true };
-const CRASHED = { how: "exit code 139", killed: false };
+import type { AbortMessage, FlowMessage, GenerateMessage, StepOutput } from "./messages.ts";
 
 const REQUEST: Omit<GenerateMessage, "choices" | "resumed"> = {
   type: "generate",
@@ -21,12 +18,10 @@ const REQUEST: Omit<GenerateMessage, "choices" | "resumed"> = {
   speculation: false,
 };
 
-function job(choices = 1, over: Partial<typeof REQUEST> = {}): { job: Job; sent: FlowMessage[] } {
-  const sent: FlowMessage[] = [];
-  return {
-    job: new Job({ ...REQUEST, ...over }, choices, { model: "weights", ignored: [] }, (message) => sent.push(message)),
-    sent,
-  };
+function job(choices = 1, over: Partial<typeof REQUEST> = {}): { job: Job; sent: (FlowMessage | AbortMessage)[] } {
+  const sent: (FlowMessage | AbortMessage)[] = [];
+  const send = (message: FlowMessage | AbortMessage): boolean => sent.push(message) > 0;
+  return { job: new Job({ ...REQUEST, ...over }, choices, { model: "weights", ignored: [] }, send), sent };
 }
 
 function output(over: Partial<StepOutput> = {}): StepOutput {
@@ -54,7 +49,7 @@ describe("what the process says becomes parts", () => {
     asked.take(output({ choice: 1, text: "", shown: [9], finished: { reason: "length", completionTokens: 1 } }));
     asked.take(output({ text: "b", finished: DONE, drafted: { proposed: 2, accepted: 0 } }));
 
-    expect(asked.done).toBe(true);
+    expect(asked.isDone).toBe(true);
     expect(await partsOf(asked)).toEqual([
       { type: "start", model: "weights", promptTokens: 5, truncatedTokens: 2, ignored: [] },
       { type: "delta", choice: 0, text: "a", tokens: [1] },
@@ -78,7 +73,7 @@ describe("what the process says becomes parts", () => {
   test("an echo stands before the text", async () => {
     const { job: asked } = job(1, { promptLogprobs: true });
     accept(asked);
-    asked.echo({ type: "echo", id: 7, tokens: [{ token: "x", bytes: [120], logprob: null }] });
+    asked.echo({ type: "echo", id: 7, tokens: [{ bytes: [120], logprob: null }] });
     asked.take(output({ finished: DONE }));
 
     expect((await partsOf(asked)).map((part) => part.type)).toEqual(["start", "echo", "delta", "finish", "usage"]);
@@ -101,24 +96,25 @@ describe("what the process says becomes parts", () => {
       message: "full",
       detail: { retryAfterMs: 1000 },
     });
-    expect(asked.done).toBe(false);
+    expect(asked.isDone).toBe(false);
   });
 });
 
 describe("log probabilities", () => {
-  const scored = (token: string) => ({ token, bytes: [...Buffer.from(token)], logprob: -1, top: [] });
+  const scored = (text: string) => ({ bytes: [...Buffer.from(text)], logprob: -1, top: [] });
+  const textOf = ({ bytes }: TokenLogprob) => Buffer.from(bytes).toString();
 
   test("come with the delta that shows their tokens, also when those were held back while the process died", async () => {
     const { job: asked } = job(1, { logprobs: 0 });
     accept(asked);
     asked.take(output({ generated: [1], shown: [], text: "", logprobs: [scored("a")] }));
     asked.take(output({ generated: [2], shown: [1], text: "a", logprobs: [scored("b")] }));
-    asked.survives(KILLED);
+    asked.messages(); // to the next process
     asked.take(output({ generated: [3], shown: [2, 3], text: "bc", logprobs: [scored("c")] }));
     asked.take(output({ generated: [0], shown: [], text: "", logprobs: [scored("")], finished: DONE }));
 
     const deltas = (await partsOf(asked)).flatMap((part) => (part.type === "delta" ? [part] : []));
-    expect(deltas.map(({ tokens, logprobs }) => [tokens, logprobs?.map(({ token }) => token)])).toEqual([
+    expect(deltas.map(({ tokens, logprobs }) => [tokens, logprobs?.map(textOf)])).toEqual([
       [[1], ["a"]],
       [
         [2, 3],
@@ -137,7 +133,7 @@ describe("log probabilities", () => {
     );
 
     const deltas = (await partsOf(asked)).flatMap((part) => (part.type === "delta" ? [part] : []));
-    expect(deltas.map(({ choice, logprobs }) => [choice, logprobs?.map(({ token }) => token)])).toEqual([
+    expect(deltas.map(({ choice, logprobs }) => [choice, logprobs?.map(textOf)])).toEqual([
       [0, ["x"]],
       [1, ["held", "y"]],
     ]);
@@ -186,37 +182,111 @@ describe("what the next process is told", () => {
     const { job: asked } = job();
     accept(asked);
     asked.take(output({ cachedTokens: 4 }));
-    asked.survives(KILLED);
+    accept(asked);
     asked.take(output({ cachedTokens: 0, finished: DONE }));
 
     expect((await partsOf(asked)).at(-1)).toMatchObject({ usage: { cachedPromptTokens: 4 } });
   });
 });
 
-describe("processes that die", () => {
-  /** How many deaths in a row it takes to give up. */
-  function deaths(asked: Job, death: typeof KILLED): number {
-    let count = 1;
-    while (asked.survives(death)) count += 1;
-    return count;
+describe("a request that fails", () => {
+  const GONE = new Error("gone");
+
+  /** What it says last, before it throws `GONE`. */
+  async function usageOf(asked: Job): Promise<unknown> {
+    const parts: StreamPart[] = [];
+    const reading = (async () => {
+      for await (const part of asked.parts()) parts.push(part);
+    })();
+    await expect(reading).rejects.toBe(GONE);
+    return parts.flatMap((part) => (part.type === "usage" ? [part.usage] : []))[0];
   }
 
-  test("five crashes without a new token are too many", async () => {
+  test("waits for what its process used, held back tokens included, and says so", async () => {
+    const { job: asked, sent } = job(2);
+    accept(asked);
+    asked.take(output({ cachedTokens: 3, finished: DONE }));
+    asked.take(output({ choice: 1, generated: [1, 2, 3], shown: [1] }));
+    asked.fail(GONE);
+
+    const usage = usageOf(asked);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toEqual([{ type: "abort", id: 7 }]);
+    asked.aborted({ type: "aborted", id: 7, promptShare: 1, completionTokens: 4 });
+
+    expect(await usage).toEqual({ promptTokens: 5, completionTokens: 6, cachedPromptTokens: 3, source: "engine" });
+  });
+
+  test("is charged for the part of its prompt that was evaluated", async () => {
     const { job: asked } = job();
+    accept(asked, 100);
+    asked.fail(GONE);
 
-    expect(deaths(asked, CRASHED)).toBe(5);
-    await expect(partsOf(asked)).rejects.toMatchObject({ code: "internal", message: expect.stringMatching(/5 times/) });
+    const usage = usageOf(asked);
+    await new Promise((resolve) => setImmediate(resolve));
+    asked.aborted({ type: "aborted", id: 7, promptShare: 0.25, completionTokens: 0 });
+
+    expect(await usage).toEqual({ promptTokens: 25, completionTokens: 0, source: "engine" });
   });
 
-  test("kills from outside are borne for longer", () => {
-    expect(deaths(job().job, KILLED)).toBe(25);
-  });
-
-  test("a new token clears the account, being accepted again does not", () => {
+  test("says nothing of usage when it was never accepted", async () => {
     const { job: asked } = job();
-    for (let count = 0; count < 4; count += 1) asked.survives(CRASHED);
-    asked.take(output());
+    asked.lose(GONE);
 
-    expect(deaths(asked, CRASHED)).toBe(5);
+    expect(await usageOf(asked)).toBeUndefined();
   });
+
+  test.each(["lost", "given up"])("is charged for what was seen of it when its process is gone (%s)", async (how) => {
+    const { job: asked } = job();
+    accept(asked);
+    asked.take(output({ generated: [1, 2], shown: [1] }));
+    if (how === "lost") asked.lose(GONE);
+    else asked.fail(GONE);
+
+    const usage = usageOf(asked);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (how === "given up") asked.processDied();
+
+    expect(await usage).toEqual({ promptTokens: 5, completionTokens: 1, source: "estimate" });
+  });
+
+  test("after its last token is charged for all of it, without asking", async () => {
+    const { job: asked, sent } = job();
+    accept(asked);
+    asked.take(output({ finished: DONE }));
+    asked.fail(GONE);
+
+    expect(await usageOf(asked)).toMatchObject({ promptTokens: 5, completionTokens: 2, source: "engine" });
+    expect(sent).toEqual([]);
+  });
+});
+
+test("what asks the same has the same fingerprint, whatever its id and seed", () => {
+  const fingerprint = (over: Partial<typeof REQUEST>): string => job(1, over).job.fingerprint();
+
+  expect(fingerprint({ id: 8, seed: "6" })).toBe(fingerprint({}));
+  expect(fingerprint({ grammar: { source: "root ::= x", prefix: "" } })).not.toBe(fingerprint({}));
+});
+
+test("there is nothing left to do for one that has failed or is done", () => {
+  const { job: failed } = job();
+  const { job: done } = job();
+  expect([failed.isOpen, done.isOpen]).toEqual([true, true]);
+
+  failed.fail(new Error("given up"));
+  done.take(output({ finished: DONE }));
+
+  expect([failed.isOpen, done.isOpen]).toEqual([false, false]);
+});
+
+test("logs name it by its call and tell its size, never its text", () => {
+  const about = { model: "weights", ignored: [], requestId: "4f2a" };
+  const asked = new Job(REQUEST, 2, about, () => true);
+  expect(String(asked)).toBe("request 4f2a (a prompt not read yet, 0 generated)");
+
+  accept(asked);
+  asked.take(output({ generated: [1, 2] }));
+  asked.take(output({ choice: 1, generated: [3] }));
+
+  expect(String(asked)).toBe("request 4f2a (5 prompt tokens, 3 generated)");
 });

@@ -4,6 +4,7 @@
  * another order. Then the file's own pages are mapped besides; nobody reads them again, and the system drops them when
  * memory is short, so they are not counted.
  */
+import { fitsInto, type MemoryBytes } from "../../continuation/memory.ts";
 import { ServiceError } from "../../errors.ts";
 import type { HeaderFacts } from "./header-facts.ts";
 import type { EngineOptions } from "./messages.ts";
@@ -17,7 +18,17 @@ export interface Footprint {
   /** Process, libraries, vocabulary and the buffers of a step. */
   readonly rest: number;
   readonly total: number;
+  /** The same total, by where it lies. */
+  readonly memory: MemoryBytes;
 }
+
+/** Layers that go to a GPU; absent: all, where there is one. */
+export interface Offload {
+  readonly hasGpu: boolean;
+  readonly gpuLayers?: number;
+}
+
+const PROCESSOR: Offload = { hasGpu: false };
 
 /** Rows of one decode: a full bulk slice beside every slot's answer. */
 export const BATCH_TOKENS = MAX_SLICE + 64;
@@ -41,34 +52,58 @@ const BOOKKEEPING_BYTES_PER_CELL = 900;
 /** Rows of logits that one step may ask for besides one per slot; whole prompts are scored in more, which is rare. */
 const SPARE_LOGIT_ROWS = 8;
 
-export function footprint(facts: HeaderFacts, slots: number, slotTokens: number): Footprint {
+export function footprint(
+  facts: HeaderFacts,
+  slots: number,
+  slotTokens: number,
+  offload: Offload = PROCESSOR,
+): Footprint {
   const cells = slots * Math.ceil(slotTokens / CELL_GRAIN) * CELL_GRAIN;
   const logits = 4 * facts.vocabularySize * (slots + SPARE_LOGIT_ROWS);
   const weights = facts.weightBytes;
   const cache = cells * facts.cacheBytesPerToken;
   const tables = facts.vocabularySize * VOCABULARY_BYTES_PER_TOKEN + cells * BOOKKEEPING_BYTES_PER_CELL;
-  const rest = Math.ceil(PROCESS_BYTES + tables + logits + 4 * BATCH_TOKENS * facts.activationFloats);
-  return { weights, cache, rest, total: weights + cache + rest };
+  const buffers = logits + 4 * BATCH_TOKENS * facts.activationFloats;
+  const rest = Math.ceil(PROCESS_BYTES + tables + buffers);
+  const total = weights + cache + rest;
+  const share = gpuShare(facts, offload);
+  const gpu = share === 0 ? 0 : Math.ceil(share * (weights + cache) + buffers);
+  return { weights, cache, rest, total, memory: { machine: total - gpu, gpu } };
+}
+
+/** Part of the weights and of the cache that lies in the memory of a GPU. */
+function gpuShare({ layers }: HeaderFacts, { hasGpu, gpuLayers = Number.POSITIVE_INFINITY }: Offload): number {
+  if (!hasGpu || gpuLayers === 0) return 0;
+  return gpuLayers >= layers ? 1 : gpuLayers / layers;
 }
 
 /** Tokens of one slot: as configured, else the default, halved until the model fits into the budget. */
-export function fittingSlotTokens(facts: HeaderFacts, options: EngineOptions, budgetBytes: number): number {
+export function fittingSlotTokens(
+  facts: HeaderFacts,
+  options: EngineOptions,
+  budget: MemoryBytes,
+  offload: Offload = PROCESSOR,
+): number {
   if (options.slotTokens !== undefined) return options.slotTokens;
+  const fits = (tokens: number): boolean => fitsInto(footprint(facts, options.slots, tokens, offload).memory, budget);
   let tokens = Math.min(DEFAULT_SLOT_TOKENS, facts.trainedTokens);
-  while (tokens > MIN_SLOT_TOKENS && footprint(facts, options.slots, tokens).total > budgetBytes) {
-    tokens = Math.max(MIN_SLOT_TOKENS, Math.ceil(tokens / 2));
-  }
+  while (tokens > MIN_SLOT_TOKENS && !fits(tokens)) tokens = Math.max(MIN_SLOT_TOKENS, Math.ceil(tokens / 2));
   return tokens;
 }
 
 /** Throws `model_unavailable` for a model that would not fit even with all the budget for itself. */
-export function assertFits(name: string, { weights, cache, rest, total }: Footprint, budgetBytes: number): void {
-  if (total <= budgetBytes) return;
-  throw new ServiceError(
-    "model_unavailable",
-    `model "${name}" needs about ${inMebibytes(total)} (weights ${inMebibytes(weights)}, cache ${inMebibytes(cache)}, the rest ${inMebibytes(rest)}), ` +
-      `more than the memory budget of ${inMebibytes(budgetBytes)}; set fewer or smaller slots, choose a smaller quantisation, or raise memory_budget`,
-  );
+export function assertFits(name: string, needed: Footprint, budget: MemoryBytes): void {
+  const { weights, cache, rest, memory } = needed;
+  if (fitsInto(memory, budget)) return;
+  const parts = `weights ${inMebibytes(weights)}, cache ${inMebibytes(cache)}, the rest ${inMebibytes(rest)}`;
+  const advice = "set fewer or smaller slots, choose a smaller quantisation, or raise memory_budget";
+  const text =
+    memory.gpu > budget.gpu
+      ? `needs about ${inMebibytes(memory.gpu)} of the GPU's memory (of ${parts}), more than its budget of ${inMebibytes(budget.gpu)}; ` +
+        `set fewer gpu_layers, ${advice}`
+      : `needs about ${inMebibytes(memory.machine)} (${memory.gpu > 0 ? "of " : ""}${parts}), ` +
+        `more than the memory budget of ${inMebibytes(budget.machine)}; ${advice}`;
+  throw new ServiceError("model_unavailable", `model "${name}" ${text}`);
 }
 
 export function inMebibytes(bytes: number): string {

@@ -1,13 +1,24 @@
 import type { EngineStats } from "../../continuation/engine.ts";
+import type { GapRule } from "../../continuation/gap/gap-end.ts";
 import type { EchoPart, FinishReason, TokenLogprob } from "../../continuation/output.ts";
-import type { LoweredPrompt } from "../../continuation/prompt.ts";
+import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { Limits, Sampling } from "../../continuation/request.ts";
 import type { ErrorCode } from "../../errors.ts";
 import type { ModelFacts } from "./model.ts";
+import type { Progress } from "./watchdog.ts";
 
 /** What the server and the engine process say to each other; plain JSON. */
-export type ToEngine = LoadMessage | GenerateMessage | AbortMessage | FlowMessage;
-export type FromEngine = ReadyMessage | FailedMessage | AcceptedMessage | RefusedMessage | EchoMessage | StepMessage;
+export type ToEngine = LoadMessage | GenerateMessage | AbortMessage | FlowMessage | PingMessage;
+export type FromEngine =
+  | ReadyMessage
+  | FailedMessage
+  | AcceptedMessage
+  | RefusedMessage
+  | AbortedMessage
+  | EchoMessage
+  | StepMessage;
+/** Besides, how it is getting on. */
+export type Sign = ProgressMessage | PongMessage;
 
 export interface LoadMessage {
   readonly type: "load";
@@ -38,7 +49,9 @@ export interface GenerateMessage {
   readonly type: "generate";
   readonly id: number;
   readonly lane: Lane;
-  readonly prompt: LoweredPrompt;
+  readonly prompt: Omit<LoweredPrompt, "gap">;
+  /** The gap that the answer fills and is to end with. */
+  readonly gap?: Omit<LoweredGap, "byDefault">;
   readonly limits: Limits;
   readonly ends: readonly number[];
   readonly sampling: Omit<Sampling, "logitBias" | "seed">;
@@ -51,10 +64,15 @@ export interface GenerateMessage {
   readonly healing: boolean;
   readonly speculation: boolean;
   readonly grammar?: GrammarMessage;
-  /** Per choice, the tokens it has generated already (in an earlier process), or null when it has finished. */
+  /**
+   * Per choice, the tokens it has generated already (in an earlier process), or null when it has finished. Without choices
+   * the request is accepted or refused, and that is all.
+   */
   readonly choices: readonly (readonly number[] | null)[];
-  /** The request was accepted by an earlier process: no queue limit, no second `accepted`. */
+  /** The request was accepted by an earlier process: no queue limit. */
   readonly resumed: boolean;
+  /** It was accepted as one of several: no queue limit. */
+  readonly admitted?: boolean;
 }
 
 export interface GrammarMessage {
@@ -76,6 +94,16 @@ export interface FlowMessage {
   readonly paused: boolean;
 }
 
+/** Answered at once, whatever the process is doing, unless it hangs. */
+export interface PingMessage {
+  readonly type: "ping";
+}
+
+export interface PongMessage {
+  readonly type: "pong";
+  readonly progress: Progress;
+}
+
 export interface ReadyMessage {
   readonly type: "ready";
   readonly facts: ModelFacts;
@@ -88,7 +116,7 @@ export interface ReadyMessage {
   readonly fellBack?: string;
 }
 
-/** Besides the messages above, while loading; at most once per hundredth. */
+/** While loading; at most once per hundredth. */
 export interface ProgressMessage {
   readonly type: "progress";
   /** From 0 to 1. */
@@ -122,9 +150,20 @@ export interface EchoMessage {
   readonly tokens: EchoPart["tokens"];
 }
 
+/** The answer to every `abort`: nothing more comes of this request. What its choices used that have not finished. */
+export interface AbortedMessage {
+  readonly type: "aborted";
+  readonly id: number;
+  /** From 0 to 1: how much of the prompt was evaluated, or spared by a cache. */
+  readonly promptShare: number;
+  readonly completionTokens: number;
+}
+
 /** Everything one step of the scheduler brought, in one message. */
 export interface StepMessage {
   readonly type: "step";
+  /** Requests in the step that is running now. */
+  readonly running: readonly number[];
   readonly outputs: readonly StepOutput[];
   readonly stats: SchedulerStats;
 }
@@ -142,8 +181,8 @@ export interface StepOutput {
   readonly drafted?: { readonly proposed: number; readonly accepted: number };
   /** Prompt tokens that needed no evaluation; on the first output of a choice. */
   readonly cachedTokens?: number;
-  readonly finished?: { readonly reason: FinishReason; readonly completionTokens: number };
+  readonly finished?: { readonly reason: FinishReason; readonly completionTokens: number; readonly rule?: GapRule };
 }
 
 /** The part of `EngineStats` that one process can count. */
-export type SchedulerStats = Omit<EngineStats, "restarts" | "resumed">;
+export type SchedulerStats = Omit<EngineStats, "restarts" | "hangs" | "resumed" | "blamed">;

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
+import { LRUCache } from "lru-cache";
 import type { LoweredPart } from "../../continuation/prompt.ts";
 import type { Sampling } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import type { LlamaApi, NativeParams, Pointer } from "./api.ts";
-import { Candidates, Grammar } from "./grammar.ts";
+import { CompiledGrammar, Grammar } from "./grammar.ts";
 import { Pieces } from "./pieces.ts";
 import { type Prompting, promptingOf } from "./prompting.ts";
 import { samplingDefaults } from "./sampling-defaults.ts";
@@ -29,6 +30,9 @@ export interface ModelFacts {
   readonly prompting: Prompting;
 }
 
+/** Grammars that are kept; each may hold some 20 MB of what answers found out about it. */
+const MAX_GRAMMARS = 8;
+
 /** A loaded model file: facts, text to tokens, tokens to bytes. */
 export class NativeModel {
   readonly pointer: Pointer;
@@ -36,7 +40,8 @@ export class NativeModel {
   readonly pieces: Pieces;
   readonly #api: LlamaApi;
   readonly #vocab: Pointer;
-  #candidates: Candidates | undefined;
+  /** By source: choices, and requests that come again and again, read a grammar once. */
+  readonly #grammars = new LRUCache<string, CompiledGrammar>({ max: MAX_GRAMMARS });
   readonly #piece = Buffer.alloc(512);
 
   private constructor(api: LlamaApi, pointer: Pointer) {
@@ -84,11 +89,21 @@ export class NativeModel {
       if (id === undefined) throw new Error(`the vocabulary has no control token ${part.control}`);
       return [id];
     }
-    const text = Buffer.from(part.text, "utf8");
-    const tokens = new Int32Array(text.length + 8); // a token holds at least one byte; a few may be put in front
-    const count = this.#api.tokenize(this.#vocab, text, text.length, tokens, tokens.length, false, false);
-    if (count < 0) throw new Error(`a text of ${text.length} bytes came to ${count} tokens`);
-    return tokens.subarray(0, count);
+    const { text, tokens } = buffersFor(part.text);
+    return filled(tokens, this.#api.tokenize(this.#vocab, text, text.length, tokens, tokens.length, false, false));
+  }
+
+  /** The same, a text on another thread: a long one takes seconds. */
+  async encodeAside(part: LoweredPart): Promise<readonly number[] | Int32Array> {
+    if (!("text" in part)) return this.encode(part);
+    const { text, tokens } = buffersFor(part.text);
+    const count = await new Promise<number>((resolve, reject) => {
+      this.#api.tokenize.async(
+        ...([this.#vocab, text, text.length, tokens, tokens.length, false, false] as const),
+        (error, result) => (error === null ? resolve(result) : reject(error)),
+      );
+    });
+    return filled(tokens, count);
   }
 
   /**
@@ -97,10 +112,9 @@ export class NativeModel {
    * @param ends ids that end a text; other control tokens never match.
    */
   grammar(source: string, ends: readonly number[]): Grammar {
-    this.#candidates ??= new Candidates(this.facts.vocabularySize);
-    const silent = Object.values(this.facts.controls).filter((id) => this.bytes(id).length === 0);
-    const barred = silent.filter((id) => !(ends.includes(id) && this.#api.vocabIsEnd(this.#vocab, id)));
-    return new Grammar(this.#api, this.#vocab, source, this.#candidates, new Set(barred));
+    const compiled = this.#grammars.get(source) ?? new CompiledGrammar(source);
+    this.#grammars.set(source, compiled);
+    return new Grammar(compiled, this.pieces, ends);
   }
 
   /** The bytes a token adds to a text; none for a control token. */
@@ -126,6 +140,17 @@ export class NativeModel {
   free(): void {
     this.#api.modelFree(this.pointer);
   }
+}
+
+/** The text as the tokenizer takes it, and room for all that may come of it: a token holds a byte, a few are put in front. */
+function buffersFor(text: string): { readonly text: Buffer; readonly tokens: Int32Array } {
+  const bytes = Buffer.from(text, "utf8");
+  return { text: bytes, tokens: new Int32Array(bytes.length + 8) };
+}
+
+function filled(tokens: Int32Array, count: number): Int32Array {
+  if (count < 0) throw new Error(`a text of at most ${tokens.length} tokens came to ${count}`);
+  return tokens.subarray(0, count);
 }
 
 function unavailable(path: string, reason: string): ServiceError {

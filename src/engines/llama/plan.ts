@@ -1,11 +1,12 @@
+import { nextCut } from "./blocks.ts";
 import type { Row } from "./context.ts";
 import { type Draft, NO_DRAFT } from "./draft.ts";
-import { FIXED_SLICE, type SliceSizer } from "./slice.ts";
+import type { SliceSizer } from "./slice.ts";
 import type { Slot } from "./slot.ts";
 import type { Task } from "./task.ts";
 
-/** Part of every slice that the prompt waiting longest gets, so that a stream of short ones cannot starve it. */
-const OLDEST_SHARE = 0.25;
+/** Prompt tokens of others for each of the prompt that waits longest, so that a stream of short ones cannot starve it. */
+const OTHERS_PER_OLDEST = 3;
 
 /** A batch request that has waited this long goes like an interactive one. */
 export const BATCH_PATIENCE_MS = 5_000;
@@ -21,6 +22,11 @@ export interface Plan {
 
 export const NO_PLAN: Plan = { rows: [], spans: [] };
 
+/** Requests that the step works for. */
+export function idsIn({ spans }: Plan): readonly number[] {
+  return [...new Set(spans.map(({ task }) => task.id))];
+}
+
 /** The rows of one slot: its task's tokens from `start` to `end`, then a draft of those to come, from `firstRow` of the batch on. */
 export interface Span {
   readonly slot: Slot;
@@ -31,67 +37,121 @@ export interface Span {
   readonly firstRow: number;
 }
 
-/**
- * One step: a row for every running answer, then prompt slices, interactive lane first, shortest remaining prompt first,
- * with a share kept for the oldest.
- *
- * @param capacity most rows of a batch.
- * @param slotTokens most tokens of a slot.
- */
-export function planStep(
-  slots: readonly Slot[],
-  { capacity, slotTokens }: { readonly capacity: number; readonly slotTokens: number },
-  sizer: SliceSizer,
-  nowMs: number,
-): Plan {
-  const active = slots.flatMap((slot) =>
-    slot.task === undefined || slot.task.paused ? [] : [{ slot, task: slot.task }],
-  );
-  const builder = new PlanBuilder({ capacity, slotTokens, drafts: MOST_DRAFTED });
-  const remaining = (each: { slot: Slot; task: Task }): number => each.task.tokens.length - each.slot.tokens.length;
-  const decoding = active.filter((each) => remaining(each) === 1 && each.task.generated > 0);
-  for (const { slot, task } of decoding) builder.add(slot, task, 1);
+export interface PlannerOptions {
+  /** Most rows of a batch. */
+  readonly capacity: number;
+  /** Most tokens of a slot. */
+  readonly slotTokens: number;
+  readonly blockTokens: number;
+  readonly sizer: SliceSizer;
+}
 
-  const urgency = ({ task }: { task: Task }): number => (isUrgent(task, nowMs) ? 0 : 1);
-  const prefilling = active
-    .filter((each) => !decoding.includes(each))
-    .sort((a, b) => urgency(a) - urgency(b) || remaining(a) - remaining(b) || a.task.arrivedMs - b.task.arrivedMs);
-  let budget = Math.min(sizer.tokens({ streaming: decoding.length > 0, nowMs }), capacity - builder.rows.length);
-  const reserve = Math.floor(budget * OLDEST_SHARE);
-  const oldest = prefilling.reduce<(typeof prefilling)[number] | undefined>(
-    (best, each) => (best === undefined || each.task.arrivedMs < best.task.arrivedMs ? each : best),
-    undefined,
-  );
-  for (const each of prefilling) {
-    const kept = oldest === undefined || oldest === each || builder.has(oldest.task) ? 0 : reserve;
-    const count = Math.max(0, Math.min(budget - kept, remaining(each)));
-    if (count > 0) builder.add(each.slot, each.task, count);
-    budget = Math.min(budget - count, capacity - builder.rows.length);
-  }
-  return builder;
+interface Seated {
+  readonly slot: Slot;
+  readonly task: Task;
 }
 
 /**
- * One step of deterministic mode: one request alone, its prompt in slices that always begin at the same places, then a row
- * at a time. Nothing in it depends on neighbours or on what was cached.
+ * What each step evaluates: a row for every running answer, or some blocks of one prompt. Prompts and answers never share a
+ * batch, nor do two prompts, so that a prompt is computed in the same way whatever goes on beside it.
+ */
+export class Planner {
+  readonly #options: PlannerOptions;
+  /** Prompt tokens since the answers last had a step. */
+  #sinceAnswers = 0;
+  /** Prompt tokens since the prompt that waits longest was served. */
+  #sinceOldest = 0;
+
+  constructor(options: PlannerOptions) {
+    this.#options = options;
+  }
+
+  /** The next step: of the prompts the interactive lane first, then the shortest remaining, with a share for the oldest. */
+  step(slots: readonly Slot[], nowMs: number): Plan {
+    const { capacity, slotTokens, blockTokens, sizer } = this.#options;
+    const active = seated(slots);
+    const answers = active.filter((each) => remaining(each) === 1 && each.task.generated > 0);
+    const prompts = active.filter((each) => !answers.includes(each));
+    const budget = sizer.tokens({ streaming: answers.length > 0, nowMs });
+    const next = this.#nextPrompt(prompts, nowMs);
+    const left = answers.length > 0 ? budget - this.#sinceAnswers : budget;
+    const end = next === undefined ? 0 : runEnd(next, Math.min(left, capacity), blockTokens);
+    const length = next === undefined ? 0 : end - next.slot.tokens.length;
+    const builder = new PlanBuilder({ capacity, slotTokens, drafts: MOST_DRAFTED });
+    if (next === undefined || (answers.length > 0 && this.#sinceAnswers > 0 && length > left)) {
+      this.#sinceAnswers = 0;
+      for (const { slot, task } of answers) builder.add(slot, task, 1);
+      return builder;
+    }
+    this.#sinceAnswers += length;
+    this.#sinceOldest = next === oldestOf(prompts) ? 0 : this.#sinceOldest + length;
+    builder.add(next.slot, next.task, length);
+    return builder;
+  }
+
+  #nextPrompt(prompts: readonly Seated[], nowMs: number): Seated | undefined {
+    if (this.#sinceOldest >= OTHERS_PER_OLDEST * this.#options.blockTokens) return oldestOf(prompts);
+    const urgency = ({ task }: Seated): number => (isUrgent(task, nowMs) ? 0 : 1);
+    const [first] = [...prompts].sort(
+      (a, b) => urgency(a) - urgency(b) || remaining(a) - remaining(b) || a.task.arrivedMs - b.task.arrivedMs,
+    );
+    return first;
+  }
+}
+
+/**
+ * One step of deterministic mode: one request alone, its prompt in blocks, then a row at a time. Nothing in it depends on
+ * neighbours.
  *
  * @param turn picks fairly: the slot served longest ago comes first.
  */
-export function planAlone(slots: readonly Slot[], turn: ReadonlyMap<Slot, number>): Plan {
-  const builder = new PlanBuilder({ capacity: FIXED_SLICE, slotTokens: 0, drafts: 0 });
-  const [slot] = slots
-    .filter((each) => each.task !== undefined && !each.task.paused)
-    .sort((a, b) => (turn.get(a) ?? 0) - (turn.get(b) ?? 0) || a.index - b.index);
-  const task = slot?.task;
-  if (slot === undefined || task === undefined) return builder;
+export function planAlone(
+  slots: readonly Slot[],
+  turn: ReadonlyMap<Slot, number>,
+  { capacity, slotTokens, blockTokens }: Omit<PlannerOptions, "sizer">,
+): Plan {
+  const builder = new PlanBuilder({ capacity, slotTokens, drafts: 0 });
+  const [next] = seated(slots).sort(
+    (a, b) => (turn.get(a.slot) ?? 0) - (turn.get(b.slot) ?? 0) || a.slot.index - b.slot.index,
+  );
+  if (next === undefined) return builder;
+  const { slot, task } = next;
   const at = slot.tokens.length;
-  const count = at < task.promptLength ? Math.min(FIXED_SLICE, task.promptLength - at) : 1;
-  builder.add(slot, task, count);
+  builder.add(slot, task, at < task.promptLength ? runEnd(next, 2 * blockTokens, blockTokens) - at : 1);
   return builder;
 }
 
 export function isUrgent(task: Task, nowMs: number): boolean {
   return task.lane === "interactive" || nowMs - task.arrivedMs >= BATCH_PATIENCE_MS;
+}
+
+function seated(slots: readonly Slot[]): Seated[] {
+  return slots.flatMap((slot) => (slot.task === undefined || slot.task.paused ? [] : [{ slot, task: slot.task }]));
+}
+
+function remaining({ slot, task }: Seated): number {
+  return task.tokens.length - slot.tokens.length;
+}
+
+function oldestOf(prompts: readonly Seated[]): Seated | undefined {
+  return prompts.reduce<Seated | undefined>(
+    (best, each) => (best === undefined || each.task.arrivedMs < best.task.arrivedMs ? each : best),
+    undefined,
+  );
+}
+
+/**
+ * Where one batch of a prompt ends: behind as many whole blocks as `budget` allows and at least one, or behind one piece. A
+ * piece is smaller than a block and would be computed together with what follows it.
+ */
+function runEnd({ slot, task }: Seated, budget: number, block: number): number {
+  const start = slot.tokens.length;
+  const { promptLength } = task;
+  // What an earlier process generated has no cuts: it was computed row by row.
+  if (start >= promptLength) return Math.min(task.tokens.length, start + block);
+  let end = nextCut(start, promptLength, block);
+  while (end - start >= block && end + block <= promptLength && end + block - start <= budget) end += block;
+  return end;
 }
 
 class PlanBuilder implements Plan {
@@ -106,10 +166,6 @@ class PlanBuilder implements Plan {
     this.#capacity = room.capacity;
     this.#slotTokens = room.slotTokens;
     this.#drafts = room.drafts;
-  }
-
-  has(task: Task): boolean {
-    return this.spans.some((span) => span.task === task);
   }
 
   add(slot: Slot, task: Task, count: number): void {

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Device } from "./devices.ts";
+import { engineEnvironment } from "./engine-environment.ts";
 
 /** What one set of libraries finds on this machine. */
 export interface LibraryReport {
@@ -31,6 +32,7 @@ export function probeLibraries(
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(script), folder === undefined ? [] : [folder], {
       execArgv: [],
+      env: engineEnvironment(process.env),
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       timeout: TIME_LIMIT_MS,
       killSignal: "SIGKILL",

@@ -4,23 +4,26 @@
  */
 import koffi from "koffi";
 import { bindApi, type LlamaApi, type Pointer } from "./api.ts";
+import { CPU_BLOCK_TOKENS, GPU_BLOCK_TOKENS } from "./blocks.ts";
 import { NativeContext } from "./context.ts";
 import { defaultThreads } from "./cores.ts";
 import { whyNoGpu } from "./gpu.ts";
 import { loadLibraries } from "./library.ts";
 import { BATCH_TOKENS } from "./memory.ts";
-import type { FromEngine, LoadMessage, ProgressMessage, ToEngine } from "./messages.ts";
+import type { FromEngine, LoadMessage, Sign, ToEngine } from "./messages.ts";
 import { NativeModel } from "./model.ts";
 import { Scheduler } from "./scheduler.ts";
-import { FIXED_SLICE, MAX_SLICE } from "./slice.ts";
+import type { Progress } from "./watchdog.ts";
 
 let scheduler: Scheduler | undefined;
 let context: NativeContext | undefined;
+let loading: Progress = { count: 0, activity: "loading the model" };
 
 process.on("message", (message: ToEngine) => {
   if (message.type === "load") void load(message).catch(fail);
   else if (message.type === "generate") scheduler?.submit(message);
   else if (message.type === "abort") scheduler?.abort(message.id);
+  else if (message.type === "ping") send({ type: "pong", progress: context?.progress ?? loading });
   else scheduler?.pause(message.id, message.paused);
 });
 process.on("disconnect", leave);
@@ -33,15 +36,17 @@ async function load({ path, options, libraries: folder, gpuLayers }: LoadMessage
   const api = bindApi(libraries);
   const model = await loadWatched(api, path, gpuLayers);
   const threads = options.threads ?? defaultThreads();
+  const onGpu = gpuLayers !== 0 && libraries.devices.some(({ kind }) => kind === "gpu");
+  const blockTokens = onGpu ? GPU_BLOCK_TOKENS : CPU_BLOCK_TOKENS;
   context = new NativeContext(api, model, {
     slots: options.slots,
     slotTokens: options.slotTokens,
     threads,
     batchTokens: BATCH_TOKENS,
-    microBatchTokens: options.deterministic ? FIXED_SLICE : MAX_SLICE,
-    shared: !options.deterministic,
+    microBatchTokens: blockTokens,
   });
-  scheduler = new Scheduler(context, model, { ...options, now: () => performance.now(), send });
+  const now = () => performance.now();
+  scheduler = new Scheduler(context, model, { ...options, blockTokens, now, send, report });
   const fellBack = folder === undefined ? undefined : whyNoGpu(libraries);
   send({
     type: "ready",
@@ -73,6 +78,7 @@ async function loadWatched(api: LlamaApi, path: string, gpuLayers: number | unde
       if (Math.floor(100 * fraction) > hundredths) {
         hundredths = Math.floor(100 * fraction);
         send({ type: "progress", fraction });
+        loading = { ...loading, count: hundredths };
       }
       return true; // false would stop loading
     },
@@ -92,18 +98,22 @@ async function loadWatched(api: LlamaApi, path: string, gpuLayers: number | unde
   }
 }
 
-function send(message: FromEngine | ProgressMessage): void {
+function send(message: FromEngine | Sign): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {}); // a server that has gone shows as "disconnect"
 }
 
 /** Before the model serves, the server is told why it never will; afterwards it sees a crash and starts another process. */
 function fail(error: unknown): void {
   if (scheduler !== undefined || !process.connected) {
-    process.stderr.write(`engine process: ${error instanceof Error ? error.stack : String(error)}\n`);
+    report(error);
     process.exit(1);
   }
   const message = error instanceof Error ? error.message : String(error);
   process.send?.({ type: "failed", message } satisfies FromEngine, () => process.exit(1));
+}
+
+function report(error: unknown): void {
+  process.stderr.write(`engine process: ${error instanceof Error ? error.stack : String(error)}\n`);
 }
 
 function leave(): void {

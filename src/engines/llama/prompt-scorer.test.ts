@@ -25,7 +25,7 @@ test("a row scores the token after it; the first token has no score", () => {
   const likely = 20 - Math.log(Math.exp(20) + SIZE - 1);
   for (const each of scorer.tokens.slice(1)) {
     expect(each.logprob).toBeCloseTo(likely, 5);
-    expect("top" in each ? each.top : []).toEqual([{ token: each.token, bytes: each.bytes, logprob: each.logprob }]);
+    expect("top" in each ? each.top : []).toEqual([{ bytes: each.bytes, logprob: each.logprob }]);
   }
 });
 
@@ -58,9 +58,5 @@ test("tokens are spelt with their bytes, control tokens too", () => {
   const scorer = new PromptScorer(model, [lead, second, control], 0);
   scorer.take(0, 3, () => row(1, 1));
 
-  expect(scorer.tokens.map(({ token, bytes }) => [token, bytes])).toEqual([
-    ["\uFFFD", [0xc3]],
-    ["\uFFFD", [0xa9]],
-    ["<|im_start|>", [...Buffer.from("<|im_start|>")]],
-  ]);
+  expect(scorer.tokens.map(({ bytes }) => bytes)).toEqual([[0xc3], [0xa9], [...Buffer.from("<|im_start|>")]]);
 });

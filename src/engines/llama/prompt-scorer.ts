@@ -1,7 +1,6 @@
 import type { EchoPart } from "../../continuation/output.ts";
 import type { NativeModel } from "./model.ts";
 import { scored } from "./sampler.ts";
-import { tokenText } from "./task.ts";
 
 /** Log probabilities of a prompt's own tokens, slice by slice. The first token has none. */
 export class PromptScorer {
@@ -33,7 +32,8 @@ export class PromptScorer {
     return { ...this.#shown(id), logprob: row.logprob(id), top };
   }
 
-  #shown(id: number) {
-    return tokenText(this.#model.spelling(id));
+  /** Control tokens of a prompt are written in it. */
+  #shown(id: number): { readonly bytes: readonly number[] } {
+    return { bytes: [...this.#model.spelling(id)] };
   }
 }

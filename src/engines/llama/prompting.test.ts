@@ -17,7 +17,7 @@ test("order, what stands behind the middle marker, and healing are what the file
   ).toEqual({
     fimOrder: "spm",
     fimBehindMiddle: "line",
-    fimStopAtSuffix: true,
+    fimGapEnd: true,
     fimHealing: true,
     healing: false,
   });

@@ -9,8 +9,8 @@ export interface Prompting {
   readonly fimOrder?: "psm" | "spm";
   /** How much of the prefix a built-in layout shows behind the middle marker. */
   readonly fimBehindMiddle?: BehindMiddle;
-  /** An infill ends before it repeats the beginning of its suffix. */
-  readonly fimStopAtSuffix?: boolean;
+  /** End an infill where its gap ends unless a request says otherwise. */
+  readonly fimGapEnd?: boolean;
   /** Token healing of infills unless a request says otherwise. */
   readonly fimHealing?: boolean;
   /** Token healing of raw texts and assistant prefixes unless a request says otherwise. */
@@ -26,11 +26,11 @@ export function promptingOf(meta: (key: string) => string | undefined): Promptin
   const order = meta("continuo.fim.order");
   const behind = meta("continuo.fim.behind_middle");
   const [fimHealing, healing] = [flag("continuo.fim.healing"), flag("continuo.healing")];
-  const fimStopAtSuffix = flag("continuo.fim.stop_at_suffix");
+  const fimGapEnd = flag("continuo.fim.stop_at_suffix");
   return {
     ...((order === "psm" || order === "spm") && { fimOrder: order }),
     ...((behind === "line" || behind === "prefix") && { fimBehindMiddle: behind }),
-    ...(fimStopAtSuffix !== undefined && { fimStopAtSuffix }),
+    ...(fimGapEnd !== undefined && { fimGapEnd }),
     ...(fimHealing !== undefined && { fimHealing }),
     ...(healing !== undefined && { healing }),
   };

@@ -31,6 +31,40 @@ function draws(
 }
 
 describe("choosing", () => {
+  test("a barred token never comes, however likely it is, greedy or drawn, and others as if it were not there", () => {
+    const values = fc.array(fc.double({ min: -20, max: 20, noNaN: true }), { minLength: 2, maxLength: 12 });
+    const sampling = fc.constantFrom({ temperature: 0 }, { temperature: 1 }, { temperature: 2, topK: 3, topP: 0.9 });
+    fc.assert(
+      fc.property(values, fc.nat(), sampling, fc.bigInt({ min: 0n, max: 99n }), (row, chosen, settings, seed) => {
+        const barred = chosen % row.length;
+        const without = row.map((value, id) => (id === barred ? Number.NEGATIVE_INFINITY : value));
+
+        const picked = new Sampler(settings, seed, []).pick(new Float32Array(row), { barred: [barred] });
+
+        expect(picked?.id).not.toBe(barred);
+        expect(picked).toEqual(new Sampler(settings, seed, []).pick(new Float32Array(without)));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test.each([{ temperature: 0 }, { temperature: 1 }])(
+    "nothing is picked where a grammar allows only what is barred (%j)",
+    (sampling) => {
+      const filter = {
+        allows: (id: number) => id === 1,
+        filter: (ids: readonly number[]) => ids.filter((id) => id === 1),
+        candidates: () => undefined,
+        keepAllowed: (values: Float32Array) => {
+          values.fill(Number.NEGATIVE_INFINITY, 0, 1).fill(Number.NEGATIVE_INFINITY, 2);
+          return true;
+        },
+      };
+
+      expect(new Sampler(sampling, 1n, []).pick(logits(1, 2, 3), { filter, barred: [1] })).toBeUndefined();
+    },
+  );
+
   test("temperature 0 takes the first of the largest", () => {
     expect(pick(new Sampler({ temperature: 0 }, 1n, []), logits(1, 3, 3, 2)).id).toBe(1);
   });

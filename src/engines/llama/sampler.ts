@@ -8,11 +8,15 @@ export interface Picked {
   readonly top?: readonly { readonly id: number; readonly logprob: number }[];
 }
 
-/** What a grammar says of tokens. */
+/** Which tokens may come. */
 export interface TokenFilter {
   readonly allows: (id: number) => boolean;
   /** In the order given. */
   readonly filter: (ids: readonly number[]) => number[];
+  /** All that it allows, or more, if they are few. */
+  readonly candidates: () => readonly number[] | undefined;
+  /** Gives the tokens that it does not allow the logit -Infinity. False: that is all of them. */
+  readonly keepAllowed: (logits: Float32Array) => boolean;
 }
 
 export interface PickOptions {
@@ -20,10 +24,14 @@ export interface PickOptions {
   readonly alternatives?: number | undefined;
   /** Only these, at least one: they spell what the caller has written, so none is penalized for being there already. */
   readonly among?: readonly number[] | undefined;
-  readonly grammar?: TokenFilter | undefined;
+  readonly filter?: TokenFilter | undefined;
+  /** Ends are made likelier here. */
+  readonly raised?: { readonly ids: readonly number[]; readonly by: number } | undefined;
+  /** None of these, whatever a grammar says. */
+  readonly barred?: readonly number[] | undefined;
 }
 
-/** A grammar nearly always allows one of so many likeliest tokens; asking it about the whole vocabulary is slow. */
+/** One of so many likeliest tokens is nearly always allowed; asking a grammar about the whole vocabulary is slow. */
 const LIKELY_ENOUGH = 64;
 
 /**
@@ -55,14 +63,19 @@ export class Sampler {
    *
    * @param logits by vocabulary id; changed in place.
    */
-  pick(logits: Float32Array, { alternatives, among, grammar }: PickOptions = {}): Picked | undefined {
+  pick(
+    logits: Float32Array,
+    { alternatives, among, filter, raised, barred = [] }: PickOptions = {},
+  ): Picked | undefined {
     const report = alternatives === undefined ? undefined : scored(logits, alternatives);
     this.#bias(logits);
+    for (const id of raised?.ids ?? []) logits[id] = at(logits, id) + (raised?.by ?? 0);
     if (among === undefined) this.#penalize(logits);
     else keepOnly(logits, among);
+    for (const id of barred) if (id < logits.length) logits[id] = Number.NEGATIVE_INFINITY;
     const free = this.#choose(logits, 0);
     // Drawing again among the allowed after a refusal is the same as drawing among the allowed only, and seldom needed.
-    const id = grammar === undefined || grammar.allows(free) ? free : this.#chooseAllowed(logits, grammar, among);
+    const id = filter === undefined || filter.allows(free) ? free : this.#chooseAllowed(logits, filter, among);
     if (id === undefined) return undefined;
     return report === undefined ? { id } : { id, logprob: report.logprob(id), top: report.top };
   }
@@ -92,12 +105,18 @@ export class Sampler {
     for (const [id, count] of this.#answer) logits[id] = at(logits, id) - count * frequencyPenalty - presencePenalty;
   }
 
-  #chooseAllowed(logits: Float32Array, grammar: TokenFilter, among?: readonly number[]): number | undefined {
+  #chooseAllowed(logits: Float32Array, filter: TokenFilter, among?: readonly number[]): number | undefined {
+    const isPossible = (id: number): boolean => at(logits, id) > Number.NEGATIVE_INFINITY;
     if (this.isGreedy) {
-      const [first] = grammar.filter(largest(logits, LIKELY_ENOUGH));
+      const [first] = filter.filter(largest(logits, LIKELY_ENOUGH).filter(isPossible));
       if (first !== undefined) return first;
     }
-    const allowed = grammar.filter(among ?? Array.from(logits.keys()));
+    const few = among ?? filter.candidates();
+    if (few === undefined) {
+      const id = filter.keepAllowed(logits) ? this.#choose(logits, 1) : -1;
+      return isPossible(id) ? id : undefined;
+    }
+    const allowed = filter.filter(few).filter(isPossible);
     if (allowed.length === 0) return undefined;
     keepOnly(logits, allowed);
     return this.#choose(logits, 1);
@@ -118,7 +137,7 @@ export class Sampler {
       left -= weight;
       if (left < 0) return candidates[index] ?? 0;
     }
-    return candidates.at(-1) ?? 0;
+    return candidates[weights.findLastIndex((weight) => weight > 0)] ?? 0; // rounding left a little over
   }
 }
 

@@ -82,7 +82,7 @@ describe("an answer with drafts", () => {
     const asked = await both({ prompt: "water and light, ".repeat(6), sampling: COPYING, logprobs: 2 });
 
     expect(asked.accepted).toBeGreaterThan(5);
-    expect(asked.drafted.logprobs.map(({ token }) => token)).toEqual(asked.plain.logprobs.map(({ token }) => token));
+    expect(asked.drafted.logprobs.map(({ bytes }) => bytes)).toEqual(asked.plain.logprobs.map(({ bytes }) => bytes));
   });
 
   test("is drawn as without drafts", async () => {

@@ -100,15 +100,18 @@ describe("an answer within a grammar", () => {
 
 describe("a request is refused", () => {
   test.each([
-    ["no rule root", "list ::= [a-z]"],
-    ["an unknown rule", "root ::= other"],
-    ["an open bracket", "root ::= [a-z"],
-    ["a loop", "root ::= root"],
-    ["nothing", ""],
-    ["a deep nest", `root ::= ${"(".repeat(30_000)}`],
-  ])("when its grammar is none: %s", async (_name, source) => {
+    ["no rule root", "list ::= [a-z]", /there is no rule "root"/],
+    ["an unknown rule", "root ::= other", /line 1, column 10: there is no rule "other"/],
+    ["an open bracket", "root ::= [a-z", /line 1, column 10: this "\[" has no "\]"/],
+    ["a loop", "root ::= root", /the rule "root" begins with itself \(root → root\)/],
+    ["nothing", "", /there is no rule "root"/],
+    ["bytes", "root ::= \0\u0001", /line 1, column 10: .* found U\+0000/],
+    ["a deep nest", `root ::= ${"(".repeat(30_000)}`, /column 210: parentheses are nested deeper than 200/],
+    ["a large one", 'root ::= a{9999}\na ::= (b{999}){999}\nb ::= ""', /with the rule "a" it comes to/],
+  ])("when its grammar is none: %s", async (_name, source, message) => {
     const request = asking(source);
-    await expect(request.answer()).rejects.toThrow(/^refused: Invalid grammar: expected GBNF with a rule "root"/);
+    await expect(request.answer()).rejects.toThrow(message);
+    expect(request.refused?.message).toMatch(/^Invalid grammar: /);
     expect(request.refused).toMatchObject({ code: "invalid_parameter", param: "grammar" });
   });
 

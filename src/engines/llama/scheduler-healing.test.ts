@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Answer, type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
 import type { LoweredPrompt } from "../../continuation/prompt.ts";
-import { encodePrompt } from "./encode-prompt.ts";
+import { arrangePrompt, encodeParts } from "./encode-prompt.ts";
 import { tokensToHeal } from "./healing.ts";
 
 const tiny = await loadNativeTiny();
@@ -19,14 +19,12 @@ function continued(text: string): LoweredPrompt {
 }
 
 function kept(prompt: LoweredPrompt) {
-  return encodePrompt(
+  const encoded = encodeParts(prompt, (part) => tiny.model.encode(part));
+  return arrangePrompt(
     prompt,
+    encoded,
     { maxInputTokens: 1_000, truncate: false },
-    {
-      roomTokens: 1_000,
-      encode: (part) => tiny.model.encode(part),
-      tokensToHeal: (tokens, bytes) => tokensToHeal(tokens, bytes, tiny.model.pieces),
-    },
+    { roomTokens: 1_000, tokensToHeal: (tokens, bytes) => tokensToHeal(tokens, bytes, tiny.model.pieces) },
   );
 }
 

@@ -97,7 +97,7 @@ describe("the two lanes", () => {
 
 test("a short request stops a long step of somebody else's prompt, which loses nothing", async () => {
   let nowMs = 0;
-  const slow = (): number => (nowMs += 500); // a machine on which steps take long enough to be worth stopping
+  const slow = (): number => (nowMs += 2_000); // a machine on which steps take long enough to be worth stopping
   await withScheduler({ deterministic: false, now: slow }, async (scheduler) => {
     const expected = await scheduler.ask({ prompt: LONG, limits: { maxTokens: 3 } }).answer();
     const other = `${LONG.slice(4)}\n`;
@@ -135,6 +135,63 @@ describe("slow readers", () => {
     },
   );
 
+  test("leave their slots to those that wait, and go on from their tokens when they have caught up", async () => {
+    await withScheduler({ slots: 2 }, async (scheduler) => {
+      const asked = (index: number) => ({
+        prompt: `${index} ${LONG}`,
+        sampling: { temperature: 1 },
+        seed: `${index}`,
+        limits: { maxTokens: 30 },
+      });
+      const expected = [];
+      for (const index of [0, 1, 2, 3, 4]) expected.push((await scheduler.ask(asked(index)).answer()).generated);
+
+      const slow = [0, 1, 2, 3, 4].map((index) => scheduler.ask(asked(index)));
+      // Nobody reads any of them: each stops behind its fifth token.
+      for (const request of slow) {
+        void request.generated(5).then(() => scheduler.scheduler.pause(request.id, true));
+      }
+      await Promise.all(slow.map((request) => request.generated(5)));
+      const normal = await scheduler.ask({ prompt: "normal ", limits: { maxTokens: 50 } }).answer();
+
+      expect(normal.generated).toHaveLength(50);
+      expect(slow.map(({ outputs }) => outputs.some(({ finished }) => finished !== undefined))).toEqual(
+        Array(5).fill(false),
+      );
+      for (const request of slow.toReversed()) scheduler.scheduler.pause(request.id, false);
+      const answers = await Promise.all(slow.map((request) => request.answer()));
+      expect(answers.map(({ generated }) => generated)).toEqual(expected);
+    });
+  });
+
+  test("keep their slots while nobody waits, and what these hold while nobody takes them", async () => {
+    await withScheduler({ slots: 2, deterministic: false }, async (scheduler) => {
+      const slow = scheduler.ask({ prompt: LONG });
+      await slow.generated(5);
+      scheduler.scheduler.pause(slow.id, true);
+      await scheduler.ask({ prompt: "beside" }).answer();
+      const evaluated = scheduler.stats.promptTokens;
+
+      scheduler.scheduler.pause(slow.id, false);
+      await slow.answer();
+
+      expect(scheduler.stats.promptTokens).toBe(evaluated);
+    });
+  });
+
+  test("that are gone without a slot leave nothing behind", async () => {
+    await withScheduler({ slots: 1 }, async (scheduler) => {
+      const slow = scheduler.ask({ limits: { maxTokens: 100 } });
+      await slow.generated(5);
+      scheduler.scheduler.pause(slow.id, true);
+      await scheduler.ask({ prompt: "normal " }).answer();
+
+      scheduler.scheduler.abort(slow.id);
+
+      expect(scheduler.stats).toMatchObject({ queued: 0, running: 0, aborted: { queued: 0, prefill: 0, decode: 1 } });
+    });
+  });
+
   test("a request can be paused while it waits for a slot", async () => {
     await withScheduler({ slots: 1 }, async (scheduler) => {
       const running = scheduler.ask();
@@ -167,6 +224,7 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
         savedPromptTokens: LONG_TOKENS,
         savedCompletionTokens: 50,
       });
+      expect(queued.aborted).toMatchObject({ promptShare: 0, completionTokens: 0 });
       await running.answer();
       await scheduler.idle();
       expect(queued.outputs).toEqual([]);
@@ -186,6 +244,8 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
       expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 1, decode: 0 });
       expect(scheduler.stats.savedPromptTokens).toBeGreaterThan(0);
       expect(scheduler.stats.savedPromptTokens).toBeLessThanOrEqual(LONG_TOKENS);
+      const evaluated = LONG_TOKENS - scheduler.stats.savedPromptTokens;
+      expect(long.aborted).toMatchObject({ promptShare: evaluated / LONG_TOKENS, completionTokens: 0 });
       expect(scheduler.stats.savedCompletionTokens).toBe(50);
       const answer = await other.answer();
       expect(answer.generated).toHaveLength(40);
@@ -202,7 +262,9 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
       scheduler.scheduler.abort(request.id);
       const next = await scheduler.ask({ prompt: "春天" }).answer();
 
-      expect(request.outputs.length).toBeLessThanOrEqual(6);
+      const generated = request.outputs.flatMap((output) => output.generated).length;
+      expect(generated).toBeLessThanOrEqual(6);
+      expect(request.aborted).toMatchObject({ promptShare: 1, completionTokens: generated });
       expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 0, decode: 1 });
       expect(scheduler.stats.savedCompletionTokens).toBeGreaterThanOrEqual(494);
       expect(next.generated).toHaveLength(40);
@@ -273,6 +335,7 @@ describe.each([true, false])("an abort (deterministic: %s)", (deterministic) => 
       scheduler.scheduler.abort(request.id);
       scheduler.scheduler.abort(4711);
 
+      expect(request.aborted).toMatchObject({ promptShare: 0, completionTokens: 0 });
       expect(scheduler.stats.aborted).toEqual({ queued: 0, prefill: 0, decode: 0 });
     });
   });

@@ -5,16 +5,30 @@ import { type Asked, loadNativeTiny, textPrompt } from "../../../test/support/ti
 const tiny = await loadNativeTiny();
 const { withScheduler, tokensOf } = scheduling(tiny);
 
-test("an answer ends before the text that its prompt names, as before a stop string of the request", async () => {
+test("an answer ends before it repeats what stands behind its gap", async () => {
   await withScheduler({}, async (scheduler) => {
-    const sections = [{ role: "prefix" as const, parts: [{ text: LONG }] }];
-    const whole = await scheduler.ask({ prompt: { sections, countOffset: 0 } }).answer();
-    const stop = whole.text.slice(12, 20);
+    const limits = { maxTokens: 60 };
+    const whole = await scheduler.ask({ prompt: LONG, limits }).answer();
+    const suffix = /(?<=.{8} )\p{L}.{60}/su.exec(whole.text)?.[0] ?? "";
 
-    const cut = await scheduler.ask({ prompt: { sections, countOffset: 0, stop } }).answer();
+    const cut = await scheduler.ask({ prompt: LONG, limits, gap: { before: LONG, suffix, endBias: 0 } }).answer();
 
-    expect(cut.text).toBe(whole.text.slice(0, whole.text.indexOf(stop)));
-    expect(cut.reason).toBe("stop");
+    expect(suffix).not.toBe("");
+    expect(cut.text).toBe(whole.text.slice(0, whole.text.indexOf(suffix)));
+    expect(cut).toMatchObject({ reason: "stop", rule: "suffix" });
+  });
+});
+
+test("where a gap may end its end is made likelier, and before the answer has begun it is not", async () => {
+  await withScheduler({}, async (scheduler) => {
+    const gap = { before: LONG, suffix: "never written", endBias: 1000 };
+
+    const answer = await scheduler.ask({ prompt: LONG, limits: { maxTokens: 30 }, gap }).answer();
+
+    expect(answer.reason).toBe("stop");
+    expect(answer.rule).toBeUndefined();
+    expect(answer.text.trim()).not.toBe("");
+    expect(answer.text.length).toBeLessThan(20);
   });
 });
 
@@ -29,11 +43,12 @@ describe("deterministic mode", () => {
         { prompt: "春天", limits: { maxTokens: 70 } },
         { prompt: `${LONG}print(1)` },
       ];
+      const answered = async (each: Asked) => ({ ...(await scheduler.ask(each).answer()), cachedTokens: undefined });
       const alone = [];
-      for (const each of asked) alone.push(await scheduler.ask(each).answer());
+      for (const each of asked) alone.push(await answered(each));
 
-      const together = await Promise.all(asked.map((each) => scheduler.ask(each).answer()));
-      const reversed = await Promise.all(asked.toReversed().map((each) => scheduler.ask(each).answer()));
+      const together = await Promise.all(asked.map(answered));
+      const reversed = await Promise.all(asked.toReversed().map(answered));
 
       expect(together).toEqual(alone);
       expect(reversed.toReversed()).toEqual(alone);

@@ -1,42 +1,52 @@
 import { ServiceError } from "../../errors.ts";
 import type { NativeContext } from "./context.ts";
 import { Counters } from "./counters.ts";
-import { type EncodedPrompt, encodePrompt } from "./encode-prompt.ts";
-import { tokensToHeal } from "./healing.ts";
+import type { EncodedPrompt } from "./encode-prompt.ts";
+import { Intake, refusalOf } from "./intake.ts";
 import type { FromEngine, GenerateMessage, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
-import { isUrgent, NO_PLAN, type Plan, planAlone, planStep, type Span } from "./plan.ts";
+import { idsIn, NO_PLAN, type Plan, Planner, type PlannerOptions, planAlone, type Span } from "./plan.ts";
 import { PromptScorer } from "./prompt-scorer.ts";
+import { Seats } from "./seats.ts";
 import { SliceSizer } from "./slice.ts";
-import { place, type Slot } from "./slot.ts";
-import { Task } from "./task.ts";
+import type { Slot } from "./slot.ts";
+import type { Task } from "./task.ts";
+import { usedUntilAbort } from "./used-until-abort.ts";
+import { Waiting } from "./waiting.ts";
 
 export interface SchedulerOptions {
   readonly slots: number;
+  /** Tokens of a block (`blocks.ts`); the context computes so many at once. */
+  readonly blockTokens: number;
   readonly deterministic: boolean;
   readonly queueLimit: number;
   readonly now: () => number;
   readonly send: (message: FromEngine) => void;
+  /** A fault of ours that cost one request; for logs. */
+  readonly report: (error: unknown) => void;
 }
 
 /** Rows of a running step that nobody wants any more are worth stopping it from here on. */
 const ABORT_WORTH_ROWS = 16;
 
 /**
- * Continuous batching: admits waiting requests to slots, and step by step evaluates a row of every running answer together
- * with a slice of a waiting prompt. All rows of a step are sampled before the next one is made.
+ * Continuous batching: admits waiting requests to slots, and step by step evaluates a row of every running answer or some
+ * blocks of a prompt. All rows of a step are sampled before the next one is made.
  */
 export class Scheduler {
   readonly #context: NativeContext;
   readonly #model: NativeModel;
   readonly #options: SchedulerOptions;
-  readonly #slots: readonly Slot[];
-  readonly #counters: Counters;
+  readonly #intake: Intake;
+  readonly #waiting = new Waiting();
+  readonly #seats: Seats;
+  readonly #counters = new Counters();
   readonly #sizer = new SliceSizer();
+  readonly #planning: PlannerOptions;
+  readonly #planner: Planner;
   readonly #turns = new Map<Slot, number>();
   /** Weak: a task may be dropped before its prompt is scored. */
   readonly #scorers = new WeakMap<Task, PromptScorer>();
-  #queue: Task[] = [];
   #outputs: StepOutput[] = [];
   #running = NO_PLAN;
   #wake: () => void = () => {};
@@ -45,57 +55,49 @@ export class Scheduler {
     this.#context = context;
     this.#model = model;
     this.#options = options;
-    this.#slots = Array.from({ length: options.slots }, (_, index) => ({
-      index,
-      tokens: [],
-      task: undefined,
-      usedMs: 0,
-    }));
-    this.#counters = new Counters();
+    this.#seats = new Seats(context, options);
+    const { batchTokens, slotTokens } = context;
+    this.#planning = { capacity: batchTokens, slotTokens, blockTokens: options.blockTokens, sizer: this.#sizer };
+    this.#planner = new Planner(this.#planning);
+    this.#intake = new Intake(model, {
+      slotTokens,
+      now: options.now,
+      admit: (message, prompt, tasks) => this.#enqueue(message, prompt, tasks),
+      refuse: (id, error) => this.#refuse(id, error),
+    });
   }
 
   submit(message: GenerateMessage): void {
-    try {
-      this.#accept(message);
-    } catch (error) {
-      if (!(error instanceof ServiceError)) throw error;
-      const { code, message: text, detail } = error;
-      this.#options.send({
-        type: "refused",
-        id: message.id,
-        code,
-        message: text,
-        ...(detail.param !== undefined && { param: detail.param }),
-        ...(detail.retryAfterMs !== undefined && { retryAfterMs: detail.retryAfterMs }),
-      });
-    }
+    const waiting = this.#waiting.requests + this.#intake.pending;
+    if (!message.resumed && message.admitted !== true && waiting >= this.#options.queueLimit) {
+      const text = `${waiting} requests are waiting for the model already; try again shortly`;
+      this.#refuse(message.id, new ServiceError("queue_full", text, { retryAfterMs: 1_000 }));
+    } else this.#intake.take(message);
   }
 
   /** Drops a request wherever it is; a step that works mostly for it is stopped on the way. */
   abort(id: number): void {
-    const queued = this.#queue.filter((task) => task.id === id);
-    this.#queue = this.#queue.filter((task) => task.id !== id);
-    const seated = this.#slots.flatMap((slot) => (slot.task?.id === id ? [{ slot, task: slot.task }] : []));
+    this.#intake.abort(id);
+    const queued = this.#waiting.take(id);
+    const seated = this.#seats.slots.flatMap((slot) => (slot.task?.id === id ? [{ slot, task: slot.task }] : []));
     this.#counters.aborted(
       queued,
       seated.map(({ slot, task }) => ({ task, evaluated: slot.tokens.length })),
     );
-    for (const task of queued) task.free();
-    for (const { slot, task } of seated) {
-      task.cancelled = true;
-      if (!this.#running.spans.some((span) => span.slot === slot)) this.#vacate(slot);
-    }
+    this.#drop(queued, seated);
     const wasted = this.#running.spans.reduce(
       (sum, span) => sum + (span.task.cancelled ? span.end - span.start : 0),
       0,
     );
     if (wasted >= ABORT_WORTH_ROWS) this.#context.abort();
-    this.#options.send({ type: "step", outputs: [], stats: this.#stats() });
+    this.#flush(); // what it has said before belongs to what it used
+    this.#options.send(usedUntilAbort(id, seated, queued));
     this.#wake();
   }
 
   pause(id: number, paused: boolean): void {
-    for (const task of [...this.#queue, ...this.#slots.flatMap((slot) => slot.task ?? [])]) {
+    this.#intake.pause(id, paused);
+    for (const task of [...this.#waiting.tasks, ...this.#seats.slots.flatMap((slot) => slot.task ?? [])]) {
       if (task.id === id) task.paused = paused;
     }
     this.#wake();
@@ -104,7 +106,7 @@ export class Scheduler {
   /** Runs for as long as the process lives; rejects when the native library fails. */
   async run(): Promise<never> {
     for (;;) {
-      this.#admit();
+      this.#seatWaiting();
       const plan = this.#plan();
       if (plan.rows.length === 0) {
         this.#flush();
@@ -123,106 +125,102 @@ export class Scheduler {
       if (outcome === "done") {
         this.#sizer.observe(plan.rows.length, this.#options.now() - startedMs);
         this.#settle(plan);
-      } else this.#rollBack(plan, outcome);
+      } else if (outcome === "aborted") this.#rollBack(plan);
+      else throw new Error("the context has no free cells although every slot is within its bounds");
     }
   }
 
-  #accept(message: GenerateMessage): void {
-    const room = this.#context.slotTokens - 1;
-    const encoded = encodePrompt(message.prompt, message.limits, {
-      roomTokens: room,
-      encode: (part) => this.#model.encode(part),
-      tokensToHeal: (tokens, bytes) => (heals(message) ? tokensToHeal(tokens, bytes, this.#model.pieces) : 0),
-    });
-    const waiting = new Set(this.#queue.map((task) => task.id)).size;
-    if (!message.resumed && waiting >= this.#options.queueLimit) {
-      throw new ServiceError("queue_full", `${waiting} requests are waiting for the model already; try again shortly`, {
-        retryAfterMs: 1_000,
-      });
-    }
-    const tasks = this.#tasksOf(message, encoded);
-    if (!message.resumed) {
-      const { promptTokens, truncatedTokens } = encoded;
-      this.#options.send({ type: "accepted", id: message.id, promptTokens, truncatedTokens });
-    }
-    this.#queue.push(...tasks);
+  #enqueue(message: GenerateMessage, prompt: EncodedPrompt, tasks: readonly Task[]): void {
+    const { promptTokens, truncatedTokens } = prompt;
+    this.#options.send({ type: "accepted", id: message.id, promptTokens, truncatedTokens });
+    if (tasks.length === 0) return; // asked for to know whether it would be accepted
+    this.#waiting.add(...tasks);
     for (const task of tasks) {
       if (!task.scoresPrompt) continue;
-      this.#scorers.set(task, new PromptScorer(this.#model, encoded.tokens, message.logprobs ?? 0));
+      this.#scorers.set(task, new PromptScorer(this.#model, prompt.tokens, message.logprobs ?? 0));
     }
-    this.#makeWay(encoded.tokens.length);
+    this.#makeWay(prompt.tokens.length);
     this.#wake();
+  }
+
+  #refuse(id: number, error: unknown): void {
+    const refusal = refusalOf(error);
+    if (refusal !== error) this.#options.report(error);
+    const { code, message, detail } = refusal;
+    this.#options.send({
+      type: "refused",
+      id,
+      code,
+      message,
+      ...(detail.param !== undefined && { param: detail.param }),
+      ...(detail.retryAfterMs !== undefined && { retryAfterMs: detail.retryAfterMs }),
+    });
   }
 
   /** Stops a long step of longer prompts, so that a newcomer of so many tokens goes first. */
   #makeWay(tokens: number): void {
     const { spans, rows } = this.#running;
     const goesFirst = spans.every(({ task, start }) => task.generated === 0 && tokens < task.tokens.length - start);
-    const hasSlot = this.#slots.some((slot) => slot.task === undefined);
+    const hasSlot = this.#seats.taken < this.#seats.slots.length;
     if (this.#options.deterministic || !this.#sizer.isLong(rows.length) || !goesFirst || !hasSlot) return;
     this.#sizer.disturbed(this.#options.now());
     this.#context.abort();
   }
 
-  #tasksOf(message: GenerateMessage, encoded: EncodedPrompt): readonly Task[] {
-    const tasks: Task[] = [];
-    for (const [choice, replay] of message.choices.entries()) {
-      if (replay === null) continue;
-      const leader = this.#options.deterministic ? undefined : tasks[0];
-      tasks.push(new Task(message, choice, encoded, this.#model, this.#options.now(), leader));
-    }
-    return tasks;
-  }
-
-  #admit(): void {
-    const now = this.#options.now();
-    const order = (task: Task): number => (isUrgent(task, now) ? 0 : 1);
+  /** Those that wait get the free slots, then those of answers that nobody reads at the moment. */
+  #seatWaiting(): void {
     for (;;) {
-      const [task] = this.#queue
-        .filter(({ leader }) => leader === undefined || leader.finished || leader.cancelled || leader.generated > 0)
-        .sort((a, b) => order(a) - order(b) || a.arrivedMs - b.arrivedMs || a.choice - b.choice);
-      if (task === undefined || !this.#seat(task)) return;
-      this.#queue = this.#queue.filter((each) => each !== task);
+      const task = this.#waiting.next(this.#options.now());
+      if (task === undefined) return;
+      const isNew = task.cachedTokens === undefined;
+      while (!this.#seats.seat(task)) {
+        const unseated = this.#seats.unseatPaused();
+        if (unseated === undefined) return;
+        this.#waiting.add(unseated);
+      }
+      if (isNew) this.#counters.seated(task);
+      this.#waiting.remove(task);
     }
-  }
-
-  /** Gives a task a slot and what can be reused of a cache; false when all slots are taken. */
-  #seat(task: Task): boolean {
-    const placement = place(this.#slots, task.tokens);
-    if (placement === undefined) return false;
-    const { slot, donor } = placement;
-    const keep = this.#options.deterministic || task.scoresPrompt ? 0 : placement.keep;
-    if (donor !== undefined && keep > 0) {
-      this.#context.share(donor.index, slot.index, keep);
-      slot.tokens.splice(0, slot.tokens.length, ...donor.tokens.slice(0, keep));
-    } else {
-      this.#context.truncate(slot.index, keep);
-      slot.tokens.length = keep;
-    }
-    slot.task = task;
-    task.cachedTokens = Math.min(keep, task.promptLength);
-    this.#counters.seated(task);
-    return true;
   }
 
   #plan(): Plan {
-    if (this.#options.deterministic) {
-      const plan = planAlone(this.#slots, this.#turns);
-      for (const { slot } of plan.spans) this.#turns.set(slot, this.#options.now());
-      return plan;
-    }
-    const { batchTokens, slotTokens } = this.#context;
-    return planStep(this.#slots, { capacity: batchTokens, slotTokens }, this.#sizer, this.#options.now());
+    const now = this.#options.now();
+    if (!this.#options.deterministic) return this.#planner.step(this.#seats.slots, now);
+    const plan = planAlone(this.#seats.slots, this.#turns, this.#planning);
+    for (const { slot } of plan.spans) this.#turns.set(slot, now);
+    return plan;
   }
 
   #settle(plan: Plan): void {
     const now = this.#options.now();
     for (const span of plan.spans) {
-      const { slot, task, start, end } = span;
-      for (let position = start; position < end; position += 1) slot.tokens.push(task.tokens[position] as number); // planned from these
+      const { slot, task } = span;
+      this.#seats.hold(span);
       slot.usedMs = now;
-      if (!task.cancelled) this.#take(span);
-      if (task.cancelled || task.finished) this.#vacate(slot);
+      if (!task.cancelled) this.#takeAlone(span);
+      if (task.cancelled || task.finished) this.#seats.vacate(slot);
+    }
+  }
+
+  /** What goes wrong in one task ends its request and no other. */
+  #takeAlone(span: Span): void {
+    try {
+      this.#take(span);
+    } catch (error) {
+      const { id } = span.task;
+      this.#outputs = this.#outputs.filter((output) => output.id !== id);
+      const seated = this.#seats.slots.flatMap((slot) => (slot.task?.id === id ? [{ slot, task: slot.task }] : []));
+      this.#drop(this.#waiting.take(id), seated);
+      this.#refuse(id, error);
+    }
+  }
+
+  /** Ends tasks of a request. One that a running step computes for leaves its slot behind that step. */
+  #drop(queued: readonly Task[], seated: readonly { readonly slot: Slot; readonly task: Task }[]): void {
+    for (const task of queued) task.cancelled = true;
+    for (const { slot, task } of seated) {
+      task.cancelled = true;
+      if (!this.#running.spans.some((span) => span.slot === slot)) this.#seats.vacate(slot);
     }
   }
 
@@ -247,52 +245,24 @@ export class Scheduler {
     const output = task.advance((row) => this.#context.logits(lastRow + row), draft, room);
     this.#outputs.push(output);
     this.#counters.generated(output.generated.length, output.drafted ?? { proposed: 0, accepted: 0 });
-    this.#keepTaken(slot, task, end + draft.tokens.length);
+    this.#seats.keep(slot, task, end + draft.tokens.length);
   }
 
-  /** Drafted rows that came true stay; the others go, and so does the last one if it is to be decoded again. */
-  #keepTaken(slot: Slot, task: Task, evaluated: number): void {
-    const kept = Math.min(task.tokens.length - 1, evaluated);
-    slot.tokens.push(...task.tokens.slice(slot.tokens.length, kept));
-    slot.tokens.length = kept;
-    if (kept < evaluated) this.#context.truncate(slot.index, kept);
-  }
-
-  /** A step that did not end leaves no trace: its rows are forgotten and planned again. */
-  #rollBack(plan: Plan, outcome: "full" | "aborted"): void {
-    for (const { slot, task, start } of plan.spans) {
-      this.#context.truncate(slot.index, start);
-      if (task.cancelled) this.#vacate(slot);
+  #rollBack(plan: Plan): void {
+    for (const span of plan.spans) {
+      this.#seats.forget(span);
+      if (span.task.cancelled) this.#seats.vacate(span.slot);
     }
-    if (outcome === "aborted") return;
-    const held = this.#slots.filter((slot) => slot.task === undefined && slot.tokens.length > 0);
-    if (held.length === 0) throw new Error("the context has no free cells although every slot is within its bounds");
-    for (const slot of held) {
-      this.#context.truncate(slot.index, 0);
-      slot.tokens.length = 0;
-    }
-  }
-
-  #vacate(slot: Slot): void {
-    slot.task?.free();
-    slot.task = undefined;
-    slot.usedMs = this.#options.now();
   }
 
   /** The figures go out without outputs too: while a prompt is evaluated, and after an abort freed a slot. */
   #flush(): void {
-    this.#options.send({ type: "step", outputs: this.#outputs, stats: this.#stats() });
+    this.#options.send({ type: "step", running: idsIn(this.#running), outputs: this.#outputs, stats: this.#stats() });
     this.#outputs = [];
   }
 
   #stats() {
-    const queued = new Set(this.#queue.map((task) => task.id)).size;
-    const running = this.#slots.filter((slot) => slot.task !== undefined).length;
-    return this.#counters.snapshot({ queued, running, slots: this.#slots.length });
+    const queued = this.#waiting.requests + this.#intake.pending;
+    return this.#counters.snapshot({ queued, running: this.#seats.taken, slots: this.#seats.slots.length });
   }
-}
-
-/** The prompt's own scores need the prompt as it is, and without an answer there is nothing to spell. */
-function heals({ healing, promptLogprobs, limits }: GenerateMessage): boolean {
-  return healing && !promptLogprobs && limits.maxTokens !== 0;
 }

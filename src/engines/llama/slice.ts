@@ -12,11 +12,11 @@ const MIN_SLICE = 64;
 export const MAX_SLICE = 512;
 const GRAIN = 64;
 
-/** Slice of a machine nobody has measured yet, and of deterministic mode, where it must never change. */
-export const FIXED_SLICE = 128;
+/** Slice of a machine nobody has measured yet. */
+const FIRST_SLICE = 128;
 
 /** Steps with fewer rows say little about the speed of prompts. */
-const TELLING_ROWS = 32;
+const TELLING_ROWS = 64;
 /** Weight of the newest measurement. */
 const NEWEST = 0.5;
 
@@ -49,7 +49,7 @@ export class SliceSizer {
   }
 
   #lasting(ms: number): number {
-    if (this.#msPerToken === undefined) return FIXED_SLICE;
+    if (this.#msPerToken === undefined) return FIRST_SLICE;
     return Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(ms / this.#msPerToken / GRAIN) * GRAIN));
   }
 }

@@ -31,9 +31,12 @@ export class Task {
   readonly #picker: Picker;
   readonly #drafter: Drafter;
   readonly #transcript: Transcript;
+  /** Tokens of the answer before which no end may come. */
+  readonly #endsFrom: number;
+  #answered = 0;
   #cacheTold = false;
 
-  /** Throws `invalid_parameter` when the request's grammar cannot be used. Native memory behind it: `free` it. */
+  /** Throws `invalid_parameter` when the request's grammar cannot be used. */
   constructor(
     message: GenerateMessage,
     choice: number,
@@ -42,8 +45,8 @@ export class Task {
     nowMs: number,
     leader?: Task,
   ) {
-    const { limits } = message;
-    const { stop } = message.prompt;
+    const { limits, gap } = message;
+    const { minTokens = 0, ignoreEnds = false } = limits;
     this.id = message.id;
     this.choice = choice;
     this.lane = message.lane;
@@ -54,14 +57,17 @@ export class Task {
     this.scoresPrompt = message.promptLogprobs && choice === 0;
     this.leader = leader;
     this.#model = model;
+    this.#endsFrom = ignoreEnds ? Number.POSITIVE_INFINITY : minTokens;
     const ends = new Set(message.ends);
     this.#picker = new Picker(message, choice, prompt, model);
     this.#drafter = new Drafter(prompt, (id) => ends.has(id), message.speculation);
     this.#transcript = new Transcript({
       ends,
       stopSequences: limits.stopSequences,
-      stopStrings: stop === undefined ? limits.stopStrings : [...limits.stopStrings, stop],
+      stopStrings: limits.stopStrings,
+      minTokens,
       maxTokens: this.maxTokens,
+      ...(gap !== undefined && { gap }),
     });
     // What these showed has been sent by the process that generated them.
     for (const id of message.choices[choice] ?? []) this.#take(id);
@@ -71,9 +77,14 @@ export class Task {
     return this.tokens.length - this.promptLength;
   }
 
+  /** Of the answer, as they are charged: without an end token, and without what the caller had written. */
+  get completionTokens(): number {
+    return this.#transcript.completionTokens;
+  }
+
   /** Tokens worth verifying in the same step as the next one. @param most that there is room for. */
   draft(most: number): Draft {
-    const left = this.maxTokens - this.#transcript.completionTokens - 1;
+    const left = this.maxTokens - this.completionTokens - 1;
     return this.#drafter.propose(this.tokens, this.tokens.slice(this.promptLength), Math.min(most, left));
   }
 
@@ -89,7 +100,7 @@ export class Task {
     let doubted = false;
     for (let row = 0; row <= draft.tokens.length; row += 1) {
       const values = logits(row);
-      const picked = this.#picker.pick(values);
+      const picked = this.#picker.pick(values, this.#answered >= this.#endsFrom);
       doubted =
         picked !== undefined && draft.isGuess && draft.tokens.length > 0 && this.#picker.isCloseCall(values, picked);
       if (doubted) break;
@@ -109,11 +120,6 @@ export class Task {
     return this.#output([{ ids: [], step: { text: "", tokens: [], finished: "length" } }], NOTHING_DRAFTED);
   }
 
-  /** Once it is over, whatever way. */
-  free(): void {
-    this.#picker.free();
-  }
-
   /** Without a token the text ends here: nothing else is allowed. */
   #takePicked(picked: Picked | undefined, room: number): Taken {
     if (picked === undefined) {
@@ -130,10 +136,11 @@ export class Task {
   /** `skipped`: bytes of it that the caller has written already; undefined: all of them, so it is no part of the answer. */
   #take(id: number): { step: Step; skipped: number | undefined } {
     this.tokens.push(id);
-    const skipped = this.#picker.accept(id);
     const bytes = this.#model.bytes(id);
+    const { skipped, text } = this.#picker.accept(id, bytes);
     if (skipped > 0 && skipped === bytes.length) return { step: { text: "", tokens: [] }, skipped: undefined };
-    return { step: this.#transcript.push({ id, bytes: bytes.subarray(skipped) }), skipped };
+    this.#answered += 1;
+    return { step: this.#transcript.push({ id, bytes: text }), skipped };
   }
 
   #output(taken: readonly Taken[], drafted: Drafted): StepOutput {
@@ -151,7 +158,11 @@ export class Task {
       ...(drafted.proposed > 0 && { drafted }),
       ...(tellCache && this.cachedTokens !== undefined && { cachedTokens: this.cachedTokens }),
       ...(step.finished !== undefined && {
-        finished: { reason: step.finished, completionTokens: this.#transcript.completionTokens },
+        finished: {
+          reason: step.finished,
+          completionTokens: this.#transcript.completionTokens,
+          ...(step.rule !== undefined && { rule: step.rule }),
+        },
       }),
     };
   }
@@ -162,8 +173,8 @@ export class Task {
     const bytes = (each: number) => Buffer.from(this.#model.bytes(each));
     const before = bytes(id).subarray(0, skipped);
     const alike = top.filter((each) => before.equals(bytes(each.id).subarray(0, skipped)));
-    const text = (each: number) => tokenText(bytes(each).subarray(skipped));
-    return { ...text(id), logprob, top: alike.map((each) => ({ ...text(each.id), logprob: each.logprob })) };
+    const reported = (each: number) => reportedToken(bytes(each).subarray(skipped), this.#model.spelling(each));
+    return { ...reported(id), logprob, top: alike.map((each) => ({ ...reported(each.id), logprob: each.logprob })) };
   }
 }
 
@@ -176,9 +187,9 @@ interface Taken {
 
 const NOTHING_DRAFTED: Drafted = { proposed: 0, accepted: 0 };
 
-/** A token's text and bytes as log probabilities report them. */
-export function tokenText(bytes: Uint8Array): Pick<TokenLogprob, "token" | "bytes"> {
-  return { token: Buffer.from(bytes).toString("utf8"), bytes: [...bytes] };
+/** A token as log probabilities report it. @param bytes that it adds to the text. */
+function reportedToken(bytes: Uint8Array, spelling: Uint8Array): Pick<TokenLogprob, "bytes" | "control"> {
+  return bytes.length > 0 ? { bytes: [...bytes] } : { bytes: [], control: Buffer.from(spelling).toString("utf8") };
 }
 
 function joined(first: Step, last: Step): Step {

@@ -74,13 +74,13 @@ describe("the layout", () => {
   });
 
   test("is asked in the order, with the healing and the stop that the file names", () => {
-    const prompting = { fimOrder: "spm", fimHealing: false, fimStopAtSuffix: true } as const;
+    const prompting = { fimOrder: "spm", fimHealing: false, fimGapEnd: true } as const;
 
     expect(describing({ prompting }).weights.fim).toEqual({
       ...FIM_LAYOUTS[0],
       order: "spm",
       healing: false,
-      stopAtSuffix: true,
+      gapEnd: true,
     });
     expect(describing({ prompting }).summary).toContain("fill-in-the-middle: qwen (spm)");
     expect(describing({}).weights.fim).toEqual(FIM_LAYOUTS[0]);

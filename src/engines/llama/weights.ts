@@ -86,14 +86,14 @@ function inWords({ order, behindMiddle }: FimLayout): string {
 /** A built-in layout is that of a family, of which these weights may be an exception; one of the operator's stays as it is. */
 function asTrained(
   layout: FimLayout | undefined,
-  { fimOrder, fimBehindMiddle, fimStopAtSuffix, fimHealing }: Prompting,
+  { fimOrder, fimBehindMiddle, fimGapEnd, fimHealing }: Prompting,
 ): FimLayout | undefined {
   if (layout === undefined || !FIM_LAYOUTS.includes(layout)) return layout;
   return {
     ...layout,
     ...(fimOrder !== undefined && { order: fimOrder }),
     ...(fimBehindMiddle !== undefined && { behindMiddle: fimBehindMiddle }),
-    ...(fimStopAtSuffix !== undefined && { stopAtSuffix: fimStopAtSuffix }),
+    ...(fimGapEnd !== undefined && { gapEnd: fimGapEnd }),
     ...(fimHealing !== undefined && { healing: fimHealing }),
   };
 }

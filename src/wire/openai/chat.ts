@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { extensions, finishReason, grammar, sampling, stop, streamOptions, usage } from "./fields.ts";
+import { ends, extensions, finishReason, grammar, sampling, stop, streamOptions, usage } from "./fields.ts";
 
 const textPart = z.looseObject({ type: z.literal("text"), text: z.string() });
 
@@ -49,6 +49,7 @@ export const chatRequest = z
     max_completion_tokens: z.int().min(1).nullable().optional().describe("The smaller of both holds"),
     n: z.int().min(1).max(8).nullable().optional().describe("At most 4 on DashScope paths"),
     stop,
+    ...ends,
     ...sampling,
     logprobs: z.boolean().nullable().optional().describe("`/v1` paths only"),
     top_logprobs: z.int().min(0).max(20).nullable().optional().describe("Needs `logprobs`"),
@@ -67,7 +68,11 @@ export const chatRequest = z
   })
   .meta({ id: "ChatRequest" });
 
-const scoredToken = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.int()) });
+const scoredToken = z.object({
+  token: z.string().describe("Bytes that are no whole character: `bytes:\\xe4\\xbd`"),
+  logprob: z.number(),
+  bytes: z.array(z.int()),
+});
 
 const chatLogprobs = z
   .object({ content: z.array(scoredToken.extend({ top_logprobs: z.array(scoredToken) })) })

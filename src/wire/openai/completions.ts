@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { extensions, finishReason, grammar, sampling, stop, streamOptions, usage } from "./fields.ts";
+import { ends, extensions, finishReason, grammar, sampling, stop, streamOptions, usage } from "./fields.ts";
 
 /** Body of `POST …/completions`. Unknown fields are accepted and reported as ignored. */
 export const completionsRequest = z
@@ -13,6 +13,7 @@ export const completionsRequest = z
     stream: z.boolean().nullable().optional(),
     stream_options: streamOptions,
     stop,
+    ...ends,
     ...sampling,
     echo: z.boolean().nullable().optional().describe("`/v1` paths only: return the prompt before the text"),
     n: z.int().min(1).max(8).nullable().optional().describe("1 on DashScope paths"),
@@ -30,7 +31,7 @@ export const completionsRequest = z
 /** Legacy log probabilities: four lists with one entry per token. */
 const legacyLogprobs = z
   .object({
-    tokens: z.array(z.string()),
+    tokens: z.array(z.string()).describe("Bytes that are no whole character: `bytes:\\xe4\\xbd`"),
     token_logprobs: z.array(z.number().nullable()).describe("null for the first token of an echoed prompt"),
     top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
     text_offset: z.array(z.int()).describe("Unicode code points from the start of `text`"),

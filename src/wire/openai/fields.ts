@@ -44,6 +44,17 @@ export const grammar = z
     "`/v1` paths only: GBNF (llama.cpp) whose rule `root` describes the whole answer, an assistant prefix included",
   );
 
+/** As vLLM has them; benchmark programs send them. */
+export const ends = {
+  min_tokens: z
+    .int()
+    .min(0)
+    .nullable()
+    .optional()
+    .describe("`/v1` paths only: neither an end token nor `stop` ends the answer before. At most `max_tokens`"),
+  ignore_eos: z.boolean().nullable().optional().describe("`/v1` paths only: no end token ends the answer"),
+};
+
 export const extensions = {
   truncate_prompt: z.boolean().nullable().optional().describe("Cut a too long prompt instead of refusing it"),
   token_healing: z
@@ -51,6 +62,11 @@ export const extensions = {
     .nullable()
     .optional()
     .describe("Continue a word that the prefix cuts as if it had not been cut. Default: what suits the model"),
+  gap_end: z
+    .boolean()
+    .nullable()
+    .optional()
+    .describe("End an infill where its gap ends: before it repeats the suffix. Default: what suits the model"),
   speculation: z
     .boolean()
     .nullable()

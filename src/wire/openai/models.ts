@@ -22,7 +22,7 @@ export const modelEntry = z
       answered_by: z.string().nullable().describe("Name of the weights that really answer; null: none are there"),
       stand_in: z.boolean().describe("These are not the weights the name stands for"),
       state: z
-        .enum(["ready", "loading", "unloaded", "failed", "unavailable"])
+        .enum(["ready", "loading", "unloaded", "stalled", "failed", "unavailable"])
         .describe("Of the weights; unloaded ones are loaded by the first request. Capabilities are known either way"),
     }),
   })

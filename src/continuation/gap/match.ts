@@ -1,0 +1,75 @@
+import { type Blank, type Glyph, isWord } from "./code-text.ts";
+
+/** Word characters that must agree, up to the end of a line, before a repetition of the suffix is no chance. */
+const TELLING = 12;
+
+/** The same within a line, which may be too long to wait for its end. */
+const CERTAIN = 32;
+
+/**
+ * An answer that, from some place on, has been the suffix so far. Code is compared as a person does: line breaks and the
+ * indentation behind them count, other blanks only between two words.
+ */
+export class Match {
+  /** Where it begins, as the caller counts. */
+  readonly start: number;
+  readonly #suffix: readonly Glyph[];
+  /** Glyphs of the suffix that agree. */
+  #place = 1;
+  /** Word characters among them. */
+  #telling: number;
+
+  /** @param suffix the first of it has been found at `start`. */
+  constructor(start: number, suffix: readonly Glyph[]) {
+    this.start = start;
+    this.#suffix = suffix;
+    this.#telling = isWord(suffix[0]?.character) ? 1 : 0;
+  }
+
+  /** It repeats so much of the suffix that it is no chance. */
+  get isTelling(): boolean {
+    return this.#telling >= TELLING;
+  }
+
+  /** It ends where a line of the suffix ends. */
+  get endsLine(): boolean {
+    return this.#place === this.#suffix.length || this.#next?.before.hasBreak === true;
+  }
+
+  /** The suffix has been repeated to its end. */
+  get isExhausted(): boolean {
+    return this.#place === this.#suffix.length;
+  }
+
+  /**
+   * Takes the next character of the answer that is no blank.
+   *
+   * @param before the blanks in front of it.
+   * @returns `repeats` once enough agrees, and with it the beginning of what follows.
+   */
+  take(character: string, before: Blank): "differs" | "agrees" | "repeats" {
+    const expected = this.#next;
+    if (expected === undefined || character !== expected.character) return "differs";
+    if (!isSeparatedAlike(this.#last, before, expected)) return "differs";
+    if ((before.hasBreak && this.isTelling) || this.#telling >= CERTAIN) return "repeats";
+    this.#place += 1;
+    if (isWord(character)) this.#telling += 1;
+    return "agrees";
+  }
+
+  get #next(): Glyph | undefined {
+    return this.#suffix[this.#place];
+  }
+
+  get #last(): string | undefined {
+    return this.#suffix[this.#place - 1]?.character;
+  }
+}
+
+function isSeparatedAlike(last: string | undefined, before: Blank, expected: Glyph): boolean {
+  if (before.hasBreak || expected.before.hasBreak) {
+    return before.hasBreak && expected.before.hasBreak && before.column === expected.before.column;
+  }
+  const separatesWords = isWord(last) && isWord(expected.character);
+  return !separatesWords || before.length > 0 === expected.before.length > 0;
+}

@@ -1,0 +1,32 @@
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { GapRule } from "../continuation/gap/gap-end.ts";
+import type { StreamPart } from "../continuation/output.ts";
+
+const NAME = "x-continuo-gap-end";
+
+/**
+ * Which rule ended an answer in a gap: `suffix`, `fence` or `marker`; with several choices one entry each, `none` where no
+ * rule did. Nothing at all where none did for any.
+ *
+ * @param rules by choice.
+ */
+export function gapEndHeader(rules: readonly (GapRule | undefined)[]): OutgoingHttpHeaders {
+  if (rules.every((rule) => rule === undefined)) return {};
+  return { [NAME]: Array.from(rules, (rule) => rule ?? "none").join(", ") };
+}
+
+/** The header that announces a trailer of a stream. */
+export const GAP_END_TRAILER: OutgoingHttpHeaders = { trailer: NAME };
+
+/** Says the same behind a stream, whose headers have left when its end is known. */
+export async function* withGapEndTrailer(
+  parts: AsyncIterable<StreamPart>,
+  response: ServerResponse,
+): AsyncGenerator<StreamPart> {
+  const rules: (GapRule | undefined)[] = [];
+  for await (const part of parts) {
+    if (part.type === "finish") rules[part.choice] = part.rule;
+    yield part;
+  }
+  response.addTrailers(gapEndHeader(rules) as Record<string, string>);
+}
