@@ -35,7 +35,9 @@ const model = z.strictObject(
       .optional()
       .describe("Tokens one slot holds, prompt and answer together."),
     slots: integer(1, 256).optional().describe("Requests that run at the same time."),
-    threads: integer(1, 1024).optional().describe("Processor threads."),
+    threads: integer(1, 1024)
+      .optional()
+      .describe("Most processor threads; fewer compute while others keep the processor busy."),
     deterministic: flag().optional().describe("Overrides the global `deterministic`."),
     fim: z
       .union([z.string().min(1), z.literal(false)], {
@@ -109,9 +111,7 @@ const limits = z.strictObject(
     prompt_concurrency: integer(1, 1024).default(8).describe("Prompts of one request under way together."),
     engine_timeout_ms: time()
       .default(120_000)
-      .describe(
-        "An engine process without progress for this long, or for 30 of its usual steps (10 s at least), is killed and started again; 0: never.",
-      ),
+      .describe("An engine without progress for this long, or for 30 usual steps (10 s or more), restarts; 0: never."),
     queue_length: integer(0, 100_000).default(128).describe("Requests waiting per model; one more gets 503."),
     drain_grace_ms: time().default(30_000).describe("Running requests may finish within this time after Ctrl-C."),
   },

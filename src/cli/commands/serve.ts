@@ -54,7 +54,7 @@ export function addServeCommand(program: Command): void {
     .option("--deterministic", "same seed and request, same text; slower")
     .option("--slots <n>", "requests that run at the same time, for every model")
     .option("--context <n>", "tokens one slot holds, for every model")
-    .option("--threads <n>", "processor threads, for every model")
+    .option("--threads <n>", "most processor threads, for every model")
     .option("--load <when>", "start, or first_use (default: start, as far as the memory goes)")
     .option("--keep-alive <time>", "idle time after which a model is unloaded, such as 10m (default: never)")
     .option("--memory-budget <size>", "for all loaded models, such as 12GiB or 50% (default: 80% of what is free)")

@@ -1,6 +1,6 @@
 import { type CodePoints, complement } from "../code-points.ts";
 import { choice, isName, literal, oneOf, type Rules, sequence } from "./gbnf.ts";
-import { lengthsOf, type Pattern } from "./pattern.ts";
+import type { Pattern } from "./pattern.ts";
 
 /** JSON strings as GBNF, quotation marks included. */
 
@@ -19,12 +19,6 @@ export function stringOfLength(rules: Rules, min: number, max: number | undefine
 export function stringLike(rules: Rules, pattern: Pattern): string | undefined {
   const inside = matching(rules, pattern);
   return inside === undefined ? undefined : sequence(QUOTE, inside, QUOTE);
-}
-
-/** True when every match has a length from `min` to `max`. */
-export function implies(pattern: Pattern, min = 0, max = Number.POSITIVE_INFINITY): boolean {
-  const [shortest, longest] = lengthsOf(pattern);
-  return shortest >= min && longest <= max;
 }
 
 /** Strings without an escape, none of them one of `taken`. */
