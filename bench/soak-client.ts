@@ -10,7 +10,7 @@ export type Outcome =
   | { readonly kind: "completed" }
   /** We left, as planned. */
   | { readonly kind: "aborted"; readonly at: AbortPoint }
-  /** An error as the contract describes it: status and code. */
+  /** An error as docs/wire.md describes it: status and code. */
   | { readonly kind: "refused"; readonly reason: string }
   /** Anything else. */
   | { readonly kind: "broken"; readonly reason: string };
@@ -112,9 +112,9 @@ function refusal(status: number, text: string): Outcome {
     const name = error?.code ?? code;
     if (name !== undefined) return { kind: "refused", reason: `${status} ${name}` };
   } catch {
-    // Not JSON, so not the contract's.
+    // Not JSON, so none of ours.
   }
-  return { kind: "broken", reason: `${status} with a body that is no error of the contract: ${text.slice(0, 80)}` };
+  return { kind: "broken", reason: `${status} with a body that is no documented error: ${text.slice(0, 80)}` };
 }
 
 function randomCall(random: Random, promptWords: number): Call {

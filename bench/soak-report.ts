@@ -7,9 +7,9 @@ export interface Counts {
   readonly requests: number;
   readonly completed: number;
   readonly aborted: Readonly<Record<AbortPoint, number>>;
-  /** Errors of the contract, by status and code. */
+  /** Documented errors, by status and code. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Everything that the contract does not know, by reason. */
+  /** Everything that is not documented, by reason. */
   readonly broken: Readonly<Record<string, number>>;
 }
 
@@ -71,7 +71,7 @@ export function judge(figures: SoakFigures): readonly Verdict[] {
       isMet: share >= MIN_COMPLETED,
     },
     {
-      what: "errors that are not the contract's",
+      what: "errors that are not documented",
       found: String(sum(figures.broken)),
       bound: "0",
       isMet: sum(figures.broken) === 0,

@@ -1,7 +1,7 @@
 /**
  * The one error type that leaves a module on purpose, and the registry of what can go wrong.
  *
- * `status` is the HTTP status. How a code is spelt on a wire belongs to the protocols (contract 6.2–6.5).
+ * `status` is the HTTP status. How a code is spelt on a wire belongs to the protocols (docs/wire.md 6.2–6.5).
  */
 export const ERRORS = {
   // who is asking
@@ -27,7 +27,7 @@ export const ERRORS = {
   model_not_found: { status: 404 },
   model_not_supported: { status: 404 },
   invalid_parameter: { status: 400 },
-  /** Contract 6.5: the `seed` messages of the OpenAI-shaped routes have a code of their own. */
+  /** docs/wire.md 6.5: the `seed` messages of the OpenAI-shaped routes have a code of their own. */
   invalid_value: { status: 400 },
   thinking_not_supported: { status: 400 },
   /** The service documents it, this server does not offer it. */
@@ -37,7 +37,7 @@ export const ERRORS = {
   unsupported_input: { status: 400 },
   /** What is there already stands against it. */
   conflict: { status: 409 },
-  // how much is asked for (contract 6.3, 429)
+  // how much is asked for (docs/wire.md 6.3, 429)
   request_rate_exceeded: { status: 429 },
   concurrency_exceeded: { status: 429 },
   token_rate_exceeded: { status: 429 },
@@ -80,6 +80,12 @@ export class ServiceError extends Error {
   get status(): number {
     return ERRORS[this.code].status;
   }
+}
+
+export function modelNotFound(name: string): ServiceError {
+  const model = excerpt(name);
+  const message = `The model \`${model}\` does not exist or you do not have access to it.`;
+  return new ServiceError("model_not_found", message, { model });
 }
 
 /** UTF-16 units of a caller's text that a message repeats. */

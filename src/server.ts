@@ -148,7 +148,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   };
 }
 
-/** An open server answers everybody who reaches it, so without keys only this machine may reach it (contract 6.1). */
+/** An open server answers everybody who reaches it, so without keys only this machine may reach it (docs/wire.md 6.1). */
 async function authenticatorOver(
   store: Store,
   { host, apiKeys, adminKeys, workspace }: Pick<Config, "host" | "apiKeys" | "adminKeys" | "workspace">,
@@ -275,7 +275,7 @@ function runningModel({ name, slots = DEFAULT_SLOTS }: ModelConfig, engine: Llam
   return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
 }
 
-/** Contract 1.2 and 1.2a: two dialects over the same three wires. */
+/** docs/wire.md 1.2 and 1.2a: two dialects over the same three wires. */
 function routes(): readonly ProtocolRoute[] {
   return [
     { path: "/compatible-mode/v1/completions", protocol: completionsProtocol("dashscope") },

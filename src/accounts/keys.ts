@@ -29,7 +29,7 @@ export interface NewKey {
   readonly expiresAtMs?: number;
 }
 
-/** Contract 7.1. Expired keys do not count: nothing makes them valid again. */
+/** docs/wire.md 7.1. Expired keys do not count: nothing makes them valid again. */
 const MAX_KEYS = 20;
 
 /** Milliseconds for which a rotated key stays valid unless told otherwise. */

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 
-/** Contract 7.1: `sk-` and 32 hex digits. 128 random bits cannot be tried out, so a plain hash of them keeps them secret. */
+/** docs/wire.md 7.1: `sk-` and 32 hex digits. 128 random bits cannot be tried out, so a plain hash of them keeps them secret. */
 const SHAPE = /^sk-[0-9a-f]{32}$/;
 
 /** A key that nobody has. */

@@ -28,7 +28,7 @@ export interface Taking {
  * Takes one request and a reservation of tokens from a limit. Throws `ServiceError` when nothing of it is left; the
  * transaction must then be rolled back, whatever it has taken from other limits.
  *
- * A request may start while its window is not exhausted (contract 7.5), its own tokens not counted; those reserved for
+ * A request may start while its window is not exhausted (docs/wire.md 7.5), its own tokens not counted; those reserved for
  * the ones that are running are.
  *
  * @returns false: the limit has been removed.

@@ -15,7 +15,7 @@ export interface Workspace {
   readonly createdAtMs: number;
 }
 
-/** Contract 7.2. */
+/** docs/wire.md 7.2. */
 const MAX_NAME_LENGTH = 30;
 
 const ID_PREFIX = "ws_";

@@ -72,7 +72,7 @@ function memoryLine({ memory, device }: Announced): string {
   return `Memory: about ${mebibytes(takenBytes)} of ${mebibytes(budgetBytes)} are taken. Computing on ${device.fellBack ? "the processor" : device.note}.`;
 }
 
-/** Who answers to names without a mapping (contract 1.2a); for fill-in-the-middle it may be a later model with a layout. */
+/** Who answers to names without a mapping (docs/wire.md 1.2a); for fill-in-the-middle it may be a later model with a layout. */
 function standInName({ defaultModel, models }: Config): string | undefined {
   return defaultModel ?? models[0]?.name;
 }

@@ -14,7 +14,7 @@ export interface TemplateMessage {
  * Renders messages through the Jinja template of a model file, up to the open assistant turn.
  *
  * The template never sees a content, only a stand-in for it, so it can neither trim it nor turn its text into control
- * tokens; and a default system message of the template's own is left out (contract 1.2a). Throws `unsupported_input`
+ * tokens; and a default system message of the template's own is left out (docs/wire.md 1.2a). Throws `unsupported_input`
  * when the template refuses the messages or leaves one of them out.
  */
 export function renderTemplate(

@@ -1,5 +1,5 @@
 /**
- * The nine control tokens that callers may spell (contract 3.1). The Qwen spelling is the canonical name;
+ * The nine control tokens that callers may spell (docs/wire.md 3.1). The Qwen spelling is the canonical name;
  * `lower.ts` translates it to the spelling of the weights that answer.
  */
 export const CONTROL_TOKENS = [

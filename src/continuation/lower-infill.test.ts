@@ -144,7 +144,7 @@ describe("infill", () => {
     );
   });
 
-  /** Contract 3.2: every token of the texts, one per marker the caller wrote, none for what was added or moved. */
+  /** docs/wire.md 3.2: every token of the texts, one per marker the caller wrote, none for what was added or moved. */
   test.each([
     ["form 1: no middle marker, no suffix", { suffix: "", writtenMarkers: 2 }, 1 + 2],
     ["form 2", {}, 1 + 1 + 3],

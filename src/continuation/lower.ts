@@ -152,7 +152,7 @@ export function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
   return weights.controls.has("<|im_start|>") && weights.controls.has("<|im_end|>");
 }
 
-/** Contract 2.2.2 and 4.1: the messages as given, no invented system message, the prefix byte for byte, no end marker after it. */
+/** docs/wire.md 2.2.2 and 4.1: the messages as given, no invented system message, the prefix byte for byte, no end marker after it. */
 function chatMl(input: Chat, weights: Weights): LoweredPrompt {
   const lastUser = input.messages.findLastIndex((message) => message.role === "user");
   const turns = input.messages.map((message, index): PromptSection => {

@@ -40,7 +40,7 @@ export interface DeltaPart {
 export interface FinishPart {
   readonly type: "finish";
   readonly choice: number;
-  /** null: cut by the time limit of a plain call (contract 6.8). */
+  /** null: cut by the time limit of a plain call (docs/wire.md 6.8). */
   readonly reason: FinishReason | null;
   /** The rule that ended an answer in a gap; absent where the weights, a stop or a limit did. */
   readonly rule?: GapRule;

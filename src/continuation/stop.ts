@@ -3,7 +3,7 @@
  *
  * The end of a piece may be the start of a stop string, so at most `longest - 1` UTF-16 units are held back until the next
  * piece decides. What is emitted, joined, never depends on where the pieces were cut. The string completed first wins, on a
- * tie the longest (contract 3.4): ranking by start would depend on the cuts.
+ * tie the longest (docs/wire.md 3.4): ranking by start would depend on the cuts.
  */
 export class StopMatcher {
   readonly #stops: readonly string[];

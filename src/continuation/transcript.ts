@@ -67,7 +67,7 @@ export class Transcript {
     this.#gap = rules.gap === undefined ? undefined : new GapEnd(rules.gap);
   }
 
-  /** Generated tokens up to the end of the text, without end tokens and stop ids (contract 3.6). */
+  /** Generated tokens up to the end of the text, without end tokens and stop ids (docs/wire.md 3.6). */
   get completionTokens(): number {
     return this.#counted;
   }

@@ -37,7 +37,7 @@ function refusalOfLists({ models, refusal }: Pick<Case, "models" | "refusal">): 
 describe.each(STORES)("with keys in %s", (_name, stores) => {
   const serving = servingKeys(stores());
 
-  test.each(Object.entries(CASES))("%s is answered as the contract says, on every route", async (_case, each) => {
+  test.each(Object.entries(CASES))("%s is answered as docs/wire.md says, on every route", async (_case, each) => {
     const { url, engine, keys } = await serving();
     const { refusal } = each;
 

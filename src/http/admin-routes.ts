@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { AccountFailure } from "../accounts/failure.ts";
-import { ServiceError } from "../errors.ts";
+import { excerpt, ServiceError } from "../errors.ts";
 import type { AdminAuthenticator } from "./admin-auth.ts";
 import { ADMIN_OPERATIONS, type AdminOperation } from "./admin-operations.ts";
 import { hasBody, readJsonObject } from "./body.ts";
@@ -76,12 +76,12 @@ function checked(schema: z.ZodObject, value: Readonly<Record<string, unknown>>):
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   if (issue?.code === "unrecognized_keys") {
-    const [field = ""] = issue.keys;
+    const field = excerpt(issue.keys[0] ?? "");
     const fields = Object.keys(schema.shape).join(", ");
     const advice = fields === "" ? "there are none here" : `the fields here are ${fields}`;
     throw new ServiceError("invalid_parameter", `unknown field ${JSON.stringify(field)}; ${advice}`, { param: field });
   }
-  const field = issue?.path.join(".") ?? "";
+  const field = excerpt(issue?.path.join(".") ?? "");
   const found = issue?.path[0] !== undefined && value[String(issue.path[0])] === undefined ? ", found nothing" : "";
   throw new ServiceError("invalid_parameter", `${field}: ${issue?.message ?? "not as expected"}${found}`, {
     param: field,

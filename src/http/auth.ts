@@ -7,7 +7,7 @@ import { bearerToken, keyring, type NamedKey, wrongKey } from "./keyring.ts";
 /** Before the label of a key of the configuration, which has no id: no id of a stored key begins like this. */
 const CONFIGURED_KEY = "config:";
 
-/** Decides who calls (contract 6.1, steps 2 and 3). */
+/** Decides who calls (docs/wire.md 6.1, steps 2 and 3). */
 export interface Authenticator {
   /** Nobody needs a key at this moment. Such a server listens on loopback only and looks at the `Host` header. */
   isOpen(): Promise<boolean>;
@@ -24,7 +24,7 @@ export interface Caller {
   readonly key?: string;
   /** What the account of usage calls it. */
   readonly keyId?: string;
-  /** Contract 6.1, step 8. */
+  /** docs/wire.md 6.1, step 8. */
   mayCall(model: string): boolean;
 }
 

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
-import { ServiceError } from "../errors.ts";
+import { excerpt, ServiceError } from "../errors.ts";
+import { type Excess, excessIn } from "./json-shape.ts";
 
 type Inflate = (data: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
 
@@ -14,14 +15,17 @@ const INFLATE: Readonly<Record<string, Inflate>> = {
 
 /**
  * The body of a request as a JSON object, whatever its content type says: clients label JSON as form content
- * (contract 1.3). Strict UTF-8; a byte order mark is skipped.
+ * (docs/wire.md 1.3). Strict UTF-8; a byte order mark is skipped.
  *
  * @param limitBytes longest body, as received and again after decompression.
- * @throws ServiceError `body_too_large`, `invalid_body`. No message repeats a part of the body.
+ * @throws ServiceError `body_too_large`, `invalid_body`, and `invalid_parameter` for a field that is nested too deep or has too
+ * many parts. Besides that field's name no message repeats a part of the body.
  */
 export async function readJsonObject(request: IncomingMessage, limitBytes: number): Promise<Record<string, unknown>> {
   const received = await collect(request, limitBytes);
   const bytes = await decompressed(received, request.headers["content-encoding"], limitBytes);
+  const excess = excessIn(bytes);
+  if (excess !== undefined) throw refused(excess);
   const value = parse(bytes);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw unreadable();
@@ -80,6 +84,11 @@ function parse(bytes: Buffer): unknown {
 
 function unreadable(): ServiceError {
   return new ServiceError("invalid_body", "Required body invalid, please check the request body format.");
+}
+
+function refused({ field, expected }: Excess): ServiceError {
+  const name = field === "" ? "body" : excerpt(field);
+  return new ServiceError("invalid_parameter", `${name}: ${expected}`, { param: name });
 }
 
 function tooLarge(limitBytes: number): ServiceError {

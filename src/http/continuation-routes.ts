@@ -5,7 +5,7 @@ import { orAborted } from "../continuation/abort.ts";
 import { keepBest } from "../continuation/best-of.ts";
 import { continueAll } from "../continuation/merge.ts";
 import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
-import { ServiceError } from "../errors.ts";
+import { excerpt, modelNotFound, ServiceError } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
 import type { Decoded, Protocol } from "../protocols/protocol.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -47,7 +47,7 @@ interface Exchange {
 /** Milliseconds that an engine has to say what it computed for a call that was cut, well within the time to stop. */
 const LAST_WORD_MS = 1_000;
 
-/** Registers the one handler that serves every protocol. The key has been checked before it runs (contract 6.1). */
+/** Registers the one handler that serves every protocol. The key has been checked before it runs (docs/wire.md 6.1). */
 export function continuationRoute(
   app: FastifyInstance,
   parts: ContinuationParts,
@@ -100,19 +100,16 @@ function noteLost(record: RequestRecord, cutBy: CutBy): void {
   record.outcome = cutBy;
 }
 
-/** Steps 4 to 13 of contract 6.1. */
+/** Steps 4 to 13 of docs/wire.md 6.1. */
 async function answer(parts: ContinuationParts, exchange: Exchange): Promise<void> {
   const { protocol, request, record, call } = exchange;
   // Plain until the body says otherwise.
   const lift = call.limit(parts.limits.plainTimeoutMs, "time_limit");
   const body = await orAborted(readJsonObject(request.raw, parts.limits.bodyBytes), call.signal);
   const model = requestedModel(body);
-  record.model = model;
+  record.model = excerpt(model);
   const listed = parts.directory.find(model);
-  if (listed === undefined) {
-    const message = `The model \`${model}\` does not exist or you do not have access to it.`;
-    throw new ServiceError("model_not_found", message, { model });
-  }
+  if (listed === undefined) throw modelNotFound(model);
   record.isKnownModel = true;
   protocol.admit(listed);
   if (!request.caller.mayCall(model)) throw new ServiceError("model_denied", "Model access denied.", { model });
@@ -235,7 +232,7 @@ async function answerStream(
   if (failure !== undefined) logOurs(parts, exchange, failure);
 }
 
-/** Errors before the first byte are plain JSON, on streams too (contract 6.7). */
+/** Errors before the first byte are plain JSON, on streams too (docs/wire.md 6.7). */
 function answerFailure(parts: ContinuationParts, exchange: Exchange, error: unknown): void {
   const { protocol, request, reply, record, call } = exchange;
   const failure = told(call, error);

@@ -17,7 +17,7 @@ export const EXPOSED_HEADERS = [
 /** Bytes of one header value; Node and most proxies stop at 8 to 16 KiB for all headers together. */
 const MAX_HEADER_BYTES = 2048;
 
-/** What an answer says about itself besides its body (contract 1.2a). */
+/** What an answer says about itself besides its body (docs/wire.md 1.2a). */
 export function answerHeaders(decoded: Decoded, start: StartPart): OutgoingHttpHeaders {
   const ignored = [...decoded.ignored, ...start.ignored.map((setting) => decoded.wireName(setting))];
   return {
@@ -54,9 +54,15 @@ export function headerValue(text: string): string {
   return shortened(encoded(text, /[^ -~]|%/gu));
 }
 
-/** Names joined by commas, each once. A comma within a name is percent-encoded. */
+/** Names joined by commas, each once. A comma within a name is percent-encoded. What does not fit is not even looked at. */
 function headerList(names: readonly string[]): string {
-  return shortened([...new Set(names)].map((name) => encoded(name, /[^!-~]|[%,]/gu)).join(","));
+  let list = "";
+  for (const name of new Set(names.slice(0, MAX_HEADER_BYTES))) {
+    const start = name.slice(0, MAX_HEADER_BYTES);
+    list += `${list === "" ? "" : ","}${encoded(start, /[^!-~]|[%,]/gu)}`;
+    if (list.length > MAX_HEADER_BYTES) break;
+  }
+  return shortened(list);
 }
 
 function encoded(text: string, unsafe: RegExp): string {

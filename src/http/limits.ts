@@ -2,7 +2,7 @@
 export interface HttpLimits {
   /** Of a request body, as received and again after decompression. */
   readonly bodyBytes: number;
-  /** A plain (not streamed) answer is cut here and returned as far as it got (contract 6.8). */
+  /** A plain (not streamed) answer is cut here and returned as far as it got (docs/wire.md 6.8). */
   readonly plainTimeoutMs: number;
   /** Streams: from the arrival of the request to its first token; of later prompts, since the answer before. */
   readonly firstTokenTimeoutMs: number;

@@ -9,7 +9,7 @@ export function knowEveryMethod(app: FastifyInstance): void {
 
 /**
  * Answers every other method of a path: `OPTIONS` with what is allowed, the rest with `method_not_allowed`.
- * Comes before the key, like an unknown path (contract 6.1, step 1).
+ * Comes before the key, like an unknown path (docs/wire.md 6.1, step 1).
  */
 export function refuseOtherMethods(app: FastifyInstance, url: string, allowed: readonly string[]): void {
   const served = allowed.includes("GET") ? [...allowed, "HEAD"] : allowed;

@@ -1,8 +1,8 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { configuredKeys } from "../../test/support/authenticators.ts";
 import { SCRIPTED_MODEL, ScriptedEngine, saying, scriptedCard } from "../../test/support/scripted-engine.ts";
-import { serve } from "../../test/support/scripted-service.ts";
-import { modelList } from "../wire/openai/models.ts";
+import { post, serve } from "../../test/support/scripted-service.ts";
+import { modelEntry, modelList } from "../wire/openai/models.ts";
 
 const engine = () => new ScriptedEngine(() => saying(["a"]));
 const { fim: _, ...withoutFim } = SCRIPTED_MODEL;
@@ -92,4 +92,68 @@ test("the list needs a key when there are keys", async () => {
 
   expect((await fetch(`${url}/v1/models`)).status).toBe(401);
   expect((await fetch(`${url}/v1/models`, { headers: { authorization: "bearer sk-1" } })).status).toBe(200);
+});
+
+describe("what the lists say is what the routes do", () => {
+  const { chat: __, ...rest } = SCRIPTED_MODEL;
+  const models = { full: SCRIPTED_MODEL, "without a layout": withoutFim, "without chat": { ...rest, chat: false } };
+  const called = { role: "user", content: "json" };
+  const begun = { role: "assistant", content: "a", partial: true };
+
+  test("for every kind of name, on both dialects", async () => {
+    const flags = [true, false];
+    const kinds = Object.values(models).flatMap((model) =>
+      flags.flatMap((catalogued) =>
+        flags.flatMap((completions) =>
+          flags.flatMap((partial) =>
+            [[], ["completions"], ["partial"]].map((withheld) => ({
+              model,
+              catalogued,
+              completions,
+              partial,
+              withheld,
+            })),
+          ),
+        ),
+      ),
+    );
+    const all = kinds.map(({ model, withheld, ...may }, index) =>
+      scriptedCard(`m${index}`, {
+        ...may,
+        withheld: new Set(withheld as ("completions" | "partial")[]),
+        answeredBy: { id: "scripted-weights", standIn: false, model },
+      }),
+    );
+    const { url } = await serve(engine(), { cards: all });
+
+    for (const base of ["/v1", "/compatible-mode/v1"]) {
+      const { data } = modelList.parse(await (await fetch(`${url}${base}/models`)).json());
+      expect(data).toHaveLength(all.length);
+      for (const { id, continuo } of data) {
+        const { completions, suffix, partial, chat } = continuo.capabilities;
+        const status = async (path: string, body: object): Promise<boolean> =>
+          (await post(`${url}${base}${path}`, { model: id, ...body })).status === 200;
+        const does = {
+          completions: await status("/completions", { prompt: "a" }),
+          suffix: await status("/completions", { prompt: "a", suffix: "b" }),
+          partial: await status("/chat/completions", { messages: [called, begun] }),
+          chat: await status("/chat/completions", { messages: [called] }),
+        };
+        expect({ completions, suffix, partial, chat }, `${base} ${JSON.stringify(kinds[Number(id.slice(1))])}`).toEqual(
+          does,
+        );
+      }
+    }
+  });
+
+  test("a catalogue name without the completions route has it on /v1", async () => {
+    const { url } = await serve(engine(), {
+      cards: [scriptedCard("qwen-plus", { catalogued: true, completions: false })],
+    });
+    const said = async (base: string) =>
+      modelEntry.parse(await (await fetch(`${url}${base}/models/qwen-plus`)).json()).continuo.capabilities;
+
+    expect(await said("/v1")).toMatchObject({ completions: true, fim: true, suffix: true });
+    expect(await said("/compatible-mode/v1")).toMatchObject({ completions: false, fim: false, suffix: false });
+  });
 });

@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ModelCard } from "../continuation/card.ts";
-import { ServiceError } from "../errors.ts";
+import { modelNotFound } from "../errors.ts";
 import type { Directory } from "../pool/directory.ts";
+import { takesCompletions, takesPartial } from "../protocols/capabilities.ts";
+import type { Dialect } from "../protocols/protocol.ts";
 import type { NamedEngine } from "../telemetry/metrics.ts";
 import type { ModelEntry, ModelList } from "../wire/openai/models.ts";
 import { refuseOtherMethods } from "./methods.ts";
@@ -14,15 +16,17 @@ export interface ModelParts {
   readonly createdSeconds: number;
 }
 
-/** Where the list is found. */
-export const MODEL_PATHS = ["/compatible-mode/v1/models", "/v1/models"] as const;
+/** Where the list is found, and in which dialect: what a name can do is told as the paths beside it take it. */
+const DIALECTS = { "/compatible-mode/v1/models": "dashscope", "/v1/models": "openai" } as const;
+
+export const MODEL_PATHS = Object.keys(DIALECTS);
 
 /** OpenAI's model list of what the caller may call, each entry with what the name can do here and who really answers. */
 export function modelRoutes(app: FastifyInstance, parts: ModelParts): void {
-  for (const path of MODEL_PATHS) {
+  for (const [path, dialect] of Object.entries(DIALECTS)) {
     app.get(path, { onRequest: parts.guard }, ({ caller }, reply) => {
       const allowed = parts.directory.list().filter(({ name }) => caller.mayCall(name));
-      const data = allowed.map((card) => modelEntry(card, parts));
+      const data = allowed.map((card) => modelEntry(card, dialect, parts));
       reply.type("application/json").send(asJson({ object: "list", data }));
     });
     refuseOtherMethods(app, path, ["GET"]);
@@ -30,19 +34,17 @@ export function modelRoutes(app: FastifyInstance, parts: ModelParts): void {
     app.get<{ Params: { "*": string } }>(`${path}/*`, { onRequest: parts.guard }, (request, reply) => {
       const model = request.params["*"];
       const card = request.caller.mayCall(model) ? parts.directory.find(model) : undefined;
-      if (card === undefined) {
-        const message = `The model \`${model}\` does not exist or you do not have access to it.`;
-        throw new ServiceError("model_not_found", message, { model });
-      }
-      reply.type("application/json").send(asJson(modelEntry(card, parts)));
+      if (card === undefined) throw modelNotFound(model);
+      reply.type("application/json").send(asJson(modelEntry(card, dialect, parts)));
     });
     refuseOtherMethods(app, `${path}/*`, ["GET"]);
   }
 }
 
-function modelEntry(card: ModelCard, parts: ModelParts): ModelEntry {
+function modelEntry(card: ModelCard, dialect: Dialect, parts: ModelParts): ModelEntry {
   const { id, standIn, model } = card.answeredBy;
   const fim = model?.fim;
+  const completions = takesCompletions(card, dialect);
   return {
     id: card.name,
     object: "model",
@@ -50,11 +52,11 @@ function modelEntry(card: ModelCard, parts: ModelParts): ModelEntry {
     owned_by: "system",
     continuo: {
       capabilities: {
-        completions: card.completions,
-        fim: card.completions && fim !== undefined,
+        completions,
+        fim: completions && fim !== undefined,
         fim_family: fim ?? null,
-        suffix: card.completions && fim !== undefined,
-        partial: card.partial,
+        suffix: completions && fim !== undefined,
+        partial: takesPartial(card, dialect) && (model?.chat ?? true),
         chat: model?.chat ?? false,
       },
       context_length: known(card.contextTokens),

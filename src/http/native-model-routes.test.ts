@@ -1,4 +1,4 @@
-/** DashScope's calls about models (contract 7.4). */
+/** DashScope's calls about models (docs/wire.md 7.4). */
 import { describe, expect, test } from "vitest";
 import { get, post } from "../../test/support/calls.ts";
 import { ScriptedEngine, scriptedCard } from "../../test/support/scripted-engine.ts";

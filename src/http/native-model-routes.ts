@@ -41,7 +41,7 @@ export const PERMISSIONS_PATH = "/api/v1/models/permissions";
 export const LIMITS_PATH = "/api/v1/models/limits";
 
 /**
- * DashScope's calls about models (contract 7.4). Whoever may call sees what its workspace may; an admin key sees and
+ * DashScope's calls about models (docs/wire.md 7.4). Whoever may call sees what its workspace may; an admin key sees and
  * changes what the workspace in the header may, the default one without it.
  */
 export function nativeModelRoutes(app: FastifyInstance, parts: NativeModelParts): void {
@@ -119,7 +119,7 @@ function namedWorkspace({ headers }: FastifyRequest, { workspace }: NativeModelP
   return String(named);
 }
 
-/** Contract 6.3: one that is not there is answered like one that is not the caller's. */
+/** docs/wire.md 6.3: one that is not there is answered like one that is not the caller's. */
 function hideWorkspace(error: unknown): never {
   const told = asServiceError(error);
   if (!(told instanceof ServiceError && told.code === "not_found")) throw told;

@@ -35,10 +35,11 @@ const ANSWERS: Readonly<Record<Protocol["name"], { readonly whole: z.ZodType; re
 const ERRORS: readonly (readonly [status: string, description: string])[] = [
   ["400", "The body, a parameter, a schema or the input is not as expected; the message says what is, and where"],
   ["401", "The key is missing or wrong"],
-  ["403", "The workspace, the model or the host name is not allowed"],
+  ["403", "The workspace, the model, the host name or the site of the calling page is not allowed"],
   ["404", "The model does not exist, or does not belong to this route"],
   ["409", "What is there already stands against the change; nothing has changed"],
   ["413", "The body is too large"],
+  ["415", "From a browser: the body is not labelled as `application/json`"],
   ["429", "The workspace has used up a limit; see `Retry-After`, which a monthly budget does not have"],
   ["500", "Internal error, or the time limit passed before anything was generated"],
   ["503", "The model is not available, the queue is full, or the server is shutting down; see `Retry-After`"],

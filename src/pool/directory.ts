@@ -10,7 +10,7 @@ export interface Directory {
   /** Names that can fill in the middle, as far as their weights are known by now. */
   infillNames(): readonly string[];
   /**
-   * Who answers a request of this kind (contract 1.2a): the name's own mapping, else the default, else the first
+   * Who answers a request of this kind (docs/wire.md 1.2a): the name's own mapping, else the default, else the first
    * configured model (for infill the first with a layout). Waits for weights that are still loading.
    * The card returned has `answeredBy.model`. Throws `model_unavailable` with what to do.
    */

@@ -14,6 +14,7 @@ describe("what a name can do", () => {
     const { card } = await directoryOf(weights).open("qwen-coder", "text", never);
 
     expect(card).toMatchObject({ completions: true, partial: false, maxInputTokens: 100 });
+    expect([...(card.withheld ?? [])]).toEqual(["partial"]);
   });
 
   test("the operator's word counts for a name that was mapped", async () => {

@@ -42,10 +42,10 @@ export interface DirectoryOptions {
   readonly strict: boolean;
 }
 
-/** Sampling of weights that recommend nothing (contract 5.4). */
+/** Sampling of weights that recommend nothing (docs/wire.md 5.4). */
 const PLAIN_DEFAULTS: Sampling = { temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1 };
 
-/** Who answers (contract 1.2a): the name's own mapping, else the default, else the first weights that can. */
+/** Who answers (docs/wire.md 1.2a): the name's own mapping, else the default, else the first weights that can. */
 export class ModelDirectory implements Directory {
   readonly #options: DirectoryOptions;
   readonly #weights: ReadonlyMap<string, ServedWeights>;
@@ -141,6 +141,7 @@ export class ModelDirectory implements Directory {
       catalogued: known !== undefined,
       completions: may(weights?.completions, known?.completions ?? true),
       partial: may(weights?.partial, known?.partial ?? model?.chat ?? true),
+      withheld: new Set((["completions", "partial"] as const).filter((ability) => weights?.[ability] === false)),
       answeredBy: { id: weights?.name ?? "", standIn, ...(model !== undefined && { model }) },
       maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),
       maxOutputTokens: within(weights?.maxOutputTokens, known?.maxOutputTokens),

@@ -27,7 +27,7 @@ export function readGrammar(fields: Fields): AnswerGrammar {
 
 /**
  * `response_format`, or in the OpenAI dialect `grammar` instead of it. On DashScope paths a format goes with a new
- * answer only, and `json_object` needs the word "json" in a message (contract 2.2.1, 4.3); in the OpenAI dialect the
+ * answer only, and `json_object` needs the word "json" in a message (docs/wire.md 2.2.1, 4.3); in the OpenAI dialect the
  * grammar goes on over the assistant prefix.
  */
 export function readAnswerGrammar(fields: Fields, chat: Chat, dialect: Dialect): AnswerGrammar {

@@ -19,7 +19,7 @@ export interface ChatView {
   readonly includeUsage: boolean;
 }
 
-/** `chat.completion` bodies and chunks (contract 2.2.3, 2.2.4). The assistant prefix is never sent back. */
+/** `chat.completion` bodies and chunks (docs/wire.md 2.2.3, 2.2.4). The assistant prefix is never sent back. */
 export class ChatEncoder implements Encoder {
   readonly #view: ChatView;
   /** By choice; empty unless log probabilities are shown. */

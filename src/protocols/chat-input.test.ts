@@ -105,7 +105,7 @@ describe("messages", () => {
   });
 });
 
-describe("Partial Mode on DashScope paths (contract 4.3)", () => {
+describe("Partial Mode on DashScope paths (docs/wire.md 4.3)", () => {
   const open = (fields: object): readonly object[] => [
     user,
     { role: "assistant", content: "In", partial: true, ...fields },
@@ -201,7 +201,7 @@ describe("Partial Mode on DashScope paths (contract 4.3)", () => {
   });
 });
 
-describe("assistant prefixes in the OpenAI dialect (contract 1.2a)", () => {
+describe("assistant prefixes in the OpenAI dialect (docs/wire.md 1.2a)", () => {
   const ask = (flags: object, fields = {}): unknown =>
     read([user, { role: "assistant", content: "In", ...flags }], fields, "openai");
 

@@ -1,5 +1,6 @@
 import type { Chat } from "../continuation/input.ts";
 import { ServiceError } from "../errors.ts";
+import { takesPartial } from "./capabilities.ts";
 import { checkChatOptions } from "./chat-options.ts";
 import { readMessages } from "./messages.ts";
 import { toChat } from "./open-turn.ts";
@@ -7,7 +8,7 @@ import { type Fields, invalid } from "./parameters.ts";
 import type { Call, Dialect } from "./protocol.ts";
 
 /**
- * Messages and the options that go with them, for both chat wires. Throws what contract 2.2, 4.3 and 6.5 say, then
+ * Messages and the options that go with them, for both chat wires. Throws what docs/wire.md 2.2, 4.3 and 6.5 say, then
  * refuses what the weights cannot do.
  *
  * @param fields where the wire keeps its options: top level of the body, or `parameters`.
@@ -16,7 +17,7 @@ export function readChat(messages: unknown, fields: Fields, dialect: Dialect, { 
   const chat = toChat(readMessages(messages, dialect), fields, dialect);
   const isPartial = chat.assistantPrefix !== undefined;
   checkChatOptions(fields, { card, dialect, isPartial });
-  if (isPartial && dialect === "dashscope" && !card.partial) {
+  if (isPartial && !takesPartial(card, dialect)) {
     throw invalid("messages", `The model ${card.name} does not support partial mode.`);
   }
   const { id, model } = card.answeredBy;

@@ -5,7 +5,7 @@ import { readChat } from "./chat-input.ts";
 const user = { role: "user", content: "hi" };
 const read = (messages: unknown, fields = {}): unknown => readChat(messages, fields, "dashscope", callOf());
 
-describe("options that would change the answer (contract 2.2.1, 6.5)", () => {
+describe("options that would change the answer (docs/wire.md 2.2.1, 6.5)", () => {
   const budget = "The thinking_budget parameter must be a positive integer and not greater than 4096";
   test.each<[object, string, string]>([
     [{ enable_thinking: "yes" }, "invalid_parameter", "'enable_thinking' must be Boolean"],

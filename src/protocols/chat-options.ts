@@ -4,7 +4,7 @@ import type { Harmless } from "./ignored.ts";
 import { type Fields, invalid, isObject, readArray, readBoolean, readInteger } from "./parameters.ts";
 import type { Dialect } from "./protocol.ts";
 
-/** Options of chat that this server checks but does not act on (contract 2.2.1, 4.3, 6.5). */
+/** Options of chat that this server checks but does not act on (docs/wire.md 2.2.1, 4.3, 6.5). */
 
 /** Values of those options that ask for nothing. */
 export const HARMLESS_OPTIONS: Harmless = {

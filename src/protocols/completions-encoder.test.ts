@@ -46,7 +46,7 @@ const scored = (token: string, logprob: number, top: readonly [string, number][]
   top: top.map(([text, value]) => ({ bytes: bytes(text), logprob: value })),
 });
 
-describe("streams, byte for byte (contract 2.1.3)", () => {
+describe("streams, byte for byte (docs/wire.md 2.1.3)", () => {
   const parts = [
     start,
     delta("    return", 0, { tokens: [1] }),
@@ -81,7 +81,7 @@ describe("streams, byte for byte (contract 2.1.3)", () => {
   });
 });
 
-describe("plain answers (contract 2.1.2)", () => {
+describe("plain answers (docs/wire.md 2.1.2)", () => {
   test("the documented example", () => {
     expect(whole(decode(FIM), [start, delta("    return a + b\n"), finish(), usage(6)])).toEqual({
       id: `cmpl-${REQUEST_ID}`,

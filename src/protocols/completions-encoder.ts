@@ -24,7 +24,7 @@ export interface CompletionsView {
   readonly includeUsage: boolean;
 }
 
-/** `text_completion` bodies and chunks (contract 2.1.2, 2.1.3). Choice = prompt × choices of a prompt + its own choice. */
+/** `text_completion` bodies and chunks (docs/wire.md 2.1.2, 2.1.3). Choice = prompt × choices of a prompt + its own choice. */
 export class CompletionsEncoder implements Encoder {
   readonly #view: CompletionsView;
   /** By prompt. */

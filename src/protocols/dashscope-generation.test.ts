@@ -35,7 +35,7 @@ const whole = ({ encoder }: Decoded, parts: readonly StreamPart[]): unknown => {
   return encoder.whole(fold.result());
 };
 
-describe("input in its three ages (contract 2.3.1)", () => {
+describe("input in its three ages (docs/wire.md 2.3.1)", () => {
   test("messages, prompt, and prompt with history", () => {
     const turn = (role: string, text: string): object => ({ role, content: [{ text }] });
     const messages = (input: object): unknown => decode({ input }).requests[0]?.input;
@@ -122,7 +122,7 @@ describe("parameters", () => {
   });
 });
 
-describe("headers (contract 1.3)", () => {
+describe("headers (docs/wire.md 1.3)", () => {
   test.each<[Record<string, string>, boolean]>([
     [{ "x-dashscope-sse": "enable" }, true],
     [{ "x-dashscope-sse": "disable" }, false],
@@ -146,7 +146,7 @@ describe("headers (contract 1.3)", () => {
 
 const parts = [start, delta(", the", [1, 2]), delta("", [3]), delta(" meadow wakes.", [4, 5, 6]), finish(), usage(6)];
 
-describe("plain answers (contract 2.3.2)", () => {
+describe("plain answers (docs/wire.md 2.3.2)", () => {
   test("in both formats", () => {
     const tail = `"usage":{"total_tokens":22,"output_tokens":6,"input_tokens":16},"request_id":"${REQUEST_ID}"}`;
 
@@ -182,7 +182,7 @@ describe("plain answers (contract 2.3.2)", () => {
   });
 });
 
-describe("streams, byte for byte (contract 2.3.3)", () => {
+describe("streams, byte for byte (docs/wire.md 2.3.3)", () => {
   const event = (id: number, output: string, tokens: number): string =>
     `id:${id}\nevent:result\n:HTTP_STATUS/200\ndata:{"output":${output},"usage":{"total_tokens":${16 + tokens},"output_tokens":${tokens},"input_tokens":16},"request_id":"${REQUEST_ID}"}\n\n`;
   const message = (content: string, reason: string): string =>

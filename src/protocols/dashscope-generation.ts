@@ -14,13 +14,13 @@ import type { Call, Decoded, Protocol } from "./protocol.ts";
 import { readSampling, SAMPLING_FIELDS } from "./sampling.ts";
 import { wireName } from "./wire-names.ts";
 
-/** DashScope's own generation route, text format and message format, with Partial Mode (contract 2.3 and 4). */
+/** DashScope's own generation route, text format and message format, with Partial Mode (docs/wire.md 2.3 and 4). */
 export function generationProtocol(): Protocol {
   return {
     name: "generation",
     dialect: "dashscope",
     body: generationRequest,
-    // Every catalogued name takes this route (contract 5.1).
+    // Every catalogued name takes this route (docs/wire.md 5.1).
     admit: () => undefined,
     wanted: () => "chat",
     decode,
@@ -88,7 +88,7 @@ function checkHeaders(headers: Headers): void {
   }
 }
 
-/** `stream` in the body is a copy that a client makes for itself; the header decides (contract 1.3). */
+/** `stream` in the body is a copy that a client makes for itself; the header decides (docs/wire.md 1.3). */
 function wantsStream(headers: Headers): boolean {
   const isEnabled = headers["x-dashscope-sse"]?.trim().toLowerCase() === "enable";
   return isEnabled || (headers["accept"] ?? "").toLowerCase().includes("text/event-stream");

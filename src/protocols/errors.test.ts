@@ -9,7 +9,7 @@ const compatible = (code: ErrorCode, message = "m", detail: ErrorDetail = {}, di
 const native = (code: ErrorCode, message = "m", detail: ErrorDetail = {}) =>
   dashScopeFailure(new ServiceError(code, message, detail), ID);
 
-describe("whole bodies (contract 6.2, 6.6)", () => {
+describe("whole bodies (docs/wire.md 6.2, 6.6)", () => {
   test("a gateway error has no id", () => {
     expect(compatible("invalid_api_key")).toEqual({
       status: 401,
@@ -78,7 +78,7 @@ const ALLOCATED_QUOTA_EXCEEDED = "Allocated quota exceeded, please increase your
 const OVERLOADED =
   "Too many requests. Your requests are being throttled due to system capacity limits. Please try again later.";
 
-describe("the OpenAI shape (contract 6.3, 6.4)", () => {
+describe("the OpenAI shape (docs/wire.md 6.3, 6.4)", () => {
   test.each<[ErrorCode, number, string, string, string, boolean]>([
     [
       "missing_api_key",
@@ -158,7 +158,7 @@ describe("the OpenAI shape (contract 6.3, 6.4)", () => {
   });
 });
 
-describe("the native shape (contract 6.3, 6.4)", () => {
+describe("the native shape (docs/wire.md 6.3, 6.4)", () => {
   test.each<[ErrorCode, number, string, string]>([
     ["missing_api_key", 401, "InvalidApiKey", "No API-key provided."],
     ["invalid_api_key", 401, "InvalidApiKey", "Invalid API-key provided."],

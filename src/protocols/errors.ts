@@ -3,7 +3,7 @@ import type { DashScopeErrorBody } from "../wire/dashscope/error.ts";
 import type { OpenAiErrorBody } from "../wire/openai/error.ts";
 import type { Dialect } from "./protocol.ts";
 
-/** How one error code is spelt on both wires (contract 6.2–6.5). */
+/** How one error code is spelt on both wires (docs/wire.md 6.2–6.5). */
 interface Spelling {
   readonly native: { readonly code: string; readonly message?: Message; readonly status?: number };
   readonly openAi: {
@@ -74,7 +74,7 @@ function print(message: Message | undefined, error: ServiceError): string {
   return typeof message === "string" ? message : message(error);
 }
 
-/** `input` has codes of its own on this wire (contract 2.3.1, 6.3). */
+/** `input` has codes of its own on this wire (docs/wire.md 2.3.1, 6.3). */
 function nativeSpelling(error: ServiceError): Spelling["native"] {
   if (error.detail.param === "input" && error.code === "missing_parameter") {
     return { code: "BadRequest.EmptyInput", message: "Required input parameter missing from request." };

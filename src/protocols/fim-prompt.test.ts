@@ -19,7 +19,7 @@ const infill = (fields: object): object => ({
   ...fields,
 });
 
-describe("prompt forms of contract 3.2", () => {
+describe("prompt forms of docs/wire.md 3.2", () => {
   test.each([
     ["1 prefix only", `${P}def f():${S}`, { prefix: "def f():", writtenMarkers: 2 }],
     ["2 prefix and suffix", `${P}a\n${S}\nb${M}`, { prefix: "a\n", suffix: "\nb", writtenMarkers: 3 }],

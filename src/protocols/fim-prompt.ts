@@ -2,7 +2,7 @@ import type { Continuation, ControlToken, Infill, PromptPart } from "../continua
 import { invalid } from "./parameters.ts";
 import { promptParts } from "./prompt-parts.ts";
 
-/** Prompts of the completions route: fill-in-the-middle markers written by the caller (contract 3.2, 3.3). */
+/** Prompts of the completions route: fill-in-the-middle markers written by the caller (docs/wire.md 3.2, 3.3). */
 
 type Marker = "<|fim_prefix|>" | "<|fim_suffix|>" | "<|fim_middle|>";
 

@@ -17,7 +17,7 @@ export interface GenerationView {
 }
 
 /**
- * DashScope's own answers and events (contract 2.3.2, 2.3.3).
+ * DashScope's own answers and events (docs/wire.md 2.3.2, 2.3.3).
  *
  * The event that closes the last choice carries the final usage, so it waits for the `usage` part.
  */

@@ -6,7 +6,7 @@ import { ignoredMessageFields } from "./messages.ts";
 import { type Fields, invalid, isObject } from "./parameters.ts";
 import type { Call } from "./protocol.ts";
 
-/** `input` of DashScope's own route in its three ages: messages; prompt; prompt with history (contract 2.3.1). */
+/** `input` of DashScope's own route in its three ages: messages; prompt; prompt with history (docs/wire.md 2.3.1). */
 export function readInput(input: Fields, parameters: Fields, call: Call): Chat {
   return readChat(messagesOf(input, call), parameters, "dashscope", call);
 }

@@ -7,7 +7,7 @@ import { readStop } from "./stop.ts";
 export const LIMIT_FIELDS = ["stop", "truncate_prompt"];
 
 /**
- * Where a text ends. Without a token limit the model's maximum holds (contract 2.1.1); a limit beyond the room left
+ * Where a text ends. Without a token limit the model's maximum holds (docs/wire.md 2.1.1); a limit beyond the room left
  * in the context is no error.
  *
  * @param names of the fields that limit tokens; the smallest value holds. @param fewest allowed, 0 or 1.

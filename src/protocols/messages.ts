@@ -3,7 +3,7 @@ import { type Fields, invalid, isObject, readBoolean } from "./parameters.ts";
 import { contentParts } from "./prompt-parts.ts";
 import type { Dialect } from "./protocol.ts";
 
-/** Messages as the wires spell them (contract 2.2.2, 6.5). Which one is open is decided in `open-turn.ts`. */
+/** Messages as the wires spell them (docs/wire.md 2.2.2, 6.5). Which one is open is decided in `open-turn.ts`. */
 
 type WireRole = "system" | "user" | "assistant" | "tool" | "function" | "plugin";
 
@@ -57,7 +57,7 @@ export function ignoredMessageFields(value: unknown, dialect: Dialect, at: strin
   return value.flatMap((entry: unknown, index) => {
     if (!isObject(entry)) return [];
     const flags = dialect === "openai" ? ["partial", "prefix"] : ["partial"];
-    // An open turn in the middle of a history is a closed one (contract 4.3).
+    // An open turn in the middle of a history is a closed one (docs/wire.md 4.3).
     const isEarlier = index < value.length - 1;
     const names = Object.keys(entry).filter((name) =>
       flags.includes(name) ? isEarlier && entry[name] === true : !MESSAGE_FIELDS.has(name) && isGiven(entry[name]),

@@ -4,7 +4,7 @@ import { type Fields, invalid, readBoolean } from "./parameters.ts";
 import type { Dialect } from "./protocol.ts";
 
 /**
- * Decides whether the last message is an open assistant turn (contract 4.3; OpenAI dialect: 1.2a).
+ * Decides whether the last message is an open assistant turn (docs/wire.md 4.3; OpenAI dialect: 1.2a).
  *
  * @param messages at least one. @param fields top level of the body, where vLLM's `continue_final_message` stands.
  */

@@ -113,7 +113,7 @@ describe("requests", () => {
 
 const HEAD = `"created":1762840000,"system_fingerprint":null,"model":"qwen2.5-coder-0.5b-instruct","id":"chatcmpl-${REQUEST_ID}"`;
 
-describe("streams, byte for byte (contract 2.2.4)", () => {
+describe("streams, byte for byte (docs/wire.md 2.2.4)", () => {
   const event = (choice: string, usageText = "null"): string =>
     `data: {"choices":[${choice}],"object":"chat.completion.chunk","usage":${usageText},${HEAD}}\n\n`;
   const opening = (index: number): string =>
@@ -158,7 +158,7 @@ describe("streams, byte for byte (contract 2.2.4)", () => {
   });
 });
 
-describe("plain answers (contract 2.2.3)", () => {
+describe("plain answers (docs/wire.md 2.2.3)", () => {
   test("the documented example", () => {
     expect(JSON.stringify(whole(decode({}), [start, delta(", the meadow wakes."), finish(), usage]))).toBe(
       `{"choices":[{"message":{"role":"assistant","content":", the meadow wakes."},"finish_reason":"stop","index":0,"logprobs":null}],"object":"chat.completion","usage":{"prompt_tokens":16,"completion_tokens":6,"total_tokens":22},${HEAD}}`,

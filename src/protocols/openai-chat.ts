@@ -15,13 +15,13 @@ import { readSampling, SAMPLING_FIELDS } from "./sampling.ts";
 import { readDelivery } from "./stream-options.ts";
 import { wireName } from "./wire-names.ts";
 
-/** OpenAI chat completion with Partial Mode (contract 2.2 and 4, OpenAI dialect: 1.2a). */
+/** OpenAI chat completion with Partial Mode (docs/wire.md 2.2 and 4, OpenAI dialect: 1.2a). */
 export function chatProtocol(dialect: Dialect): Protocol {
   return {
     name: "chat",
     dialect,
     body: chatRequest,
-    // Every catalogued name chats (contract 5.1); what others can do is known from their weights.
+    // Every catalogued name chats (docs/wire.md 5.1); what others can do is known from their weights.
     admit: () => undefined,
     wanted: () => "chat",
     decode: (body, call) => decode(body, call, dialect),
@@ -91,7 +91,7 @@ function ignoredFields(body: Fields, dialect: Dialect): string[] {
   ];
 }
 
-/** Most choices (contract 2.2.1, 1.2a). DashScope allows one with tools. */
+/** Most choices (docs/wire.md 2.2.1, 1.2a). DashScope allows one with tools. */
 function readChoices(body: Fields, dialect: Dialect): number {
   const dashScope = hasTools(body) ? 1 : 4;
   return readInteger(body, "n", range("n", 1, dialect === "openai" ? 8 : dashScope)) ?? 1;

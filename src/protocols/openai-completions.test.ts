@@ -116,7 +116,7 @@ describe("requests on DashScope paths", () => {
     expect(refusal(() => decode(body)).slice(0, 2)).toEqual([code, message]);
   });
 
-  test("what the contract accepts without effect is reported, unless it asks for nothing", () => {
+  test("what is accepted without effect is reported, unless it asks for nothing", () => {
     expect(
       decode({
         ...{ suffix: null, echo: false, n: 1, best_of: 1, logit_bias: {}, frequency_penalty: 0, stream_options: null },

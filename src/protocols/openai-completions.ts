@@ -2,6 +2,7 @@ import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { completionsRequest } from "../wire/openai/completions.ts";
 import { readGrammar } from "./answer-grammar.ts";
+import { takesCompletions } from "./capabilities.ts";
 import { CompletionsEncoder } from "./completions-encoder.ts";
 import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { openAiFailure } from "./errors.ts";
@@ -15,18 +16,19 @@ import { readSampling, SAMPLING_FIELDS } from "./sampling.ts";
 import { readDelivery } from "./stream-options.ts";
 import { wireName } from "./wire-names.ts";
 
-/** OpenAI's legacy text completion: fill-in-the-middle and prefix continuation (contract 2.1, OpenAI dialect: 1.2a). */
+/** OpenAI's legacy text completion: fill-in-the-middle and prefix continuation (docs/wire.md 2.1, OpenAI dialect: 1.2a). */
 export function completionsProtocol(dialect: Dialect): Protocol {
   return {
     name: "completions",
     dialect,
     body: completionsRequest,
     admit(card) {
-      if (dialect === "openai" || !card.catalogued || card.completions) return;
-      throw new ServiceError("model_not_supported", `Unsupported model ${card.name} for OpenAI compatibility mode.`, {
-        model: card.name,
-        param: "model",
-      });
+      if (takesCompletions(card, dialect)) return;
+      const message =
+        dialect === "dashscope"
+          ? `Unsupported model ${card.name} for OpenAI compatibility mode.`
+          : `The configuration keeps the model ${card.name} from this route (capabilities.completions: false).`;
+      throw new ServiceError("model_not_supported", message, { model: card.name, param: "model" });
     },
     wanted: (body) => (wantsInfill(body) ? "infill" : "text"),
     decode: (body, call) => decode(body, call, dialect),

@@ -1,8 +1,8 @@
-import { ServiceError } from "../errors.ts";
+import { excerpt, ServiceError } from "../errors.ts";
 
 /**
  * Reading fields of a JSON object. `null` counts as absent everywhere; numeric strings and booleans are no numbers
- * (contract 8.3). Every function throws `invalid_parameter` naming the field.
+ * (docs/wire.md 8.3). Every function throws `invalid_parameter` naming the field.
  */
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -64,6 +64,13 @@ export function readObject(fields: Fields, name: string): Fields | undefined {
 
 export function isObject(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What a message says was found: small values themselves, the beginning of texts, and of all others the kind. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(excerpt(value));
+  if (Array.isArray(value)) return "an array";
+  return isObject(value) ? "an object" : String(value);
 }
 
 /** Token ids are whole and not negative. */

@@ -1,6 +1,6 @@
 import { CONTROL_TOKENS, type ControlToken, type PromptPart } from "../continuation/input.ts";
 
-/** Message contents may spell these; the three ChatML tokens stay text there, so nobody can forge a turn (contract 3.1). */
+/** Message contents may spell these; the three ChatML tokens stay text there, so nobody can forge a turn (docs/wire.md 3.1). */
 const CONTENT_CONTROLS: readonly ControlToken[] = [
   "<|fim_prefix|>",
   "<|fim_middle|>",
@@ -29,10 +29,10 @@ function patternOf(controls: readonly ControlToken[]): RegExp {
 
 /** `split` with a capturing pattern alternates text and match; empty texts are dropped. */
 function split(text: string, pattern: RegExp): PromptPart[] {
-  return text
-    .split(pattern)
-    .filter((piece) => piece !== "")
-    .map((piece) => (isControl(piece) && pattern.test(piece) ? { control: piece } : { text: piece }));
+  return text.split(pattern).flatMap((piece, index): PromptPart[] => {
+    if (index % 2 === 1 && isControl(piece)) return [{ control: piece }];
+    return piece === "" ? [] : [{ text: piece }];
+  });
 }
 
 function isControl(text: string): text is ControlToken {

@@ -1,16 +1,16 @@
 import type { Continuation } from "../continuation/input.ts";
 import { ServiceError } from "../errors.ts";
 import { emptyInput, parsePrompt, promptWithSuffix } from "./fim-prompt.ts";
-import { invalid, isTokenId } from "./parameters.ts";
+import { invalid, isTokenId, shown } from "./parameters.ts";
 import type { Call, Dialect } from "./protocol.ts";
 
-/** Most prompts in one call (contract 2.1.1). */
+/** Most prompts in one call (docs/wire.md 2.1.1). */
 const MAX_PROMPTS = 64;
 
 /** One prompt: text, in which markers count, or token ids. */
 export type Prompt = string | readonly number[];
 
-/** `prompt` as string, list of strings, ids, or list of ids; one or more come back. Throws what the contract says. */
+/** `prompt` as string, list of strings, ids, or list of ids; one or more come back. Throws what docs/wire.md says. */
 export function readPrompts(value: unknown, call: Call): readonly Prompt[] {
   if (value === undefined || value === null) {
     throw new ServiceError(
@@ -46,7 +46,7 @@ export function toContinuation(prompt: Prompt, suffix: string | undefined, diale
   return input;
 }
 
-/** Without a layout the text after the gap would be lost (contract 1.2a). */
+/** Without a layout the text after the gap would be lost (docs/wire.md 1.2a). */
 function checkLayout({ card, infillModels }: Call, param: string): void {
   const { id, model } = card.answeredBy;
   if (model === undefined || model.fim !== undefined) return;
@@ -66,7 +66,7 @@ function readTokens(items: readonly unknown[], { card }: Call): readonly number[
   const vocabularySize = card.answeredBy.model?.vocabularySize ?? Number.POSITIVE_INFINITY;
   return items.map((id) => {
     if (isTokenId(id) && id < vocabularySize) return id;
-    throw invalid("prompt", `Token ids of prompt should be in [0, ${vocabularySize - 1}], found ${JSON.stringify(id)}`);
+    throw invalid("prompt", `Token ids of prompt should be in [0, ${vocabularySize - 1}], found ${shown(id)}`);
   });
 }
 

@@ -4,7 +4,7 @@ import type { Result, StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import type { ServiceError } from "../errors.ts";
 
-/** DashScope: the contract to the letter. OpenAI: the same handlers with that API's own bounds (contract 1.2a). */
+/** DashScope: the contract to the letter. OpenAI: the same handlers with that API's own bounds (docs/wire.md 1.2a). */
 export type Dialect = "dashscope" | "openai";
 
 /** What the input of a request asks of the weights; decides who answers when several models are there. */
@@ -14,9 +14,9 @@ export type Wanted = "text" | "infill" | "chat";
 export interface Protocol {
   readonly name: "completions" | "chat" | "generation";
   readonly dialect: Dialect;
-  /** For the OpenAPI document; `decode` is the one that checks, with the contract's messages and order. */
+  /** For the OpenAPI document; `decode` is the one that checks, with the messages and the order of docs/wire.md. */
   readonly body: z.ZodType;
-  /** Throws `model_not_supported` when the catalogue does not list the name for this route (contract 6.1, step 7). */
+  /** Throws `model_not_supported` when the catalogue does not list the name for this route (docs/wire.md 6.1, step 7). */
   admit(card: ModelCard): void;
   /** A cheap look at the body, before it is validated. */
   wanted(body: Readonly<Record<string, unknown>>): Wanted;

@@ -1,6 +1,15 @@
 import type { Sampling } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
-import { type Bounds, between, type Fields, invalid, readInteger, readNumber, readObject } from "./parameters.ts";
+import {
+  type Bounds,
+  between,
+  type Fields,
+  invalid,
+  readInteger,
+  readNumber,
+  readObject,
+  shown,
+} from "./parameters.ts";
 import type { Dialect } from "./protocol.ts";
 
 /** Which rules a wire has; `generation` is DashScope's own route. */
@@ -8,7 +17,7 @@ export type Rules = Dialect | "generation";
 
 type Numeric = Exclude<keyof Sampling, "seed" | "topK" | "logitBias">;
 
-/** Fields that hold any number. Messages: contract 6.5. */
+/** Fields that hold any number. Messages: docs/wire.md 6.5. */
 const NUMBERS: Readonly<Record<Numeric, { readonly field: string; readonly bounds: Bounds }>> = {
   temperature: {
     field: "temperature",
@@ -37,7 +46,7 @@ const NUMERIC = Object.keys(NUMBERS).filter((key): key is Numeric => Object.hasO
 
 const OPENAI_TEMPERATURE = between(0, 2, "Temperature should be in [0.0, 2.0]");
 
-/** DashScope: more candidates than this switch `top_k` off (contract 2.2.1). */
+/** DashScope: more candidates than this switch `top_k` off (docs/wire.md 2.2.1). */
 const LARGEST_TOP_K = 100;
 
 /** Request fields that `readSampling` reads. */
@@ -62,7 +71,7 @@ export function readSampling(fields: Fields, rules: Rules, defaults: Sampling, v
 }
 
 function readTopK(fields: Fields, rules: Rules): number | undefined {
-  // The one parameter whose null says something: contract 2.2.1.
+  // The one parameter whose null says something: docs/wire.md 2.2.1.
   if (rules !== "openai" && fields["top_k"] === null) return 0;
   const bounds: Bounds = {
     allows: (value) => value >= 0,
@@ -100,7 +109,7 @@ function readSeed(fields: Fields, rules: Rules): number | undefined {
   throw wrongSeed(rules, `${text} is greater than the maximum of ${highText} - 'seed'`);
 }
 
-/** Contract 6.5: on the OpenAI-shaped routes `seed` errors have a code of their own. */
+/** docs/wire.md 6.5: on the OpenAI-shaped routes `seed` errors have a code of their own. */
 function wrongSeed(rules: Rules, message: string): ServiceError {
   return new ServiceError(rules === "generation" ? "invalid_parameter" : "invalid_value", message, { param: "seed" });
 }
@@ -118,7 +127,10 @@ function readLogitBias(
   if (rules !== "openai") throw invalid("logit_bias", "The logit_bias parameter is not supported.");
   const entries = ids.map((id): [number, number] => {
     if (!/^\d+$/.test(id) || Number(id) >= vocabularySize) {
-      throw invalid("logit_bias", `Keys of logit_bias should be token ids of the model's vocabulary, found "${id}"`);
+      throw invalid(
+        "logit_bias",
+        `Keys of logit_bias should be token ids of the model's vocabulary, found ${shown(id)}`,
+      );
     }
     const value = biases[id];
     if (typeof value !== "number" || !BIAS.allows(value)) throw invalid("logit_bias", BIAS.message);

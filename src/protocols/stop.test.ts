@@ -5,7 +5,7 @@ import { readStop } from "./stop.ts";
 const MESSAGE =
   'The "stop" parameter must be of type "str", "list[str]", "list[int]", or "list[list[int]]", and all elements within the list must be of the same type.';
 
-describe("the stop parameter (contract 3.4)", () => {
+describe("the stop parameter (docs/wire.md 3.4)", () => {
   test.each([
     ["absent", undefined, [], []],
     ["null", null, [], []],

@@ -5,7 +5,7 @@ import type { Dialect } from "./protocol.ts";
 
 /**
  * Details are reported only when the engine gave them. Drafts appear in OpenAI's words and in that dialect alone: the
- * contract documents `completion_tokens_details` of the DashScope paths with another content (2.2.3). Unlike OpenAI's,
+ * service documents `completion_tokens_details` of the DashScope paths with another content (2.2.3). Unlike OpenAI's,
  * our `completion_tokens` never count a rejected draft: it is nothing the caller receives.
  */
 export function usageToOpenAi(usage: Usage, dialect: Dialect): OpenAiUsage {

@@ -16,7 +16,7 @@ export interface DashScopeEvent {
   readonly data: unknown;
 }
 
-/** One event of DashScope's own streams: no blanks after colons, the status as a comment (contract 2.3.3). */
+/** One event of DashScope's own streams: no blanks after colons, the status as a comment (docs/wire.md 2.3.3). */
 export function dashScopeEvent({ id, event, status, data }: DashScopeEvent): string {
   return `id:${id}\nevent:${event}\n:HTTP_STATUS/${status}\ndata:${JSON.stringify(data)}\n\n`;
 }

@@ -26,7 +26,7 @@ async function promptTokens(prompt: string, fields: Record<string, unknown> = {}
   return (await complete(prompt, { max_tokens: 1, ...fields })).usage.prompt_tokens;
 }
 
-describe("the prompt forms of contract 3.2", () => {
+describe("the prompt forms of docs/wire.md 3.2", () => {
   test.each([
     ["1, prefix only", `<|fim_prefix|>${P}<|fim_suffix|>`],
     ["2, prefix and suffix", FORM_2],
@@ -141,7 +141,7 @@ test.each(["qwen-plus", "qwen-coder-plus", "qwen2.5-7b-instruct"])("%s is not a 
   });
 });
 
-describe("the answer of contract 2.1.2", () => {
+describe("the answer of docs/wire.md 2.1.2", () => {
   test("has every documented field", async () => {
     const before = Math.floor(Date.now() / 1000);
     const answer = await post(server.url, COMPLETIONS, {

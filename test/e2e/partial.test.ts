@@ -126,7 +126,7 @@ describe("a truncated answer", () => {
   });
 });
 
-describe("edge cases of contract 4.3", () => {
+describe("edge cases of docs/wire.md 4.3", () => {
   const lastRole = /^<400> InternalError\.Algo\.InvalidParameter: Role must be in \["user","assistant","system"/;
   test.each([
     ["last assistant message without partial", [USER, { role: "assistant", content: "a" }], {}, lastRole],
@@ -166,7 +166,7 @@ describe("edge cases of contract 4.3", () => {
   test("the snapshot that only the completions page lists takes a prefix too", async () => {
     const answer = await chat([USER, open("a")], { model: "qwen-coder-turbo-0919" });
 
-    // One snapshot under two names: accepted on every route (contract 5.1).
+    // One snapshot under two names: accepted on every route (docs/wire.md 5.1).
     expect(answer.status).toBe(200);
   });
 });

@@ -63,7 +63,7 @@ function cut(stops: readonly string[]): string {
   return text;
 }
 
-describe("max_tokens (contract 3.5)", () => {
+describe("max_tokens (docs/wire.md 3.5)", () => {
   test("a smaller bound gives a beginning of the text", async () => {
     const ends = new Set<number>();
     for (const bound of [1, 2, 3, 5, 8, 13, 21, 34, 55]) {
@@ -87,7 +87,7 @@ describe("max_tokens (contract 3.5)", () => {
   });
 });
 
-describe("stop (contract 3.4)", () => {
+describe("stop (docs/wire.md 3.4)", () => {
   test("a stop string is left out with all that follows, wherever it lies over token borders", async () => {
     for (let start = 5; start < 60; start += 6) {
       for (const length of [1, 3, 9]) {

@@ -74,7 +74,7 @@ describe("a stream joined is the plain answer", () => {
   });
 });
 
-describe("a COMPL stream (contract 2.1.3)", () => {
+describe("a COMPL stream (docs/wire.md 2.1.3)", () => {
   const body = { model: "qwen-coder-turbo", prompt: "hello", ...GREEDY };
 
   test("has one id, one finish reason, no usage unless asked for, and ends with [DONE]", async () => {
@@ -104,7 +104,7 @@ describe("a COMPL stream (contract 2.1.3)", () => {
   });
 });
 
-describe("a CHAT stream (contract 2.2.4)", () => {
+describe("a CHAT stream (docs/wire.md 2.2.4)", () => {
   test("opens with the role, closes with an empty delta, and never repeats the prefix", async () => {
     const [, , chat] = surfaces("春天来了");
     const [path, body] = chat ?? ["", {}];
@@ -119,7 +119,7 @@ describe("a CHAT stream (contract 2.2.4)", () => {
   });
 });
 
-describe("a NATIVE stream (contract 2.3.3)", () => {
+describe("a NATIVE stream (docs/wire.md 2.3.3)", () => {
   const input = { messages: [{ role: "user", content: "hello" }] };
   const stream = (parameters: Record<string, unknown>) =>
     postStream(server.url, NATIVE, { model: "qwen-plus", input, parameters: { ...GREEDY, ...parameters } });

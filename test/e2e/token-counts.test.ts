@@ -1,4 +1,4 @@
-/** Contract appendix B through the real engine's tokenizer, with the exact Qwen vocabulary. */
+/** docs/wire.md, appendix B, through the real engine's tokenizer, with the exact Qwen vocabulary. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CHAT, COMPLETIONS, NATIVE, post } from "../support/calls.ts";
 import { cachedQwenVocabularyModel } from "../support/qwen-model.ts";

@@ -149,7 +149,7 @@ export function servingKeys(freshStore: () => Promise<Store>) {
   };
 }
 
-/** Exactly what the contract says (6.2), and what every error answer has besides. */
+/** Exactly what docs/wire.md says (6.2), and what every error answer has besides. */
 export function expectRefusal(answer: Answer, { status, native, openAi, hasId }: Refusal, path: string): void {
   const requestId = answer.headers.get("x-request-id");
   const idPrefix = path === CHAT ? "chatcmpl-" : "cmpl-";

@@ -1,4 +1,4 @@
-/** The names that the two Model Studio pages list, written out: the tests' own copy (contract 5.1 and 4.4). */
+/** The names that the two Model Studio pages list, written out: the tests' own copy (docs/wire.md 5.1 and 4.4). */
 
 /** Page A: models of the completions route. */
 export const COMPLETION_NAMES = [

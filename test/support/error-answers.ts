@@ -16,7 +16,7 @@ export function everywhere(url: string, fields: Record<string, unknown>, headers
   ]);
 }
 
-/** What every error answer must have (contract 6.2), and the message. */
+/** What every error answer must have (docs/wire.md 6.2), and the message. */
 export function messageOf(answer: Answer): string {
   const { json, headers } = answer;
   expect(headers.get("content-type")).toBe("application/json");

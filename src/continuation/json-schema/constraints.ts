@@ -103,11 +103,7 @@ export function isOf(type: JsonType, types: ReadonlySet<JsonType>): boolean {
   return types.has(type) || (type === "integer" && types.has("number"));
 }
 
-/** Equal as JSON values: the order of properties does not count. */
-export function areEqual(a: unknown, b: unknown): boolean {
-  return canonical(a) === canonical(b);
-}
-
+/** The same text for values that are equal as JSON: the order of properties does not count. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeOf(inner) === "object"
@@ -137,7 +133,8 @@ function commonValues(
   b: readonly unknown[] | undefined,
 ): readonly unknown[] | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  return a.filter((value) => b.some((other) => areEqual(value, other)));
+  const others = new Set(b.map(canonical));
+  return a.filter((value) => others.has(canonical(value)));
 }
 
 /** A property that only one side names is an additional one for the other. */

@@ -40,6 +40,8 @@ export class Rules {
   readonly #bodies = new Map<string, string>();
   /** By body, of the rules that `named` made. */
   readonly #names = new Map<string, string>();
+  /** Next number to try behind a name, so that thousands of rules of one name are not gone through for each. */
+  readonly #counts = new Map<string, number>();
   #size = 0;
   #repetitions = 0;
 
@@ -62,7 +64,9 @@ export class Rules {
         .replace(/^-+|-+$/g, "")
         .slice(0, 40) || "rule";
     let name = base;
-    for (let count = 2; this.#bodies.has(name); count++) name = `${base}-${count}`;
+    let count = this.#counts.get(base) ?? 2;
+    for (; this.#bodies.has(name); count++) name = `${base}-${count}`;
+    this.#counts.set(base, count);
     this.#bodies.set(name, "");
     return name;
   }

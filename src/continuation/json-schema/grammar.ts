@@ -1,6 +1,7 @@
+import { checkSize, Steps } from "./bounds.ts";
 import type { ArrayConstraints, Constraints, JsonType, ObjectConstraints, StringConstraints } from "./constraints.ts";
 import { isOf, typeOf } from "./constraints.ts";
-import { expand } from "./expand.ts";
+import { expand, type Whole } from "./expand.ts";
 import { choice, literal, Rules, sequence } from "./gbnf.ts";
 import { INTEGER, integersIn, isPlain, numbersIn, type Range } from "./numbers.ts";
 import { type Pattern, PatternError, parsePattern } from "./pattern.ts";
@@ -27,6 +28,7 @@ const MAX_DEPTH = 100;
  * @throws ServiceError `unsupported_input` or `invalid_parameter` naming the place of whatever cannot be honoured.
  */
 export function grammarOfJsonSchema(schema: unknown, path: string): string {
+  checkSize({ schema, path });
   return new Grammar({ schema, path }).whole();
 }
 
@@ -40,6 +42,7 @@ const ALL_TYPES: readonly JsonType[] = ["object", "array", "string", "number", "
 class Grammar {
   readonly #rules = new Rules();
   readonly #root: Position;
+  readonly #whole: Whole;
   /** Rule by the schemas it stands for; undefined: they admit nothing. */
   readonly #symbols = new Map<string, string | undefined>();
   /** Rules that were referred to before they were complete. */
@@ -48,6 +51,7 @@ class Grammar {
 
   constructor(root: Position) {
     this.#root = root;
+    this.#whole = { root, steps: new Steps(root) };
   }
 
   whole(): string {
@@ -71,7 +75,7 @@ class Grammar {
     if (++this.#depth > MAX_DEPTH) throw unsupported(path, `nests objects and arrays deeper than ${MAX_DEPTH} levels`);
     const name = this.#rules.reserve(path.slice(path.lastIndexOf(".") + 1));
     this.#symbols.set(key, name);
-    const options = [...new Set(expand(targets, this.#root).flatMap((each) => this.#options(each, name)))];
+    const options = [...new Set(expand(targets, this.#whole).flatMap((each) => this.#options(each, name)))];
     this.#depth -= 1;
     return this.#settle(key, name, options, path);
   }
@@ -219,16 +223,21 @@ class Grammar {
     const isFirst = members.findIndex(({ isRequired }) => isRequired);
     const heads = isFirst < 0 ? members.length : isFirst + 1;
     const extra = others === undefined ? undefined : rules.named(`other-${name}`, others);
-    const tails: string[] = [];
-    tails[members.length] = extra === undefined ? "" : `${this.#more(name, extra)}*`;
-    for (let index = members.length - 1; index >= 1; index--) {
-      const { text = "", isRequired = false } = members[index] ?? {};
+    const after = members.map(({ text, isRequired }) => {
       const next = sequence(comma(rules), text);
-      const tail = sequence(isRequired ? next : `(${next})?`, tails[index + 1] ?? "");
-      tails[index] = heads > 1 && index <= heads ? rules.named(`${name}-rest`, tail) : tail;
+      return isRequired ? next : `(${next})?`;
+    });
+    const end = extra === undefined ? "" : `${this.#more(name, extra)}*`;
+    // Tails by where they begin. Those behind the last head are never begun at, so they are written in a row.
+    const tails: string[] = [];
+    const row = Math.min(members.length, Math.max(1, heads + 1));
+    tails[row] = sequence(...after.slice(row), end);
+    for (let index = row - 1; index >= 1; index--) {
+      const tail = sequence(after[index] ?? "", tails[index + 1] ?? "");
+      tails[index] = heads > 1 ? rules.named(`${name}-rest`, tail) : tail;
     }
     const options = members.slice(0, heads).map(({ text }, index) => sequence(text, tails[index + 1] ?? ""));
-    if (isFirst < 0 && extra !== undefined) options.push(sequence(extra, tails[members.length] ?? ""));
+    if (isFirst < 0 && extra !== undefined) options.push(sequence(extra, end));
     return braced(rules, choice(options) ?? "", isFirst < 0);
   }
 

@@ -1,4 +1,4 @@
-import { ServiceError } from "../../errors.ts";
+import { excerpt, ServiceError } from "../../errors.ts";
 
 /** A schema and where it stands, as the caller would point to it: `response_format.json_schema.schema.properties.x`. */
 export interface Position {
@@ -19,12 +19,23 @@ export function below({ path }: Position, keyword: string, schema: unknown): Pos
 
 /** The schema is malformed at `path`. @param expected goes on after "path: ". */
 export function malformed(path: string, expected: string): ServiceError {
-  return new ServiceError("invalid_parameter", `${path}: ${expected}.`, { param: path });
+  const place = shortened(path);
+  return new ServiceError("invalid_parameter", `${place}: ${expected}.`, { param: place });
 }
 
 /** The schema says something that no grammar of ours expresses. */
 export function unsupported(path: string, why: string): ServiceError {
-  return new ServiceError("unsupported_input", `${path}: ${why}.`, { param: path });
+  const place = shortened(path);
+  return new ServiceError("unsupported_input", `${place}: ${why}.`, { param: place });
+}
+
+/** UTF-16 units of each end of a path that messages keep. */
+const END = 400;
+
+/** Names of properties are the caller's, and as long as they like. */
+function shortened(path: string): string {
+  if (path.length <= 2 * END) return path;
+  return `${path.slice(0, END)}…${path.slice(-END)}`;
 }
 
 /**
@@ -35,13 +46,13 @@ export function unsupported(path: string, why: string): ServiceError {
 export function resolve(root: Position, reference: unknown, at: string): Position {
   if (typeof reference !== "string") throw malformed(at, "expected a string");
   const isPointer = reference === "#" || reference.startsWith("#/");
-  if (!isPointer) throw unsupported(at, `"${reference}" is not within this schema; use "#" or "#/$defs/NAME"`);
+  if (!isPointer) throw unsupported(at, `"${excerpt(reference)}" is not within this schema; use "#" or "#/$defs/NAME"`);
   let position = root;
   for (const segment of reference.split("/").slice(1)) {
     const name = unescaped(segment);
     const { schema } = position;
     const isThere = typeof schema === "object" && schema !== null && name !== undefined && Object.hasOwn(schema, name);
-    if (!isThere) throw malformed(at, `"${reference}" leads nowhere`);
+    if (!isThere) throw malformed(at, `"${excerpt(reference)}" leads nowhere`);
     position = below(position, name, (schema as SchemaObject)[name]);
   }
   return position;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** Error body of DashScope's own routes, plain or as the data of an `event:error` (contract 6.2, 6.7). */
+/** Error body of DashScope's own routes, plain or as the data of an `event:error` (docs/wire.md 6.2, 6.7). */
 export const dashScopeErrorBody = z
   .object({
     code: z.string(),

@@ -1,4 +1,4 @@
-/** DashScope's calls about models: which there are, which a workspace may call and how much (contract 7.4). */
+/** DashScope's calls about models: which there are, which a workspace may call and how much (docs/wire.md 7.4). */
 import { z } from "zod";
 
 /** Around every answer that is no error. */

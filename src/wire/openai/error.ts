@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** Error body of the OpenAI-shaped routes (contract 6.2). */
+/** Error body of the OpenAI-shaped routes (docs/wire.md 6.2). */
 export const openAiErrorBody = z
   .object({
     error: z.object({

@@ -9,11 +9,11 @@ export const modelEntry = z
     owned_by: z.literal("system"),
     continuo: z.object({
       capabilities: z.object({
-        completions: z.boolean().describe("The completions route takes it"),
+        completions: z.boolean().describe("The completions route beside this list takes it"),
         fim: z.boolean().describe("Prompts with fill-in-the-middle markers are filled in"),
         fim_family: z.string().nullable().describe("Fill-in-the-middle layout of the weights that answer"),
         suffix: z.boolean().describe("The `suffix` field is honoured"),
-        partial: z.boolean().describe("Partial Mode takes it"),
+        partial: z.boolean().describe("Partial Mode takes it on the paths beside this list"),
         chat: z.boolean().describe("Messages can be rendered"),
       }),
       context_length: z.int().nullable().describe("Tokens of prompt and answer together; null: not known yet"),
