@@ -67,8 +67,25 @@ describe("a prompt cut by the length of its texts", () => {
     ];
 
     const cut = withinRoom({ sections, countOffset: 0 }, { tokens: 10, unitsPerToken: 8, truncate: true });
+    const again = cut && withinRoom(cut, { tokens: 10, unitsPerToken: 3, truncate: true });
 
-    expect(cut?.sections.map(({ cutUnits }) => cutUnits)).toEqual([920, 920]);
+    expect([cut?.cutUnits, again?.cutUnits]).toEqual([1_840, 1_940]);
+  });
+
+  test("knows where it is to be healed although turns before that are gone", () => {
+    const turn: PromptSection = { role: "turn", parts: [{ text: "aaaa" }] };
+    const sections: PromptSection[] = [
+      { role: "fixed", parts: [] },
+      turn,
+      turn,
+      { role: "fixed", parts: [{ text: "b" }] },
+    ];
+    const heal = { section: 3, bytes: 1, byDefault: true };
+
+    const cut = withinRoom({ sections, countOffset: 0, heal }, { tokens: 6, unitsPerToken: 1, truncate: true });
+
+    expect(cut?.sections).toHaveLength(3);
+    expect(cut?.heal).toEqual({ ...heal, section: 2 });
   });
 
   test("never ends inside a character", () => {

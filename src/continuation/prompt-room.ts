@@ -15,26 +15,43 @@ export interface PromptRoom {
  */
 export function withinRoom(prompt: LoweredPrompt, room: PromptRoom): LoweredPrompt | undefined {
   const least = prompt.sections.map(({ parts }) => leastTokens(parts, room.unitsPerToken));
-  let total = sum(least);
-  if (total <= room.tokens) return prompt;
+  if (sum(least) <= room.tokens) return prompt;
   if (!room.truncate || sum(least.filter((_, index) => !isCut(prompt.sections[index]))) > room.tokens) return undefined;
-  const sections = [...prompt.sections];
-  // What is dropped first goes as a whole for as long as the rest alone is too long.
+  const dropped = droppedWhole(prompt.sections, least, room.tokens);
+  const isKept = (index: number): boolean => !dropped.has(index);
+  const sections = prompt.sections.filter((_, index) => isKept(index)).map((section) => cut(section, room));
+  const { heal } = prompt;
+  return {
+    ...prompt,
+    sections,
+    cutUnits: (prompt.cutUnits ?? 0) + unitsOf(prompt.sections) - unitsOf(sections),
+    ...(heal !== undefined && { heal: { ...heal, section: [...Array(heal.section).keys()].filter(isKept).length } }),
+  };
+}
+
+/** What goes first goes as a whole for as long as the rest alone is too long. */
+function droppedWhole(
+  sections: readonly PromptSection[],
+  least: readonly number[],
+  roomTokens: number,
+): ReadonlySet<number> {
+  const dropped = new Set<number>();
+  let total = sum(least);
   for (const role of ["turn", "context"] as const) {
-    for (const [index, section] of prompt.sections.entries()) {
+    for (const [index, section] of sections.entries()) {
       const tokens = least[index] ?? 0;
       if (section.role !== role) continue;
-      if (total <= room.tokens || (role === "context" && total - tokens < room.tokens)) break;
-      sections[index] = { ...section, parts: [], cutUnits: unitsOf(section) };
+      if (total <= roomTokens || (role === "context" && total - tokens < roomTokens)) break;
+      dropped.add(index);
       total -= tokens;
     }
   }
-  return { ...prompt, sections: sections.map((section) => cut(section, room)) };
+  return dropped;
 }
 
-/** UTF-16 units of the texts of a section. */
-export function unitsOf({ parts }: Pick<PromptSection, "parts">): number {
-  return sum(parts.map((part) => ("text" in part ? part.text.length : 0)));
+/** UTF-16 units of the texts. */
+export function unitsOf(sections: readonly Pick<PromptSection, "parts">[]): number {
+  return sum(sections.map(({ parts }) => sum(parts.map((part) => ("text" in part ? part.text.length : 0)))));
 }
 
 function leastTokens(parts: readonly LoweredPart[], unitsPerToken: number): number {
@@ -57,7 +74,7 @@ function cut(section: PromptSection, { tokens, unitsPerToken }: PromptRoom): Pro
   const isLong = section.parts.length === 1 && part !== undefined && "text" in part && part.text.length > most;
   if (!isLong || section.role === "fixed" || section.role === "turn") return section;
   const text = section.role === "suffix" ? headOf(part.text, most) : tailOf(part.text, most);
-  return { ...section, parts: [{ text }], cutUnits: part.text.length - text.length };
+  return { ...section, parts: [{ text }] };
 }
 
 /** Neither cuts a surrogate pair. */

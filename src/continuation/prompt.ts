@@ -13,8 +13,6 @@ export type LoweredPart =
 export interface PromptSection {
   readonly role: "fixed" | "turn" | "context" | "prefix" | "suffix";
   readonly parts: readonly LoweredPart[];
-  /** UTF-16 units of text that were cut off before (`withinRoom`). */
-  readonly cutUnits?: number;
 }
 
 export interface LoweredPrompt {
@@ -23,6 +21,8 @@ export interface LoweredPrompt {
   readonly countOffset: number;
   /** Where the answer goes on with text that the caller wrote; absent where it begins with something new. */
   readonly heal?: HealingPoint;
+  /** UTF-16 units of text that were cut off before (`withinRoom`). */
+  readonly cutUnits?: number;
   /** The gap that the answer fills, if it fills one. */
   readonly gap?: LoweredGap;
 }

@@ -17,7 +17,7 @@ import { startServer } from "../support/server.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
 
 const TOKENS = 24;
-/** Single lines begun right at least, of the layout that is used: this share. */
+/** Single lines begun right at least: this share. */
 const LEAST_RIGHT = 0.4;
 
 /** The same weights under other layouts, each a model of the configuration. */
@@ -29,11 +29,9 @@ interface Request {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-const OWN = "the built-in layout";
-
-/** Ways to ask for the same gap. */
+/** Ways to ask for the same gap; the first one that is asked must begin most lines right. */
 const LAYOUTS: Readonly<Record<string, (infill: InfillCase) => Request>> = {
-  [OWN]: ({ prefix, suffix }) => completion({ prompt: prefix, suffix }),
+  "the built-in layout": ({ prefix, suffix }) => completion({ prompt: prefix, suffix }),
   "healing off": ({ prefix, suffix }) => completion({ prompt: prefix, suffix, token_healing: false }),
   "a line end behind the prefix": ({ prefix, suffix }) => completion({ prompt: `${prefix}\n`, suffix }),
   "a line end behind the suffix": ({ prefix, suffix }) => completion({ prompt: prefix, suffix: `${suffix}\n` }),
@@ -82,8 +80,9 @@ try {
     if ((index + 1) % 10 === 0 || index + 1 === cases.length) printTable();
   }
   await tally.check("most single lines are begun right", async () => {
-    const right = counts.get(OWN)?.right;
-    expectThat(right === undefined || right >= LEAST_RIGHT * cases.length, `${right} of ${cases.length}`);
+    const [first] = counts.values();
+    const right = first?.right ?? 0;
+    expectThat(right >= LEAST_RIGHT * cases.length, `${right} of ${cases.length}`);
     return `${right} of ${cases.length}`;
   });
 } finally {

@@ -116,14 +116,12 @@ function cutToFit(
 }
 
 /** About how many tokens the text cut off by `fitPrompt` would have come to, if it is like the rest. */
-function cutBefore({ sections }: LoweredPrompt, encoded: readonly (readonly PartTokens[])[]): number {
-  const cut = sections.reduce((units, section) => units + (section.cutUnits ?? 0), 0);
-  if (cut === 0) return 0;
-  const left = sections.reduce((units, section) => units + unitsOf(section), 0);
+function cutBefore({ sections, cutUnits = 0 }: LoweredPrompt, encoded: readonly (readonly PartTokens[])[]): number {
+  if (cutUnits === 0) return 0;
   const texts = sections.map(
     ({ parts }, at) => encoded[at]?.filter((_, index) => "text" in (parts[index] ?? {})) ?? [],
   );
-  return left === 0 ? cut : Math.round((cut * lengthOf(texts.flat())) / left);
+  return Math.round((cutUnits * lengthOf(texts.flat())) / Math.max(1, unitsOf(sections)));
 }
 
 function joined(parts: readonly PartTokens[]): Int32Array {
