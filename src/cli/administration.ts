@@ -16,13 +16,13 @@ export interface AdministrationFlags {
 
 /** For the help of all of them. */
 export const SAFE_BESIDE_A_SERVER = `
-A server that runs need not be stopped: a change takes effect there within seconds.
---data-dir and --config must be those of the server, so that both use the same database.`;
+The server can keep running: changes take effect within seconds.
+Give the same --data-dir and --config as the server, so that both use the same database.`;
 
 export function withAdministrationOptions(command: Command): Command {
   return command
-    .option("--json", "for programs")
-    .option("--data-dir <dir>", "where Continuo keeps what it stores")
+    .option("--json", "print JSON")
+    .option("--data-dir <dir>", "directory for the database and pulled models")
     .option("--config <file>", "YAML configuration, for its data_dir and database");
 }
 

@@ -46,7 +46,7 @@ test("says who answers, how much fits, and a request to paste", () => {
   );
   expect(lines).toContain("stands in for every catalogue name");
   expect(lines).toContain(`Listening on ${URL} (reference: ${URL}/docs). Ctrl-C stops.`);
-  expect(lines).toContain("Memory: about 90 MiB of 1000 MiB are taken.");
+  expect(lines).toContain("Memory: about 90 MiB of 1000 MiB in use.");
   expect(lines).toContain(`curl ${URL}/compatible-mode/v1/completions \\\n  -H "Content-Type: application/json"`);
 });
 
@@ -110,7 +110,7 @@ test("the model of the package is called small, and larger ones are one command 
 test("without a model it says how to get one and what requests get", () => {
   const lines = banner(configWith({}), serverWith([])).join("\n");
 
-  expect(lines).toContain("requests are answered with 503");
+  expect(lines).toContain("requests get 503");
   expect(lines).toContain("npm start -- --model FILE");
 });
 
@@ -155,7 +155,7 @@ test("of a Unix socket says its permissions, and how curl gets there", () => {
 
 test("warns of names under which everybody may call", () => {
   const config = configWith({ model: ["tiny.gguf"], allowedHost: ["llm.example"] });
-  const warning = "everybody who reaches it as llm.example may call, without a key";
+  const warning = "everyone who reaches the server as llm.example may call it without a key";
 
   expect(banner(config, serverWith([TINY])).join("\n")).toContain(warning);
   expect(banner(config, serverWith([TINY], { isOpen: false })).join("\n")).not.toContain(warning);

@@ -34,7 +34,7 @@ function addressLines({ host, socketMode, allowedHosts }: Config, { url, isOpen 
   const place = socket ? `mode 0${socketMode.toString(8).padStart(3, "0")}` : `reference: ${url}/docs`;
   const strangers =
     isOpen && !socket && allowedHosts.length > 0
-      ? [`Attention: everybody who reaches it as ${allowedHosts.join(", ")} may call, without a key.`]
+      ? [`Attention: everyone who reaches the server as ${allowedHosts.join(", ")} may call it without a key.`]
       : [];
   return [...strangers, `Listening on ${url} (${key}${place}). Ctrl-C stops. Try:`];
 }
@@ -52,11 +52,11 @@ function describe({ name, slots, health, facts }: RunningModel, config: Config):
     lines.push(`  ${abilities.join(", ")}`);
   }
   if (config.models.some((model) => model.name === name && isBuiltIn(model))) {
-    lines.push("  comes with Continuo: small and quick, for first steps and tests; check what it writes");
+    lines.push("  comes with Continuo: small and fast, for first steps and tests; check what it writes");
   }
   if (!config.strict && name === standInName(config)) {
     lines.push(
-      "  stands in for every catalogue name without a mapping (qwen-plus, qwen2.5-coder-…); strict: true turns that off",
+      "  stands in for every catalogue name without a mapping (qwen-plus, qwen2.5-coder-…); disable with strict: true",
     );
   }
   return lines;
@@ -69,7 +69,7 @@ function stateText({ state }: RunningModel["health"]): string {
 
 function memoryLine({ memory, device }: Announced): string {
   const { takenBytes, budgetBytes } = memory();
-  return `Memory: about ${mebibytes(takenBytes)} of ${mebibytes(budgetBytes)} are taken. Computing on ${device.fellBack ? "the processor" : device.note}.`;
+  return `Memory: about ${mebibytes(takenBytes)} of ${mebibytes(budgetBytes)} in use. Computing on ${device.fellBack ? "the processor" : device.note}.`;
 }
 
 /** Who answers to names without a mapping (docs/wire.md 1.2a); for fill-in-the-middle it may be a later model with a layout. */
@@ -88,23 +88,23 @@ function isBuiltIn({ file }: Pick<ModelConfig, "file">): boolean {
 
 function withoutLargerModel(): string[] {
   return [
-    "Larger weights write better; every pulled model is served, and goes before the one in the package:",
+    "Larger models give better answers. Pulled models are served automatically, before the one in the package:",
     "  continuo pull qwen2.5-coder-1.5b-instruct        (in a clone: npm run continuo -- pull …)",
   ];
 }
 
 function withoutKey(config: Config): string[] {
   return [
-    "Every program on this machine may call, without a key. Create the first one, and from then on each call needs one:",
+    "Every program on this machine may call the server without a key. Once you create a key, every request needs one:",
     `  continuo keys create        (in a clone: npm run continuo -- keys create); kept in ${placeOf(config)}`,
   ];
 }
 
 function withoutModel(): string[] {
   return [
-    "No model: requests are answered with 503. Stop this and start again with the path of a GGUF file:",
+    "No model: requests get 503. Stop the server and start it with the path of a GGUF file:",
     "  npm start -- --model FILE        (or: continuo serve --model FILE)",
-    "or get a model first; every pulled model is served from then on:",
+    "or download a model first; pulled models are served automatically:",
     "  continuo pull qwen2.5-coder-1.5b-instruct",
   ];
 }

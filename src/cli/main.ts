@@ -35,7 +35,7 @@ const program = new Command("continuo")
     "Self-hosted text continuation: fill-in-the-middle and Partial Mode over the OpenAI and DashScope wire formats.",
   )
   .version(VERSION)
-  .showHelpAfterError("(--help says what there is)")
+  .showHelpAfterError("(use --help for usage)")
   .configureOutput({ writeErr: (text) => process.stderr.write(visible(text)) })
   .exitOverride();
 for (const add of await wanted(process.argv[2])) add(program);

@@ -9,24 +9,30 @@ const entry = z.strictObject(
   {
     like: text("a name of the catalogue")
       .optional()
-      .describe("What is not said here is as for that name, except `snapshot`, `aliases`, `weights` and `gguf`."),
-    completions: flag().optional().describe("The completions routes take it; absent: yes."),
-    partial: flag().optional().describe("Partial Mode takes it; absent: yes."),
+      .describe("Name to inherit missing fields from, except `snapshot`, `aliases`, `weights` and `gguf`."),
+    completions: flag().optional().describe("Available on the completions routes. Default: yes."),
+    partial: flag().optional().describe("Supports Partial Mode. Default: yes."),
     context: integer(16, MOST_TOKENS)
       .optional()
-      .describe("Longest prompt and answer together; absent, here and below: what the weights hold."),
-    max_input_tokens: integer(1, MOST_TOKENS).optional().describe("Longest prompt; never more than a slot holds."),
-    max_output_tokens: integer(1, MOST_TOKENS).optional().describe("Longest answer; never more than a slot holds."),
+      .describe(
+        "Maximum tokens of prompt and answer together. Default of this and the next two: what the weights allow.",
+      ),
+    max_input_tokens: integer(1, MOST_TOKENS)
+      .optional()
+      .describe("Maximum prompt length in tokens; at most what a slot holds."),
+    max_output_tokens: integer(1, MOST_TOKENS)
+      .optional()
+      .describe("Maximum answer length in tokens; at most what a slot holds."),
     sampling: samplingSchema.optional(),
-    snapshot: text("a model name").optional().describe("The dated version that the name stands for."),
+    snapshot: text("a model name").optional().describe("Dated version that the name stands for."),
     aliases: list(name(), "model names").optional().describe("Other spellings of the name."),
     weights: repository()
       .optional()
-      .describe("Repository of open weights; `pull` takes the one with `-GGUF` behind that name."),
-    gguf: repository().optional().describe("Repository that `pull` takes instead."),
+      .describe("Repository of the open weights; `pull` downloads from this name with `-GGUF` appended."),
+    gguf: repository().optional().describe("Repository that `pull` downloads from instead."),
     source: text("an address or a title").optional().describe("Where the name is documented."),
-    date: date().optional().describe("Date of that page."),
-    note: text("a remark").optional().describe("For people."),
+    date: date().optional().describe("Date of that source."),
+    note: text("a remark").optional().describe("Comment."),
   },
   mapping("what a name may do, such as `partial: true` or `like: qwen-plus`"),
 );

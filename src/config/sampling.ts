@@ -7,19 +7,21 @@ import { present } from "./present.ts";
 export const samplingSchema = z
   .strictObject(
     {
-      temperature: number(0, 2).optional().describe("0 is greedy."),
-      top_p: number(0.0001, 1).optional().describe("Share of probability kept; 1 keeps all."),
-      top_k: integer(0, 1_000_000).optional().describe("Candidates kept; 0 keeps all."),
-      min_p: number(0, 1).optional().describe("Least probability kept, relative to the likeliest token."),
-      presence_penalty: number(-2, 2).optional().describe("Against repeating, over generated tokens; 0 is none."),
-      frequency_penalty: number(-2, 2).optional().describe("The same, growing with every repetition."),
+      temperature: number(0, 2).optional().describe("Sampling temperature; 0 is greedy."),
+      top_p: number(0.0001, 1).optional().describe("Nucleus sampling: probability mass to keep; 1 keeps all."),
+      top_k: integer(0, 1_000_000).optional().describe("Number of candidates to keep; 0 keeps all."),
+      min_p: number(0, 1).optional().describe("Minimum probability, relative to the most likely token."),
+      presence_penalty: number(-2, 2)
+        .optional()
+        .describe("Penalty for tokens that were generated before; 0 disables it."),
+      frequency_penalty: number(-2, 2).optional().describe("The same, growing with each repetition; 0 disables it."),
       repetition_penalty: number(0.01, 10)
         .optional()
-        .describe("Against repeating, over prompt and generated tokens; 1 is none."),
+        .describe("Penalty for tokens of the prompt and the answer; 1 disables it."),
     },
     mapping("sampling settings, such as `temperature: 0.2`"),
   )
-  .describe("Defaults of requests that say nothing themselves.");
+  .describe("Sampling defaults for requests that do not set their own.");
 
 /** What is not said is left out. */
 export function samplingFrom(settings: z.output<typeof samplingSchema> = {}): Sampling {

@@ -13,14 +13,14 @@ const MAX_TIME_MS = 2_147_483_647;
 
 const capabilities = z.strictObject(
   {
-    completions: flag().optional().describe("The completions routes take it."),
-    partial: flag().optional().describe("Partial Mode takes it."),
+    completions: flag().optional().describe("Available on the completions routes."),
+    partial: flag().optional().describe("Supports Partial Mode."),
     max_input_tokens: integer(1, 2 ** 31)
       .optional()
-      .describe("Longest prompt; never more than a slot holds."),
+      .describe("Maximum prompt length in tokens; at most what a slot holds."),
     max_output_tokens: integer(1, 2 ** 31)
       .optional()
-      .describe("Longest answer; never more than a slot holds."),
+      .describe("Maximum answer length in tokens; at most what a slot holds."),
   },
   mapping("capabilities, such as `partial: false`"),
 );
@@ -29,39 +29,43 @@ const model = z.strictObject(
   {
     file: text("the path of a GGUF file")
       .optional()
-      .describe("GGUF file, or its first shard; a plain string in place of the mapping means the same."),
-    use: text("the name of another model").optional().describe("In place of `file`: answer with that model."),
+      .describe(
+        "Path of a GGUF file (of its first shard), or name of a pulled model. A plain string in place of the mapping means the same.",
+      ),
+    use: text("the name of another model").optional().describe("Instead of `file`: answer with this other model."),
     context: integer(16, 2 ** 24)
       .optional()
-      .describe("Tokens one slot holds, prompt and answer together."),
-    slots: integer(1, 256).optional().describe("Requests that run at the same time."),
+      .describe("Context of one slot in tokens: prompt and answer together."),
+    slots: integer(1, 256).optional().describe("Number of requests processed at the same time."),
     threads: integer(1, 1024)
       .optional()
-      .describe("Most processor threads; fewer compute while others keep the processor busy."),
+      .describe("Most CPU threads; fewer are used while other programs keep the CPU busy."),
     deterministic: flag().optional().describe("Overrides the global `deterministic`."),
     fim: z
       .union([z.string().min(1), z.literal(false)], {
         error: "expected the name of a fill-in-the-middle family, or false",
       })
       .optional()
-      .describe("Layout family; `false`: none. Absent: detected from the vocabulary."),
+      .describe("Fill-in-the-middle layout; `false`: none. Default: detected from the vocabulary."),
     load: loading().optional().describe("Overrides the global `load`."),
     keep_alive: duration().optional().describe("Overrides the global `keep_alive`."),
     gpu_layers: layers().optional().describe("Overrides the global `gpu_layers`."),
     token_healing: flag().optional().describe("Overrides the global `token_healing`."),
     speculation: flag().optional().describe("Overrides the global `speculation`."),
-    aliases: list(text("a model name"), "model names").optional().describe("Further names it answers to."),
+    aliases: list(text("a model name"), "model names").optional().describe("Other names of this model."),
     sampling: samplingSchema.optional(),
-    capabilities: capabilities.optional().describe("In place of what the catalogue or the weights say."),
+    capabilities: capabilities.optional().describe("Overrides what the catalogue or the weights say."),
   },
   mapping("a model: a path, `file: PATH`, or `use: NAME`"),
 );
 
 const fimLayout = z.strictObject(
   {
-    prefix: text("a control token").describe("Stands before the prefix."),
-    suffix: text("a control token").describe("Stands before the suffix."),
-    middle: text("a control token").optional().describe("Absent where the model writes right after the other two."),
+    prefix: text("a control token").describe("Marker before the prefix."),
+    suffix: text("a control token").describe("Marker before the suffix."),
+    middle: text("a control token")
+      .optional()
+      .describe("Marker before the middle; absent if the model writes directly after the other two parts."),
     order: z
       .enum(["psm", "spm"], { error: "expected psm (prefix, suffix, middle) or spm (suffix, prefix, middle)" })
       .default("psm")
@@ -69,26 +73,26 @@ const fimLayout = z.strictObject(
     behind_middle: z
       .enum(["line", "prefix"], { error: "expected line (the line of the cursor) or prefix (all of it)" })
       .optional()
-      .describe("Part of the prefix behind the middle marker: `line` (the cursor's) or `prefix` (all); absent: none."),
-    gap_end: flag()
-      .default(true)
-      .describe("End an answer where its gap ends, for requests that do not choose with `gap_end`."),
+      .describe(
+        "Part of the prefix placed after the middle marker: `line` (the line of the cursor) or `prefix` (all). Default: none.",
+      ),
+    gap_end: flag().default(true).describe("Default of the request field `gap_end`: end an answer where its gap ends."),
     end_bias: number(0, 100)
       .default(0)
       .describe(
-        "Added to the logits of end tokens where a gap may end; for weights that do not end gaps by themselves.",
+        "Added to the logits of the end tokens where a gap may end; for weights that rarely end a gap by themselves.",
       ),
     end: list(text("a control token"), "control tokens")
       .default([])
-      .describe("Control tokens that end a middle, besides the markers."),
+      .describe("Control tokens, other than the markers, that end the middle."),
     healing: flag()
       .optional()
-      .describe("Token healing by default; weights trained on cuts at any character need none."),
-    repo_name: text("a control token")
-      .optional()
-      .describe("Stands before the name of a repository; together with `file_sep`."),
-    file_sep: text("a control token").optional().describe("Stands before the path of a file."),
-    pad: text("a control token").optional().describe("Padding; ends a middle too."),
+      .describe(
+        "Default of the request field `token_healing`. Weights trained on cuts at arbitrary characters do not need it.",
+      ),
+    repo_name: text("a control token").optional().describe("Marker before the repository name; requires `file_sep`."),
+    file_sep: text("a control token").optional().describe("Marker before a file path."),
+    pad: text("a control token").optional().describe("Padding token; also ends the middle."),
   },
   mapping("markers: `prefix` and `suffix` at least"),
 );
@@ -97,23 +101,31 @@ const limits = z.strictObject(
   {
     body_bytes: integer(1024, 2 ** 30)
       .default(16 * 1024 * 1024)
-      .describe("Largest request body, decompressed."),
-    plain_timeout_ms: time().default(300_000).describe("A plain answer is cut here and returned as far as it got."),
+      .describe("Maximum size of a request body after decompression."),
+    plain_timeout_ms: time()
+      .default(300_000)
+      .describe("Time limit of a non-streamed answer; what exists by then is returned."),
     first_token_timeout_ms: time()
       .default(300_000)
-      .describe("From arrival to the first token, and to that of a later prompt."),
-    idle_timeout_ms: time().default(120_000).describe("Between two tokens."),
-    headers_timeout_ms: time().default(30_000).describe("For the headers of a request to arrive."),
-    request_timeout_ms: time().default(120_000).describe("For a whole request to arrive."),
-    keep_alive_timeout_ms: time().default(75_000).describe("An idle connection stays open this long."),
-    stall_timeout_ms: time().default(120_000).describe("A client that takes no bytes for this long is given up."),
-    heartbeat_ms: time().default(15_000).describe("A silent stream sends a comment line this often."),
-    prompt_concurrency: integer(1, 1024).default(8).describe("Prompts of one request under way together."),
+      .describe("Time from arrival to the first token; applies again to each further prompt of the request."),
+    idle_timeout_ms: time().default(120_000).describe("Maximum time between two tokens."),
+    headers_timeout_ms: time().default(30_000).describe("Maximum time to receive the request headers."),
+    request_timeout_ms: time().default(120_000).describe("Maximum time to receive the whole request."),
+    keep_alive_timeout_ms: time().default(75_000).describe("How long an idle connection stays open."),
+    stall_timeout_ms: time().default(120_000).describe("A client that reads nothing for this long is disconnected."),
+    heartbeat_ms: time().default(15_000).describe("Interval of SSE comment lines while a stream has nothing to send."),
+    prompt_concurrency: integer(1, 1024)
+      .default(8)
+      .describe("Number of prompts of one request processed at the same time."),
     engine_timeout_ms: time()
       .default(120_000)
-      .describe("An engine without progress for this long, or for 30 usual steps (10 s or more), restarts; 0: never."),
-    queue_length: integer(0, 100_000).default(128).describe("Requests waiting per model; one more gets 503."),
-    drain_grace_ms: time().default(30_000).describe("Running requests may finish within this time after Ctrl-C."),
+      .describe(
+        "An engine process is restarted if it makes no progress for this long, or for 30 typical steps (at least 10 s). 0: never.",
+      ),
+    queue_length: integer(0, 100_000)
+      .default(128)
+      .describe("Maximum number of waiting requests per model; further requests get 503."),
+    drain_grace_ms: time().default(30_000).describe("How long running requests may take to finish after Ctrl-C."),
   },
   mapping("limits, such as `queue_length: 32`"),
 );
@@ -123,8 +135,8 @@ const apiKey = z.strictObject(
     key: z
       .string({ error: "expected an API key in quotes" })
       .regex(/^[\x21-\x7e]+$/, { error: "expected printable ASCII without blanks" })
-      .describe("What callers send after `Bearer`; a plain string in place of the mapping means the same."),
-    label: text("a name for the logs").optional().describe("What logs call it."),
+      .describe("What callers send after `Bearer`. A plain string in place of the mapping means the same."),
+    label: text("a name for the logs").optional().describe("Name of the key in logs."),
   },
   mapping("a key: a string, or `key` and `label`"),
 );
@@ -133,76 +145,92 @@ export const configSchema = z.strictObject(
   {
     host: text("an address, a host name, or the path of a socket")
       .default("127.0.0.1")
-      .describe("Address to listen on, any but loopback needs a key; or the path of a Unix socket, `/run/x.sock`."),
-    port: integer(0, 65_535).default(8100).describe("0 takes a free port; a Unix socket has none."),
+      .describe(
+        "Address to listen on (non-loopback addresses require a key), or the path of a Unix socket such as `/run/x.sock`.",
+      ),
+    port: integer(0, 65_535)
+      .default(8100)
+      .describe("Port to listen on; 0 picks a free one. Not used with a Unix socket."),
     socket_mode: octal()
       .optional()
-      .describe('Who may open the Unix socket, as `chmod` takes it, in quotes; absent: `"0600"`, this user alone.'),
+      .describe('Permissions of the Unix socket in octal, in quotes. Default: `"0600"`, only this user.'),
     allowed_hosts: list(hostName(), "host names")
       .default([])
-      .describe('Names that a server without keys answers to besides localhost; `"*.example.org"`, `"*"` for all.'),
+      .describe(
+        'Host names, besides localhost, that a server without keys accepts; `"*.example.org"`, or `"*"` for all.',
+      ),
     data_dir: text("a directory")
       .optional()
-      .describe("Where Continuo keeps what it stores; by default the system's directory for program data."),
+      .describe("Directory for the database and pulled models. Default: the system's directory for application data."),
     database: database()
       .optional()
-      .describe("`postgres://…` for keys and workspaces, `memory` to keep none; absent: a file in `data_dir`."),
+      .describe(
+        "Database for keys and workspaces: `postgres://…`, or `memory` to store nothing. Default: a file in `data_dir`.",
+      ),
     api_keys: list(apiKey, "keys")
       .default([])
-      .describe("Keys besides those in the database, for the default workspace."),
+      .describe("API keys of the default workspace, in addition to those in the database."),
     admin_keys: list(apiKey, "keys")
       .default([])
-      .describe("Keys for the administration API; they call no model. Without any it refuses everybody."),
+      .describe("Keys for the administration API; they cannot call models. Without any, the API refuses all requests."),
     workspace: text("a workspace id").default("default").describe("Id of the default workspace."),
-    strict: flag().default(false).describe("No stand-ins: a name without a mapping answers 503."),
+    strict: flag().default(false).describe("No stand-ins: catalogue names without a mapping get 503."),
     default: text("the name of a model")
       .optional()
-      .describe("Who answers to names without a mapping; else the first model."),
+      .describe("Model that answers catalogue names without a mapping. Default: the first model."),
     built_in: flag()
       .default(true)
-      .describe("Where no models are named, serve the one in the package, after those that were pulled."),
+      .describe("If no models are configured, also serve the model in the package, after the pulled ones."),
     models: z
       .record(name(), model, mapping("models: a name, then its file"))
       .default({})
-      .describe("Public name → who answers."),
+      .describe("Public name → model that answers."),
     catalogue: catalogueSchema
       .default({})
-      .describe("Names besides those of the built-in catalogue; one that is there is changed field by field."),
+      .describe("Names added to the built-in catalogue; existing names are overridden field by field."),
     load: loading()
       .optional()
-      .describe("When models are loaded. Absent: at start as far as the memory budget goes, the rest on first use."),
+      .describe(
+        "When models are loaded. Default: at start as far as the memory budget allows, the others on first use.",
+      ),
     keep_alive: duration()
       .default("never")
-      .describe("Idle time after which a model is unloaded, such as `10m`; `0`: at once, `-1` or `never`: never."),
+      .describe("Idle time after which a model is unloaded, such as `10m`; `0`: immediately, `-1` or `never`: never."),
     memory_budget: size()
       .optional()
       .describe(
-        "Memory for all loaded models together, such as `12GiB` or `50%`; absent: 80 % of what is free at start.",
+        "Memory for all loaded models together, such as `12GiB` or `50%`. Default: 80 % of the memory that is free at start.",
       ),
     engine: z
       .enum(["auto", "cpu", "cuda", "vulkan"], { error: "expected auto, cpu, cuda or vulkan" })
       .default("auto")
-      .describe("Libraries to compute with; `auto`: an installed GPU package if it finds a GPU."),
-    gpu_layers: layers().optional().describe("Layers of each model that go to the GPU; absent: all."),
+      .describe("Compute libraries; `auto`: an installed GPU package if it finds a GPU, else the CPU."),
+    gpu_layers: layers().optional().describe("Number of layers of each model on the GPU. Default: all."),
     token_healing: flag()
       .optional()
-      .describe("For requests that do not choose. Absent: where the kind of request and the model gain by it."),
-    speculation: flag().default(true).describe("Prompt-lookup drafts, for requests that do not choose."),
+      .describe(
+        "Default of the request field `token_healing`. If not set, it depends on the kind of request and the model.",
+      ),
+    speculation: flag().default(true).describe("Default of the request field `speculation` (prompt-lookup decoding)."),
     fim_layouts: z
       .record(name(), fimLayout, mapping("layouts: a family, then its markers"))
       .default({})
-      .describe("Fill-in-the-middle layouts besides the built-in ones."),
-    limits: limits.prefault({}).describe("Bounds of the server."),
+      .describe("Fill-in-the-middle layouts in addition to the built-in ones."),
+    limits: limits.prefault({}).describe("Limits of the server."),
     cors_origins: list(origin(), "origins")
       .default([])
-      .describe('Sites besides localhost whose pages may call: `https://example.org`, `moz-extension://*`, `"*"`.'),
+      .describe(
+        'Origins, besides localhost, whose web pages may call: `https://example.org`, `moz-extension://*`, `"*"`.',
+      ),
     log_level: z
       .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
         error: "expected trace, debug, info, warn, error, fatal or silent",
       })
       .default("info")
-      .describe("How much goes to the log; prompts and answers never do."),
-    deterministic: flag().default(false).describe("Same seed and request, same text, whatever else runs; slower."),
+      .describe("Log level. Prompts and answers are never logged."),
+    deterministic: flag()
+      .default(false)
+      .describe("The same request and seed give the same text, whatever else runs; slower."),
   },
   mapping("`key: value` lines"),
 );

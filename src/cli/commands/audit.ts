@@ -9,7 +9,7 @@ interface AuditFlags extends AdministrationFlags {
 }
 
 const EXAMPLES = `
-Every change of keys, workspaces, grants and limits leaves a record; none of them has a key in it.
+Every change of keys, workspaces, grants and limits is recorded. Records contain no keys.
 
 Examples:
   $ continuo audit
@@ -19,10 +19,10 @@ Examples:
 export function addAuditCommand(program: Command): void {
   const audit = program
     .command("audit")
-    .summary("list who changed keys, workspaces, grants and limits")
-    .description("Lists the changes of keys, workspaces, grants and limits, the newest first.");
+    .summary("list changes of keys, workspaces, grants and limits")
+    .description("Lists changes of keys, workspaces, grants and limits, newest first.");
   withAdministrationOptions(audit)
-    .option("--last <n>", "how many", wholeNumber(1), 50)
+    .option("--last <n>", "number of changes to list", wholeNumber(1), 50)
     .addHelpText("after", EXAMPLES)
     .action(list);
 }

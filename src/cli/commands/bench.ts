@@ -17,29 +17,31 @@ interface BenchOptions {
 
 const EXAMPLES = `
 Examples:
-  The server that runs here, its first model:
+  The local server, its first model:
     $ continuo bench
 
   A model file, without a server:
     $ continuo bench --model-file qwen2.5-coder-1.5b-q8_0.gguf
 
-  Another server, for a program:
+  Another server, as JSON:
     $ continuo bench --url http://192.168.1.5:8100 --model coder --json
 
-The figures are those of the whole way, HTTP included, and of a server with nothing else to do.
-Ctrl-C stops, and prints what was measured by then.`;
+The figures include HTTP, and assume that the server has nothing else to do.
+Ctrl-C stops and prints the results so far.`;
 
 /** Adds `continuo bench` to the program. */
 export function addBenchCommand(program: Command): void {
   program
     .command("bench")
-    .summary("measure a server and its model, and say what the figures mean")
-    .description("Measures first token, prompt and answer speed, several answers at once, and a series of typing.")
+    .summary("measure the speed of a server and its model")
+    .description(
+      "Measures time to first token, prompt and generation speed, parallel answers, and typing in an editor.",
+    )
     .option("--url <url>", `server to measure, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
-    .option("--model <name>", "model to call (default: the first one that fills in)")
+    .option("--model <name>", "model to call (default: the first one with fill-in-the-middle)")
     .option("--model-file <file>", "measure this GGUF file, without a server")
-    .option("--streams <n>", "answers at the same time", wholeNumber(2), 4)
-    .option("--json", "for programs")
+    .option("--streams <n>", "parallel answers", wholeNumber(2), 4)
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(bench);
 }

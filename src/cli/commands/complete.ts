@@ -17,7 +17,7 @@ Examples:
   The same without a server:
     $ continuo complete src/app.py:12:5 --model-file qwen2.5-coder-1.5b-q8_0.gguf
 
-  Continue what is piped in, or a text, up to the first empty line:
+  Continue standard input, or a text up to the first empty line:
     $ head -20 notes.md | continuo complete --max-tokens 64
     $ continuo complete --prompt 'def quick_sort(arr):' --stop $'\\n\\n'
 
@@ -27,16 +27,16 @@ Examples:
   Continue the beginning of an answer (Partial Mode):
     $ continuo complete --user 'Write a line about spring.' --prefix 'In spring'
 
-Of a text that is longer than the model's context the whole lines next to the cursor are sent, three quarters of them
-from before it; what was left out is said on standard error.
-Only the continuation goes to standard output. Ctrl-C stops the server's work, too.
-A server with keys: CONTINUO_API_KEY. Another server: --url or CONTINUO_URL.`;
+If a text is longer than the model's context, whole lines next to the cursor are sent, three quarters of them from before
+it; a message on standard error says what was left out.
+Only the continuation goes to standard output. Ctrl-C also stops the work of the server.
+Set CONTINUO_API_KEY for a server with keys, --url or CONTINUO_URL for another server.`;
 
 /** Adds `continuo complete` to the program. */
 export function addCompleteCommand(program: Command): void {
   program
     .command("complete")
-    .summary("continue a text, fill in at a cursor, or go on with an answer")
+    .summary("continue a text, fill in at a cursor, or continue an answer")
     .description("Sends one request to a Continuo server and prints the continuation as it arrives.")
     .argument(
       "[location]",
@@ -44,23 +44,20 @@ export function addCompleteCommand(program: Command): void {
     )
     .option("--prompt <text>", "continue this text")
     .option("--suffix <file>", "the text after the gap, with --prompt or standard input")
-    .option("--user <text>", "ask this in a dialogue")
-    .option("--prefix <text>", "how the answer begins, with --user")
-    .option("--system <text>", "instructions of the dialogue, with --user")
+    .option("--user <text>", "user message of a dialogue")
+    .option("--prefix <text>", "beginning of the answer, with --user")
+    .option("--system <text>", "system message of the dialogue, with --user")
     .option("--model <name>", "model to call (default: the first one with weights)")
-    .option("--max-tokens <n>", "most tokens to generate", wholeNumber(1), 256)
+    .option("--max-tokens <n>", "maximum tokens to generate", wholeNumber(1), 256)
     .option("--temperature <n>", "0 is greedy (default: the model's)", decimal)
-    .option("--seed <n>", "same seed, same text, as far as possible", wholeNumber(0))
-    .option("--stop <text>", "stop before this text; may be given several times", (text, all: string[] = []) => [
-      ...all,
-      text,
-    ])
+    .option("--seed <n>", "seed for sampling; the same request and seed give the same text", wholeNumber(0))
+    .option("--stop <text>", "stop before this text; repeatable", (text, all: string[] = []) => [...all, text])
     .option(
       "--whole",
       "refuse a text that is longer than the model's context, instead of sending what is next to the cursor",
     )
     .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
-    .option("--model-file <file>", "run this GGUF file for the one request, without a server")
+    .option("--model-file <file>", "load this GGUF file for this request, without a server")
     .addHelpText("after", EXAMPLES)
     .action(complete);
 }

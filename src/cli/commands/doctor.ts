@@ -20,19 +20,16 @@ The exit code is 1 when there is a problem.`;
 export function addDoctorCommand(program: Command): void {
   program
     .command("doctor")
-    .summary("look for what would keep a server from working")
-    .description("Looks at platform, libraries, memory, port, data folder, configuration and models.")
-    .option("--model <file>", "GGUF file, or NAME=FILE; may be given several times", (file, all: string[] = []) => [
-      ...all,
-      file,
-    ])
+    .summary("check that a server can work on this machine")
+    .description("Checks platform, libraries, memory, port, data directory, configuration and models.")
+    .option("--model <file>", "GGUF file, or NAME=FILE; repeatable", (file, all: string[] = []) => [...all, file])
     .option("--config <file>", "YAML configuration")
     .option("--host <address>", "address to listen on")
     .option("--port <n>", "port to listen on")
-    .option("--data-dir <dir>", "where Continuo keeps what it stores")
-    .option("--slots <n>", "requests that run at the same time, for every model")
-    .option("--context <n>", "tokens one slot holds, for every model")
-    .option("--json", "for programs")
+    .option("--data-dir <dir>", "directory for the database and pulled models")
+    .option("--slots <n>", "requests processed at the same time, for all models")
+    .option("--context <n>", "context of one slot in tokens, for all models")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(doctor);
 }

@@ -21,8 +21,8 @@ interface EngineFlags {
 }
 
 const EXAMPLES = `
-The processor's libraries (on Apple silicon with Metal) come with Continuo. CUDA and Vulkan are npm packages, installed
-below the data directory. "serve" uses them when they find a GPU; --engine chooses otherwise.
+The CPU libraries (on Apple silicon with Metal) are part of Continuo. CUDA and Vulkan are npm packages, installed in
+the data directory. "serve" uses them if they find a GPU; --engine overrides the choice.
 
 Examples:
   $ continuo engine add cuda
@@ -33,16 +33,16 @@ Examples:
 export function addEngineCommand(program: Command): void {
   const engine = program
     .command("engine")
-    .summary("install libraries that use a GPU")
-    .description("Installs, lists and removes llama.cpp libraries that use a GPU.")
+    .summary("install libraries for GPUs")
+    .description("Installs, lists and removes llama.cpp libraries for GPUs.")
     .addHelpText("after", EXAMPLES);
   const withFolder = (command: Command): Command =>
     command
-      .option("--data-dir <dir>", "where Continuo keeps what it stores")
+      .option("--data-dir <dir>", "directory for the database and pulled models")
       .option("--config <file>", "YAML configuration, for its data_dir");
   const kind = (): Argument => new Argument("<kind>", "what computes").choices(GPU_KINDS);
-  withFolder(engine.command("add").description("Installs libraries and tries them.").addArgument(kind())).action(add);
-  withFolder(engine.command("list").description("What is installed, and what it finds here.")).action(list);
+  withFolder(engine.command("add").description("Installs libraries and tests them.").addArgument(kind())).action(add);
+  withFolder(engine.command("list").description("Lists installed libraries and the GPUs they find.")).action(list);
   withFolder(engine.command("remove").description("Removes libraries.").addArgument(kind())).action(remove);
 }
 

@@ -15,11 +15,11 @@ interface PerplexityOptions {
 }
 
 const EXAMPLES = `
-A line of the file is {"messages": [{"role": …, "content": …}, …]}: a dialogue in ChatML, of which the last message
-counts with the end of its turn (without it where the line says "complete": false); or {"text": …}: all of it counts
-but the first token.
+Each line of the file is {"messages": [{"role": …, "content": …}, …]}, a dialogue in ChatML whose last message is scored,
+including the end of its turn unless the line has "complete": false; or {"text": …}, which is scored as a whole except
+for the first token.
 
-Ctrl-C stops, and prints the figure of the texts that were scored by then.
+Ctrl-C stops and prints the result of the texts scored so far.
 
 The server must return log probabilities of the prompt ("echo" with "max_tokens": 0). Continuo does.
 
@@ -30,13 +30,13 @@ Example:
 export function addPerplexityCommand(parent: Command): void {
   parent
     .command("perplexity")
-    .summary("how well a model expects given texts")
-    .description("Scores texts or answers that are given; lower is better. Nothing is generated.")
+    .summary("compute the perplexity of given texts")
+    .description("Computes the perplexity of given texts; lower is better. Nothing is generated.")
     .argument("<file>", "JSON Lines")
     .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
     .option("--model <name>", "model to call (default: the first one with weights)")
     .option("--model-file <file>", "score this GGUF file, without a server")
-    .option("--json", "for programs")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action((file: string, _options: PerplexityOptions, command: Command) =>
       measure(file, command.optsWithGlobals<PerplexityOptions>()),

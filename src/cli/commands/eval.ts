@@ -43,10 +43,10 @@ const HEALINGS = { default: [undefined], on: [true], off: [false], both: [true, 
 
 const EXAMPLES = `
 Examples:
-  The server that runs here, its first model that fills in, the set that comes along:
+  The local server, its first model with fill-in-the-middle, the built-in set:
     $ continuo eval
 
-  A model file, without a server; four requests at the same time:
+  A model file, without a server, with four parallel requests:
     $ continuo eval --model-file coder.gguf --concurrency 4
 
   A model without fill-in-the-middle: continuing the prefix alone
@@ -58,43 +58,52 @@ Examples:
   HumanEval-Infilling, from a file you have downloaded; --execute runs what the model wrote:
     $ continuo eval --humaneval HumanEval-SingleLineInfilling.jsonl.gz --execute
 
-  A long one, that may be stopped and taken up again:
+  A long evaluation that can be interrupted and resumed:
     $ continuo eval --humaneval HumanEval-RandomSpanInfilling.jsonl.gz --out answers.jsonl --resume
 
-Any server with OpenAI's completions route will do. A server with keys: CONTINUO_API_KEY.
-With more than one request at a time, the times are those of a server shared by as many.
-Ctrl-C stops, and prints the figures of what was answered by then.`;
+Works with any server that has OpenAI's completions route. Set CONTINUO_API_KEY if it needs a key.
+With parallel requests, the times are those of a shared server.
+Ctrl-C stops and prints the results so far.`;
 
 /** Adds `continuo eval` to the program. */
 export function addEvalCommand(program: Command): void {
   const command = program
     .command("eval")
-    .summary("score a model's fill-in-the-middle on texts it has not seen")
-    .description("Asks a server to fill gaps of which the text is known, greedily, and compares.")
+    .summary("score a model's fill-in-the-middle on held-out code")
+    .description("Lets a model fill gaps whose original text is known, greedily, and scores the answers.")
     .option("--url <url>", `server to ask, a URL or unix:PATH (default: CONTINUO_URL or ${DEFAULT_URL})`)
-    .option("--model <name>", "model to call (default: the first one that fills in)")
+    .option("--model <name>", "model to call (default: the first one with fill-in-the-middle)")
     .option("--model-file <file>", "score this GGUF file, without a server")
-    .option("--set <file>", "cases, JSON Lines (default: the held-out set that comes along)")
-    .addOption(new Option("--humaneval <file>", "a file of HumanEval-Infilling, .jsonl or .jsonl.gz").conflicts("set"))
-    .option("--style <list>", `how to ask: ${STYLES.join(", ")}; several with commas`, listOf(STYLES), [
-      "prompt",
-      "suffix",
-    ])
-    .addOption(new Option("--order <order>", "prefix or suffix first, of style prompt").choices(ORDERS).default("psm"))
+    .option("--set <file>", "cases, JSON Lines (default: the built-in held-out set)")
+    .addOption(new Option("--humaneval <file>", "cases of HumanEval-Infilling, .jsonl or .jsonl.gz").conflicts("set"))
+    .addOption(
+      new Option("--style <list>", `request styles, comma-separated: ${STYLES.join(", ")}`)
+        .argParser(listOf(STYLES))
+        .default(["prompt", "suffix"], "prompt,suffix"),
+    )
+    .addOption(
+      new Option("--order <order>", "order of prefix and suffix, for style prompt").choices(ORDERS).default("psm"),
+    )
     .addOption(
       new Option("--healing <how>", "token healing")
         .choices(Object.keys(HEALINGS))
         .default("default", "the model's own"),
     )
-    .option("--kinds <list>", `kinds of gaps (default: all): ${KINDS.join(", ")}`, listOf(KINDS), KINDS)
-    .option("--language <list>", "languages (default: all): python, typescript", (text: string) => text.split(","))
-    .option("--limit <n>", "the first n cases only", wholeNumber(1))
-    .option("--concurrency <n>", "requests at the same time", wholeNumber(1), 1)
-    .option("--max-tokens <n>", "most tokens of an answer", wholeNumber(1), 160)
+    .addOption(
+      new Option("--kinds <list>", `kinds of gaps, comma-separated: ${KINDS.join(", ")}`)
+        .argParser(listOf(KINDS))
+        .default(KINDS, "all"),
+    )
+    .option("--language <list>", "languages, comma-separated: python, typescript (default: all)", (text: string) =>
+      text.split(","),
+    )
+    .option("--limit <n>", "only the first n cases", wholeNumber(1))
+    .option("--concurrency <n>", "parallel requests", wholeNumber(1), 1)
+    .option("--max-tokens <n>", "maximum tokens per answer", wholeNumber(1), 160)
     .option("--execute", "run the completed programs with their tests: CODE THAT THE MODEL WROTE runs on this machine")
-    .option("--json", "figures for programs")
-    .option("--out <file>", "write every answer and its scores there as they come, JSON Lines")
-    .option("--resume", "go on with the answers in --out: what is in there is not asked again")
+    .option("--json", "print JSON")
+    .option("--out <file>", "write every answer with its scores as it arrives, JSON Lines")
+    .option("--resume", "continue with the answers in --out; these are not requested again")
     .addHelpText("after", EXAMPLES)
     .action(evaluate);
   addPerplexityCommand(command);

@@ -23,24 +23,24 @@ Examples:
 export function addGrantsCommand(program: Command): void {
   const grants = program
     .command("grants")
-    .summary("say which workspace may call which models")
-    .description("Grants models to workspaces, lists the grants, and takes them back.")
+    .summary("set which models a workspace may call")
+    .description("Grants models to workspaces, lists grants and revokes them.")
     .addHelpText("after", EXAMPLES);
   const workspace = ["<workspace>", "its name or id"] as const;
-  withAdministrationOptions(grants.command("add").description("Lets a workspace call models."))
+  withAdministrationOptions(grants.command("add").description("Allows a workspace to call models."))
     .argument(...workspace)
     .argument("<models...>", "names or patterns")
     .action((named: string, models: readonly string[], flags: AdministrationFlags) =>
       change(addGrants, named, models, flags),
     );
-  withAdministrationOptions(grants.command("remove").description("Takes grants back, as they were written."))
+  withAdministrationOptions(grants.command("remove").description("Revokes grants, spelled as they were added."))
     .argument(...workspace)
     .argument("<models...>", "names or patterns")
     .action((named: string, models: readonly string[], flags: AdministrationFlags) =>
       change(removeGrants, named, models, flags),
     );
   withAdministrationOptions(grants.command("list").description("Lists grants."))
-    .argument("[workspace]", "the only one to list")
+    .argument("[workspace]", "list only this workspace")
     .action((named: string | undefined, flags: AdministrationFlags) =>
       asAdministrator(flags, ({ store }) => show(flags, store, named)),
     );

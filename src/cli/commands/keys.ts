@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import {
   createKey,
   DEFAULT_OVERLAP_MS,
@@ -32,8 +32,8 @@ interface RotateFlags extends AdministrationFlags {
 }
 
 const EXAMPLES = `
-A key is shown once, when it is created; only a hash of it is kept. Until the first key exists a server on a loopback
-address answers without any; deleting the last one does not open it again. A workspace has at most 20 keys.
+A key is shown once, when it is created; only its hash is stored. Until the first key exists, a server on a loopback
+address needs no key; deleting the last key does not open it again. A workspace has at most 20 keys.
 ${SAFE_BESIDE_A_SERVER}
 
 Examples:
@@ -48,26 +48,30 @@ export function addKeysCommand(program: Command): void {
   const keys = program
     .command("keys")
     .summary("create, list and revoke API keys")
-    .description("Creates API keys, lists them, and takes them back.")
+    .description("Creates, lists, rotates and revokes API keys.")
     .addHelpText("after", EXAMPLES);
-  withAdministrationOptions(keys.command("create").description("Creates a key and prints it, this once."))
-    .option("--workspace <name>", "name or id of the workspace it belongs to", "default")
-    .option("--label <text>", "what it is for, to tell it from others")
-    .option("--expires <time>", "time until it expires, such as 12h or 90d (default: never)", duration)
+  withAdministrationOptions(keys.command("create").description("Creates a key and prints it. It is shown only once."))
+    .option("--workspace <name>", "name or id of the workspace that owns the key", "default")
+    .option("--label <text>", "label of the key")
+    .option("--expires <time>", "lifetime of the key, such as 12h or 90d (default: unlimited)", duration)
     .action(create);
-  withAdministrationOptions(keys.command("list").description("Lists keys, without what makes them valid."))
-    .option("--workspace <name>", "name or id of the only workspace to list")
+  withAdministrationOptions(keys.command("list").description("Lists keys, without their secrets."))
+    .option("--workspace <name>", "list only this workspace (name or id)")
     .action(list);
   withAdministrationOptions(
-    keys.command("rotate").description("Creates a key in the place of another, which stays valid for a while."),
+    keys.command("rotate").description("Creates a replacement for a key, which stays valid for a while."),
   )
     .argument("<id>", "as `continuo keys list` shows it")
-    .option("--overlap <time>", "time for which the old one stays valid", duration, DEFAULT_OVERLAP_MS)
+    .addOption(
+      new Option("--overlap <time>", "how long the old key stays valid")
+        .argParser(duration)
+        .default(DEFAULT_OVERLAP_MS, "1d"),
+    )
     .action(rotate);
   const changes = [
-    ["disable", "Disabled", "Refuses a key until it is enabled again.", disableKey],
-    ["enable", "Enabled", "Accepts a key that was disabled.", enableKey],
-    ["delete", "Deleted", "Removes a key for good.", deleteKey],
+    ["disable", "Disabled", "Disables a key until it is enabled again.", disableKey],
+    ["enable", "Enabled", "Enables a disabled key.", enableKey],
+    ["delete", "Deleted", "Deletes a key permanently.", deleteKey],
   ] as const;
   for (const [name, done, description, change] of changes) {
     withAdministrationOptions(keys.command(name).description(description))

@@ -18,10 +18,9 @@ interface SetFlags extends AdministrationFlags {
 }
 
 const EXAMPLES = `
-A limit is for one model, as clients call it, or for all models together that fit a pattern, in which * stands for any
-text; '*' alone is for everything that the workspace calls. Where several fit, all of them hold. A request that a limit
-refuses is answered with 429, and takes nothing from any limit. Tokens are those of prompt and answer; a month is one of
-the calendar, in UTC.
+A limit applies to one model name, or to all models that match a pattern together; * matches any text, so '*' covers
+everything the workspace calls. If several limits match, all of them apply. A request over a limit gets 429 and does not
+count against any limit. Tokens are those of prompt and answer; a month is a calendar month in UTC.
 ${SAFE_BESIDE_A_SERVER}
 
 Examples:
@@ -35,19 +34,21 @@ Examples:
 export function addLimitsCommand(program: Command): void {
   const limits = program
     .command("limits")
-    .summary("say how much a workspace may use")
-    .description("Bounds the requests and tokens of a workspace, lists the limits, and removes them.")
+    .summary("set how much a workspace may use")
+    .description("Sets, lists and removes limits on the requests and tokens of a workspace.")
     .addHelpText("after", EXAMPLES);
   const workspace = ["<workspace>", "its name or id"] as const;
-  withAdministrationOptions(limits.command("set").description("Sets limits; what is not named stays as it is."))
+  withAdministrationOptions(
+    limits.command("set").description("Sets limits; limits that are not named stay as they are."),
+  )
     .argument(...workspace)
     .argument("<models...>", "names or patterns")
     .option("--requests <n>", "requests per minute, or none", figure)
     .option("--tokens <n>", "tokens per minute, or none", figure)
     .option("--concurrent <n>", "requests at the same time, or none", figure)
     .option("--monthly-tokens <n>", "tokens per calendar month, or none", figure)
-    .option("--smooth", "a second may have a sixtieth of what a minute may have")
-    .option("--no-smooth", "a minute may be used up at once")
+    .option("--smooth", "also limit every second to a sixtieth of the minute")
+    .option("--no-smooth", "allow the limit of a minute to be used at once")
     .action((named: string, models: readonly string[], flags: SetFlags) => {
       const set = figuresOf(flags);
       return change(
@@ -56,7 +57,7 @@ export function addLimitsCommand(program: Command): void {
         flags,
       );
     });
-  withAdministrationOptions(limits.command("remove").description("Removes limits, as they were written."))
+  withAdministrationOptions(limits.command("remove").description("Removes limits, spelled as they were set."))
     .argument(...workspace)
     .argument("<models...>", "names or patterns")
     .action((named: string, models: readonly string[], flags: AdministrationFlags) =>
@@ -66,8 +67,8 @@ export function addLimitsCommand(program: Command): void {
         flags,
       ),
     );
-  withAdministrationOptions(limits.command("list").description("Lists limits, and what is taken of them now."))
-    .argument("[workspace]", "the only one to list")
+  withAdministrationOptions(limits.command("list").description("Lists limits and their current use."))
+    .argument("[workspace]", "list only this workspace")
     .action((named: string | undefined, flags: AdministrationFlags) =>
       asAdministrator(flags, (administrator) => show(flags, administrator, named)),
     );

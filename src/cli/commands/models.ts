@@ -29,12 +29,12 @@ Examples:
 export function addModelsCommand(program: Command): void {
   program
     .command("models")
-    .summary("list the models on the disk")
-    .description("Lists the models that were pulled, the one in the package, and downloads that are not complete.")
-    .option("--available", "list the catalogue names that can be pulled instead")
-    .option("--catalogue", "list every name that the server knows without an entry under `models`, with its source")
-    .option("--json", "for programs")
-    .option("--data-dir <dir>", "where Continuo keeps what it stores")
+    .summary("list the models on disk")
+    .description("Lists pulled models, the model in the package, and incomplete downloads.")
+    .option("--available", "list the catalogue names that can be pulled")
+    .option("--catalogue", "list all catalogue names with their limits and source")
+    .option("--json", "print JSON")
+    .option("--data-dir <dir>", "directory for the database and pulled models")
     .option("--config <file>", "YAML configuration, for its data_dir and catalogue")
     .addHelpText("after", EXAMPLES)
     .action(run);

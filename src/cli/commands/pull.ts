@@ -33,11 +33,11 @@ MODEL is one of
   hf:OWNER/REPOSITORY          on Hugging Face
   ms:OWNER/REPOSITORY          on ModelScope
   an https address, or a path  of a .gguf file; a path is linked or copied
-Without MODEL, what suits this machine is listed and nothing is pulled.
-Behind a name or repository, :FILE or :QUANTISATION says which of its files; without it one is chosen
-for this machine's memory. Of a model in shards, all are pulled.
+Without MODEL, models that suit this machine are listed and nothing is downloaded.
+:FILE or :QUANTISATION after a name or repository selects one of its files; without it, one is chosen that
+fits the memory of this machine. All shards of a model are downloaded.
 
-A download that was stopped goes on where it was when the same command is run again.
+To resume an interrupted download, run the same command again.
 
 Environment: HF_ENDPOINT, HF_TOKEN; MODELSCOPE_ENDPOINT, MODELSCOPE_API_TOKEN (a mirror, a token);
 CONTINUO_HUB (as --hub); HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
@@ -56,18 +56,18 @@ then
 export function addPullCommand(program: Command): void {
   program
     .command("pull")
-    .summary("bring a model to the disk")
-    .description("Downloads a model, checks it, and keeps it under a name that `serve --model` takes.")
+    .summary("download a model")
+    .description("Downloads a model, verifies it, and stores it under a name for `serve --model`.")
     .argument("[model]", "catalogue name, hf:OWNER/REPOSITORY, ms:OWNER/REPOSITORY, address or path")
-    .option("--name <name>", "what to call it here (default: the catalogue's name, else the file's)")
+    .option("--name <name>", "name to store it under (default: the catalogue name, else the file name)")
     .addOption(
       new Option("--hub <hub>", "where catalogue names come from: hf (Hugging Face) or ms (ModelScope)")
         .choices(HUB_IDS)
         .default("hf")
         .env("CONTINUO_HUB"),
     )
-    .option("--connections <n>", "parts of the file under way at the same time, 1 to 16", "4")
-    .option("--data-dir <dir>", "where Continuo keeps what it stores")
+    .option("--connections <n>", "parallel connections, 1 to 16", "4")
+    .option("--data-dir <dir>", "directory for the database and pulled models")
     .option("--config <file>", "YAML configuration, for its data_dir and catalogue")
     .addHelpText("after", EXAMPLES)
     .action(run);

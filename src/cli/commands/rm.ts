@@ -16,7 +16,7 @@ interface RmFlags {
 }
 
 const EXAMPLES = `
-Nothing is asked. A server that runs keeps what it has loaded until it stops.
+There is no confirmation. A running server keeps loaded models until it stops.
 
 Examples:
   $ continuo rm qwen2.5-coder-7b-instruct
@@ -26,11 +26,11 @@ Examples:
 export function addRmCommand(program: Command): void {
   program
     .command("rm")
-    .summary("remove models from the disk")
-    .description("Removes models that were pulled, with whatever is left of their downloads.")
+    .summary("remove models from disk")
+    .description("Removes pulled models and their incomplete downloads.")
     .argument("[names...]", "as `continuo models` lists them")
-    .option("--parts", "remove what is left of downloads that were stopped")
-    .option("--data-dir <dir>", "where Continuo keeps what it stores")
+    .option("--parts", "remove incomplete downloads")
+    .option("--data-dir <dir>", "directory for the database and pulled models")
     .option("--config <file>", "YAML configuration, for its data_dir")
     .addHelpText("after", EXAMPLES)
     .action(run);

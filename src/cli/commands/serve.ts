@@ -13,14 +13,14 @@ import { listenForStop, type StopReason, type StopSignals } from "../stop-signal
 import { say } from "../terminal.ts";
 
 const EXAMPLES = `
-Flags come before environment variables, these before the configuration file:
+Flags override environment variables, which override the configuration file. Variables:
   CONTINUO_PORT, CONTINUO_HOST, CONTINUO_SOCKET_MODE, CONTINUO_CONFIG, CONTINUO_DATA_DIR,
   CONTINUO_ALLOWED_HOSTS and CONTINUO_CORS_ORIGINS (several separated by commas),
   CONTINUO_MODEL (several separated as in PATH), CONTINUO_MEMORY_BUDGET,
   CONTINUO_KEEP_ALIVE, CONTINUO_ENGINE, CONTINUO_DATABASE, CONTINUO_API_KEY, and
   CONTINUO_ADMIN_KEY.
-A key has no flag, because every user of the machine can read the flags of a process. "continuo keys" creates more.
-When no model is named anywhere, all pulled models are served.
+Keys have no flag, because every user of the machine can read the arguments of a process. "continuo keys" creates more.
+If no model is named, all pulled models and the one in the package are served.
 
 Examples:
   $ continuo serve --model qwen2.5-coder-1.5b-instruct-q8_0.gguf
@@ -36,7 +36,7 @@ Ctrl-C lets running requests finish (limits.drain_grace_ms); a second one stops 
 export function addServeCommand(program: Command): void {
   program
     .command("serve")
-    .summary("answer requests over HTTP")
+    .summary("start the HTTP server")
     .description("Serves text continuation over the DashScope and OpenAI wire formats.")
     .option(
       "--model <file>",
@@ -46,20 +46,27 @@ export function addServeCommand(program: Command): void {
     .option("--config <file>", "YAML configuration")
     .option("--host <address>", "address to listen on, or the path of a Unix socket (default: 127.0.0.1)")
     .option("--port <n>", "port to listen on, 0 for a free one (default: 8100)")
-    .option("--socket-mode <mode>", "who may open the Unix socket, as for chmod (default: 0600)")
-    .option("--allowed-host <name>", "host name of a proxy or tunnel before a server without keys; repeatable", several)
-    .option("--cors-origin <origin>", "site whose pages may call, such as https://example.org; repeatable", several)
-    .option("--data-dir <dir>", "where Continuo keeps what it stores")
-    .option("--strict", "no stand-ins: names without a mapping answer 503")
-    .option("--deterministic", "same seed and request, same text; slower")
-    .option("--slots <n>", "requests that run at the same time, for every model")
-    .option("--context <n>", "tokens one slot holds, for every model")
-    .option("--threads <n>", "most processor threads, for every model")
-    .option("--load <when>", "start, or first_use (default: start, as far as the memory goes)")
-    .option("--keep-alive <time>", "idle time after which a model is unloaded, such as 10m (default: never)")
-    .option("--memory-budget <size>", "for all loaded models, such as 12GiB or 50% (default: 80% of what is free)")
+    .option("--socket-mode <mode>", "permissions of the Unix socket (default: 0600)")
+    .option("--allowed-host <name>", "host name to accept without keys, of a proxy or tunnel; repeatable", several)
+    .option(
+      "--cors-origin <origin>",
+      "origin whose web pages may call, such as https://example.org; repeatable",
+      several,
+    )
+    .option("--data-dir <dir>", "directory for the database and pulled models")
+    .option("--strict", "no stand-ins: names without a mapping get 503")
+    .option("--deterministic", "same request and seed, same text, whatever else runs; slower")
+    .option("--slots <n>", "requests processed at the same time, for all models")
+    .option("--context <n>", "context of one slot in tokens, for all models")
+    .option("--threads <n>", "most CPU threads, for all models")
+    .option("--load <when>", "start or first_use (default: start, as far as the memory budget allows)")
+    .option("--keep-alive <time>", "unload models that were idle this long, such as 10m (default: never)")
+    .option(
+      "--memory-budget <size>",
+      "memory for all loaded models, such as 12GiB or 50% (default: 80% of free memory)",
+    )
     .option("--engine <kind>", "auto, cpu, cuda or vulkan (default: auto; see continuo engine)")
-    .option("--gpu-layers <n>", "layers of each model that go to the GPU (default: all)")
+    .option("--gpu-layers <n>", "layers of each model on the GPU (default: all)")
     .option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent (default: info)")
     .addHelpText("after", EXAMPLES)
     .action(serve);

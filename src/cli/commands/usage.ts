@@ -11,10 +11,10 @@ interface UsageFlags extends AdministrationFlags {
 }
 
 const EXAMPLES = `
-Every request that was admitted counts, once it is over: also those that were cut, and those of a server that crashed.
-EST is how many of them have tokens that were only seen, because the engine did not get to say its own count.
-Times are UTC. Usage is kept by the hour, so times count from the hour in which they lie, and to its end.
-The server need not be stopped.
+Every admitted request counts when it has ended, including aborted requests and those of a server that crashed.
+EST is the number of requests with estimated tokens, because the engine could not report its own count.
+Times are UTC. Usage is stored by the hour, so times are rounded to whole hours that contain them.
+The server can keep running.
 
 Examples:
   $ continuo usage --by model
@@ -25,14 +25,14 @@ Examples:
 export function addUsageCommand(program: Command): void {
   const command = program
     .command("usage")
-    .summary("sum up requests and tokens")
-    .description("Sums up the requests that were answered, and their tokens.")
+    .summary("report requests and tokens")
+    .description("Reports the number of requests and their tokens.")
     .addHelpText("after", EXAMPLES);
   withAdministrationOptions(command)
-    .addOption(new Option("--by <what>", "what to sum up by").choices([...USAGE_GROUPS]).default("model"))
+    .addOption(new Option("--by <what>", "group by").choices([...USAGE_GROUPS]).default("model"))
     .option("--since <time>", "from this time on: 2026-01-31, 2026-01-31T12:00Z, or 30d ago", instant)
     .option("--until <time>", "before this time (default: until now)", instant)
-    .option("--workspace <name>", "name or id of the only workspace that counts")
+    .option("--workspace <name>", "count only this workspace (name or id)")
     .action(show);
 }
 

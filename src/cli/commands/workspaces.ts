@@ -31,19 +31,19 @@ export function addWorkspacesCommand(program: Command): void {
   const workspaces = program
     .command("workspaces")
     .summary("create, list, rename and delete workspaces")
-    .description("Creates, lists, renames and deletes workspaces, the owners of keys.")
+    .description("Creates, lists, renames and deletes workspaces. A workspace owns keys.")
     .addHelpText("after", EXAMPLES);
-  withAdministrationOptions(workspaces.command("create").description("Creates a workspace that may call nothing yet."))
+  withAdministrationOptions(workspaces.command("create").description("Creates a workspace without any grants."))
     .argument("<name>", "1 to 30 characters")
     .action(create);
   withAdministrationOptions(workspaces.command("list").description("Lists all workspaces.")).action(list);
-  withAdministrationOptions(workspaces.command("rename").description("Gives a workspace another name."))
+  withAdministrationOptions(workspaces.command("rename").description("Renames a workspace."))
     .argument("<workspace>", "its name or id")
     .argument("<name>", "1 to 30 characters")
     .action(rename);
-  withAdministrationOptions(workspaces.command("delete").description("Removes a workspace and its grants for good."))
+  withAdministrationOptions(workspaces.command("delete").description("Deletes a workspace and its grants permanently."))
     .argument("<workspace>", "its name or id")
-    .option("--with-keys", "its keys too; without this a workspace that has keys stays")
+    .option("--with-keys", "delete its keys too; without this, a workspace with keys is not deleted")
     .action(remove);
 }
 
