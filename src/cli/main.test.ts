@@ -59,6 +59,6 @@ test("a port that is taken is named, with what to do", async () => {
 
   expect(result.code).toBe(1);
   expect(result.stderr).toContain(
-    `cannot listen on 127.0.0.1:${port} (EADDRINUSE): another program listens there already`,
+    `cannot listen on 127.0.0.1:${port}: another program listens there already`,
   );
 });
