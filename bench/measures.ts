@@ -1,4 +1,5 @@
 /** What a loaded server is measured by: each takes a server and gives one number. */
+import { besideBusyProgram } from "./neighbour.ts";
 import type { Peer } from "./peers.ts";
 import { ask, randomPrompt } from "./stream.ts";
 import { typing } from "./typing.ts";
@@ -27,6 +28,7 @@ export const MEASURES: readonly Measure[] = [
   { name: "decode, 1 stream", unit: "tok/s", target: { atLeast: 0.97 }, run: (peer) => streams(peer, 1) },
   { name: "decode, 4 streams", unit: "tok/s", target: { atLeast: 1 }, run: (peer) => streams(peer, 4) },
   { name: "decode, 8 streams", unit: "tok/s", target: { atLeast: 1 }, run: (peer) => streams(peer, 8) },
+  { name: "decode, beside a busy program", unit: "tok/s", target: { atLeast: 1 }, run: besideBusy },
   { name: "short behind a 2048-token prompt", unit: "ms", target: { atMost: 0.06 }, run: shortBehindLong },
   { name: "longest gap of a running stream", unit: "ms", target: { atMost: 0.05 }, run: longestGap },
   { name: "first token after an aborted prefill", unit: "ms", target: { atMost: 0.03 }, run: afterAbort },
@@ -46,13 +48,20 @@ async function prefill(peer: Peer, length: number): Promise<number> {
 
 const STREAM_TOKENS = 48;
 
+/** Few tokens: threads that wait for each other may need seconds for each. */
+const CROWDED_TOKENS = 16;
+
+function besideBusy(peer: Peer): Promise<number> {
+  return besideBusyProgram(() => streams(peer, 1, CROWDED_TOKENS));
+}
+
 /** Tokens of all streams over the time from the first token of the last stream to start until the first one ends. */
-export async function streams(peer: Peer, count: number): Promise<number> {
+export async function streams(peer: Peer, count: number, tokens = STREAM_TOKENS): Promise<number> {
   const started = performance.now();
   const runs = await Promise.all(
     Array.from({ length: count }, async () => {
       const offset = performance.now() - started;
-      const { tokenMs } = await ask(peer, { prompt: randomPrompt(32), maxTokens: STREAM_TOKENS });
+      const { tokenMs } = await ask(peer, { prompt: randomPrompt(32), maxTokens: tokens });
       return tokenMs.map((ms) => ms + offset);
     }),
   );

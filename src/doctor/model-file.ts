@@ -22,7 +22,7 @@ export async function examineModel(
       ...(contextTokens !== undefined && { slotTokens: contextTokens }),
     };
     const slotTokens = fittingSlotTokens(facts, options, { machine: memoryBytes, gpu: 0 });
-    const { total, weights } = footprint(facts, slots, slotTokens);
+    const { total, weights } = footprint(facts, { slots, slotTokens, deterministic });
     const size = `${file}: weights ${inBytes(weights)}, with ${slots} slots of ${slotTokens} tokens about ${inBytes(total)}`;
     if (total > memoryBytes) {
       const advice = "set fewer or smaller slots, or choose a smaller quantisation";

@@ -8,7 +8,8 @@ import type { EchoPart, FinishReason, TokenLogprob } from "../../src/continuatio
 import type { LoweredPrompt } from "../../src/continuation/prompt.ts";
 import type { Limits } from "../../src/continuation/request.ts";
 import { bindApi, type LlamaApi } from "../../src/engines/llama/api.ts";
-import { NativeContext, type Row } from "../../src/engines/llama/context.ts";
+import type { Row } from "../../src/engines/llama/batch-memory.ts";
+import { NativeContext } from "../../src/engines/llama/context.ts";
 import { loadLibraries } from "../../src/engines/llama/library.ts";
 import type {
   AbortedMessage,

@@ -1,5 +1,5 @@
 import type { Bound, Range } from "./numbers.ts";
-import { type Position, unsupported } from "./position.ts";
+import { type Position, shown, unsupported } from "./position.ts";
 
 /** What a schema without `anyOf` and its like demands of a value: everything here at once. Absent: anything goes. */
 export interface Constraints {
@@ -23,6 +23,8 @@ export interface ObjectConstraints {
   readonly required: ReadonlySet<string>;
   /** Of properties not named; absent: not said. */
   readonly additional?: readonly Position[];
+  /** Of the names of all properties. */
+  readonly names?: readonly Position[];
 }
 
 export interface ArrayConstraints {
@@ -82,11 +84,11 @@ export function exclude(
   if (types?.size === 0) return true;
   const areObjects = types?.size === 1 && types.has("object");
   if (!areObjects || depth > MAX_DEPTH || a.object === undefined || b.object === undefined) return false;
-  const { required, properties } = a.object;
-  const others = b.object;
-  return [...required].some((name) => {
+  const [{ properties, required }, others] = [a.object, b.object];
+  // A value has what one of them requires, and then the other speaks of it too.
+  return [...required, ...others.required].some((name) => {
     const [mine, theirs] = [properties.get(name), others.properties.get(name)];
-    if (mine === undefined || theirs === undefined || !others.required.has(name)) return false;
+    if (mine === undefined || theirs === undefined) return false;
     return expand(mine).every((one) => expand(theirs).every((other) => exclude(one, other, expand, depth + 1)));
   });
 }
@@ -103,7 +105,7 @@ export function isOf(type: JsonType, types: ReadonlySet<JsonType>): boolean {
   return types.has(type) || (type === "integer" && types.has("number"));
 }
 
-/** The same text for values that are equal as JSON: the order of properties does not count. */
+/** The same text for equal JSON values: the order of properties does not count. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeOf(inner) === "object"
@@ -141,25 +143,31 @@ function commonValues(
 function bothObjects(a: ObjectConstraints, b: ObjectConstraints): ObjectConstraints {
   const properties = new Map<string, readonly Position[]>();
   for (const name of [...a.properties.keys(), ...b.properties.keys()]) {
-    properties.set(name, [
-      ...(a.properties.get(name) ?? a.additional ?? []),
-      ...(b.properties.get(name) ?? b.additional ?? []),
-    ]);
+    properties.set(
+      name,
+      united(a.properties.get(name) ?? a.additional ?? [], b.properties.get(name) ?? b.additional ?? []),
+    );
   }
-  const additional = merged(a.additional, b.additional, (one, other) => [...one, ...other]);
+  const additional = merged(a.additional, b.additional, united);
+  const names = merged(a.names, b.names, united);
   return {
     properties,
     required: new Set([...a.required, ...b.required]),
     ...(additional && { additional }),
+    ...(names && { names }),
   };
 }
 
+/** Each place once: schemas that refer to each other would double it with every step. */
+function united(some: readonly Position[], others: readonly Position[]): readonly Position[] {
+  return [...new Map([...some, ...others].map((position) => [position.path, position])).values()];
+}
+
 function bothArrays(a: ArrayConstraints, b: ArrayConstraints): ArrayConstraints {
-  const prefix = Array.from({ length: Math.max(a.prefix.length, b.prefix.length) }, (_, index) => [
-    ...(a.prefix[index] ?? a.items ?? []),
-    ...(b.prefix[index] ?? b.items ?? []),
-  ]);
-  const items = merged(a.items, b.items, (one, other) => [...one, ...other]);
+  const prefix = Array.from({ length: Math.max(a.prefix.length, b.prefix.length) }, (_, index) =>
+    united(a.prefix[index] ?? a.items ?? [], b.prefix[index] ?? b.items ?? []),
+  );
+  const items = merged(a.items, b.items, united);
   const maxItems = merged(a.maxItems, b.maxItems, Math.min);
   return {
     prefix,
@@ -174,7 +182,10 @@ function bothStrings(a: StringConstraints, b: StringConstraints): StringConstrai
   const maxLength = merged(a.maxLength, b.maxLength, Math.min);
   const pattern = merged(a.pattern, b.pattern, (one, other) => {
     if (one.source === other.source) return one;
-    throw unsupported(other.path, `two patterns for one string cannot both be honoured; the other is ${one.path}`);
+    throw unsupported(
+      other.path,
+      `two patterns for one string cannot both be honoured; the other is ${shown(one.path)}`,
+    );
   });
   return {
     ...(minLength !== undefined && { minLength }),

@@ -40,7 +40,7 @@ export class Rules {
   readonly #bodies = new Map<string, string>();
   /** By body, of the rules that `named` made. */
   readonly #names = new Map<string, string>();
-  /** Next number to try behind a name, so that thousands of rules of one name are not gone through for each. */
+  /** By wanted name, the first number that may be free behind it. */
   readonly #counts = new Map<string, number>();
   #size = 0;
   #repetitions = 0;

@@ -5,11 +5,23 @@ import { GbnfGrammar } from "../../../test/support/gbnf.ts";
 import { jsonSchemas } from "../../../test/support/json-schemas.ts";
 import { refusal } from "../../../test/support/protocol-call.ts";
 import { Random } from "../../../test/support/random.ts";
+import { ServiceError } from "../../errors.ts";
 import { grammarOfJsonSchema, jsonObjectGrammar } from "./grammar.ts";
 
 const grammarOf = (schema: unknown): GbnfGrammar => new GbnfGrammar(grammarOfJsonSchema(schema, "schema"));
 const refused = (schema: unknown): readonly [string, string, string?] =>
   refusal(() => grammarOfJsonSchema(schema, "schema"));
+
+/** What the refusal says; "" when there is none. */
+function refusedOrNot(schema: unknown): string {
+  try {
+    grammarOfJsonSchema(schema, "schema");
+    return "";
+  } catch (error) {
+    if (error instanceof ServiceError) return error.message;
+    throw error;
+  }
+}
 
 /** An independent opinion on what a schema admits. */
 const validator = (schema: unknown): ((value: unknown) => boolean) =>
@@ -113,6 +125,25 @@ describe("what is admitted", () => {
     ],
     [{ type: "string", format: "uuid" }, ['"0d3c6a0e-2f49-4c59-8d65-cb4b7b3df3a0"'], ['"0d3c6a0e"']],
     [{ minLength: 1 }, ['"a"'], ['""', "1"]],
+    [{ items: [{ const: 1 }, true], additionalItems: false }, ["[1,2]"], ["[1]", "[1,2,3]"]],
+    [{ items: [{ const: 1 }], additionalItems: { const: 2 }, minItems: 2 }, ["[1,2]", "[1,2,2]"], ["[1]", "[1,1]"]],
+    [{ items: { const: 1 }, additionalItems: false, minItems: 1 }, ["[1]", "[1,1]"], ["[]"]],
+    [{ $ref: "#/$defs/a", nullable: true, $defs: { a: { const: 1 } } }, ["1", "null"], ["2"]],
+    [{ anyOf: [{ const: 1 }, { const: 2 }], nullable: true }, ["1", "null"], ["3"]],
+    [
+      { type: "integer", minimum: 1, exclusiveMinimum: true, maximum: 3, exclusiveMaximum: false },
+      ["2", "3"],
+      ["1", "4"],
+    ],
+    [{ type: "number", minimum: -3.4e38, maximum: 3.4e38 }, ["-1.5"], ["1e9"]],
+    [
+      { properties: { a: { items: { const: 1 }, minItems: 1 }, "a.items": { const: 2 } } },
+      ['{"a":[1],"a.items":2}'],
+      [],
+    ],
+    [{ type: "object", unevaluatedProperties: false }, ["{}"], ['{"a":1}']],
+    [{ type: "object", propertyNames: { enum: ["b", 1] }, properties: { a: {}, b: {} } }, ['{"b":1}'], ['{"a":1}']],
+    [{ $ref: "#spot", $defs: { a: { $anchor: "spot", const: 1 }, b: { const: { $anchor: "spot" } } } }, ["1"], ["2"]],
     [true, ["1", "[]", '"x"', "-0.5e10"], ["", "01", "nul", "'x'"]],
   ])("%j", (schema, yes, no) => {
     const grammar = grammarOf(schema);
@@ -159,14 +190,15 @@ describe("what is refused, with the path to it", () => {
   const deep = (depth: number): unknown => (depth === 0 ? {} : { items: deep(depth - 1) });
   const twoObjects = { oneOf: [{ type: "object" }, { type: "object", properties: { a: {} } }] };
   test.each<[unknown, string, RegExp]>([
-    [{ properties: { x: { not: {} } } }, "schema.properties.x.not", /no answer can be held to this keyword/],
+    [{ properties: { x: { not: { const: 1 } } } }, "schema.properties.x.not", /no answer can be held to this keyword/],
     [{ items: { uniqueItems: true } }, "schema.items.uniqueItems", /no answer can be held/],
     [{ $defs: { a: { if: {} } }, $ref: "#/$defs/a" }, "schema.$defs.a.if", /no answer can be held/],
     [{ typ: "string" }, "schema.typ", /no answer can be held/],
     [{ type: "text" }, "schema.type", /expected one of null, boolean/],
     [{ anyOf: [{}, 5] }, "schema.anyOf.1", /expected a schema/],
     [{ anyOf: [] }, "schema.anyOf", /at least one schema/],
-    [{ items: [{}] }, "schema.items", /prefixItems/],
+    [{ items: [{}], prefixItems: [] }, "schema.items", /expected one schema beside prefixItems/],
+    [{ prefixItems: {} }, "schema.prefixItems", /expected an array of schemas/],
     [{ $ref: "#/$defs/none" }, "schema.$ref", /leads nowhere/],
     [{ $ref: "other.json" }, "schema.$ref", /is not within this schema/],
     [{ $ref: "#" }, "schema", /refers to itself/],
@@ -175,14 +207,22 @@ describe("what is refused, with the path to it", () => {
     [{ type: "string", format: "colour" }, "schema.format", /expected one of date, time/],
     [{ pattern: "(?=a)" }, "schema.pattern", /looks ahead or behind/],
     [{ pattern: "a$b" }, "schema.pattern", /"\$" that is not at its end/],
-    [{ pattern: "(a" }, "schema.pattern", /lacks a "\)"/],
+    [{ pattern: "(a" }, "schema.pattern", /lacks a "\)" for its "\(" \(character 1\)/],
+    [{ pattern: "^(ab$" }, "schema.pattern", /lacks a "\)" for its "\(" \(character 2\)/],
+    [{ pattern: "^(a(b)$" }, "schema.pattern", /lacks a "\)" for its "\(" \(character 2\)/],
+    [{ pattern: "^(ab$)" }, "schema.pattern", /"\$" that is not at its end; put the anchors outside the group/],
+    [{ pattern: "春)" }, "schema.pattern", /has a "\)" too many \(character 2\)/],
     [{ pattern: "(a?)*" }, "schema.pattern", /may be empty/],
     [{ pattern: "\\p{L}" }, "schema.pattern", /has a \\p/],
-    [{ pattern: "a", maxLength: 3 }, "schema", /a length beside a pattern/],
+    [{ pattern: "^abc$", maxLength: 2 }, "schema", /the lengths beside a pattern cannot be honoured/],
+    [{ pattern: "^[ab]{2}$", minLength: 3 }, "schema", /the lengths beside a pattern cannot be honoured/],
     [{ type: "integer", minimum: 2, maximum: 1 }, "schema", /no value can satisfy it/],
     [{ type: "object", required: ["a"], additionalProperties: false }, "schema", /no value can satisfy it/],
     [{ enum: [1], type: "string" }, "schema", /no value can satisfy it/],
     [false, "schema", /no value can satisfy it/],
+    [{ properties: { a: {} }, propertyNames: { pattern: "a" } }, "schema.propertyNames", /only where it lists names/],
+    [{ patternProperties: { a: {}, b: {} } }, "schema.patternProperties", /only as one pattern/],
+    [{ exclusiveMinimum: "1" }, "schema.exclusiveMinimum", /expected a number/],
     [deep(200), `schema${".items".repeat(100)}`, /nests objects and arrays deeper than 100/],
   ])("%j", (schema, path, message) => {
     const [, said, param] = refused(schema);
@@ -190,6 +230,44 @@ describe("what is refused, with the path to it", () => {
     expect(param).toBe(path);
     expect(said).toMatch(message);
     expect(said.startsWith(`${path}: `)).toBe(true);
+  });
+
+  /** On a busy machine; what is to be found here took half a minute, or all memory. */
+  const SOON_MS = 4_000;
+  const many = (count: number, schemaOf: (index: number) => unknown): readonly unknown[] =>
+    Array.from({ length: count }, (_, index) => schemaOf(index));
+  const properties = (count: number, schemaOf: (index: number) => unknown): object =>
+    Object.fromEntries(many(count, (index) => [`p${index}`, schemaOf(index)] as const) as [string, unknown][]);
+  const clashing = (keyword: string): unknown => ({
+    anyOf: many(22, (index) => ({ properties: properties(30, (each) => ({ [keyword]: [index * each, 1] })) })),
+  });
+  test.each<[string, unknown, RegExp]>([
+    ["a pattern of a megabyte", { pattern: "a?".repeat(500_000) }, /more than 524288 characters/],
+    ["a long pattern", { pattern: "a|".repeat(10_000) }, /the pattern has more than 16384 characters/],
+    ["an endless escape", { pattern: `\\u{${"1".repeat(10_000)}}` }, /the escape "1{7}", which is no character/],
+    ["a name of a megabyte", { properties: { ["n".repeat(1_000_000)]: {} } }, /a name of more than 1000 characters/],
+    ["a reference of a kilobyte", { $ref: `#/${"x".repeat(4_000)}` }, /"#\/x+…x+" leads nowhere/],
+    ["20 000 required names", { required: many(20_001, (index) => `r${index}`) }, /more than 20000 values/],
+    ["4 000 required names", { required: many(4_000, (index) => `r${index}`) }, /^$/],
+    ["a deep constant", { const: JSON.parse("[".repeat(900) + "]".repeat(900)) }, /nested deeper than 400 levels/],
+    [
+      "every alternative with every other",
+      { allOf: [clashing("enum"), clashing("enum")] },
+      /combines too many|too large/,
+    ],
+    [
+      "two long lists",
+      { enum: many(9_000, (each) => each), allOf: [{ enum: many(9_000, (each) => `${each}`) }] },
+      /no value/,
+    ],
+    ["500 alternatives that exclude each other", { oneOf: many(500, (each) => ({ const: each })) }, /^$/],
+  ])("%s is read or refused soon, in a message of bounded length", (_name, schema, message) => {
+    const startedMs = performance.now();
+    const said = refusedOrNot(schema);
+
+    expect(said).toMatch(message);
+    expect(said.length).toBeLessThan(2_500);
+    expect(performance.now() - startedMs).toBeLessThan(SOON_MS);
   });
 
   test("a schema that multiplies out too far", () => {

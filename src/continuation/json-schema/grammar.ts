@@ -1,18 +1,24 @@
-import { checkSize, Steps } from "./bounds.ts";
+import { admits } from "./admits.ts";
 import type { ArrayConstraints, Constraints, JsonType, ObjectConstraints, StringConstraints } from "./constraints.ts";
-import { isOf, typeOf } from "./constraints.ts";
-import { expand, type Whole } from "./expand.ts";
-import { choice, literal, Rules, sequence } from "./gbnf.ts";
-import { INTEGER, integersIn, isPlain, numbersIn, type Range } from "./numbers.ts";
+import { Document } from "./document.ts";
+import { Expander } from "./expand.ts";
+import { fitted } from "./fit.ts";
+import { literal, Rules, sequence } from "./gbnf.ts";
+import { following, type Member, writeMembers } from "./members.ts";
+import { INTEGER, integersIn, isPlain, numbersIn, type Range, withinReach } from "./numbers.ts";
 import { type Pattern, PatternError, parsePattern } from "./pattern.ts";
-import { isSchemaObject, type Position, resolve, unsupported } from "./position.ts";
+import { isSchemaObject, type Position, unsupported } from "./position.ts";
 import { isOnlyReference } from "./read.ts";
-import { anyString, implies, stringExcept, stringLike, stringOfLength } from "./strings.ts";
-import { anyArray, anyNumber, anyObject, anyValue, braced, bracketed, comma, exactly, member } from "./values.ts";
+import { checkSize } from "./size.ts";
+import { anyString, stringExcept, stringLike, stringOfLength } from "./strings.ts";
+import { anyArray, anyNumber, anyObject, anyValue, bracketed, comma, exactly, member } from "./values.ts";
 
 /** Most characters of a grammar, and most repetitions in it once it is loaded: both cost memory per request. */
 const MAX_CHARACTERS = 512 * 1024;
 const MAX_REPETITIONS = 50_000;
+
+/** Most different schemas that values are held to: those of a schema itself, and combinations of them. */
+const MAX_SYMBOLS = 6_000;
 
 /** Deepest nesting of objects and arrays in a schema. */
 const MAX_DEPTH = 100;
@@ -28,7 +34,6 @@ const MAX_DEPTH = 100;
  * @throws ServiceError `unsupported_input` or `invalid_parameter` naming the place of whatever cannot be honoured.
  */
 export function grammarOfJsonSchema(schema: unknown, path: string): string {
-  checkSize({ schema, path });
   return new Grammar({ schema, path }).whole();
 }
 
@@ -41,8 +46,8 @@ const ALL_TYPES: readonly JsonType[] = ["object", "array", "string", "number", "
 
 class Grammar {
   readonly #rules = new Rules();
-  readonly #root: Position;
-  readonly #whole: Whole;
+  readonly #document: Document;
+  readonly #expander: Expander;
   /** Rule by the schemas it stands for; undefined: they admit nothing. */
   readonly #symbols = new Map<string, string | undefined>();
   /** Rules that were referred to before they were complete. */
@@ -50,14 +55,15 @@ class Grammar {
   #depth = 0;
 
   constructor(root: Position) {
-    this.#root = root;
-    this.#whole = { root, steps: new Steps(root) };
+    this.#document = new Document(root);
+    this.#expander = new Expander(this.#document);
   }
 
   whole(): string {
+    checkSize(this.#document.root);
     const name = this.#rules.reserve("root");
-    const symbol = this.#symbol([this.#root]);
-    if (symbol === undefined) throw this.#impossible(this.#root.path);
+    const symbol = this.#symbol([this.#document.root]);
+    if (symbol === undefined) throw this.#impossible(this.#document.root.path);
     this.#rules.define(name, symbol);
     return this.#rules.toString();
   }
@@ -71,11 +77,11 @@ class Grammar {
       if (known !== undefined) this.#awaited.add(known);
       return known;
     }
-    const { path } = targets[0] ?? this.#root;
+    const { path } = targets[0] ?? this.#document.root;
     if (++this.#depth > MAX_DEPTH) throw unsupported(path, `nests objects and arrays deeper than ${MAX_DEPTH} levels`);
     const name = this.#rules.reserve(path.slice(path.lastIndexOf(".") + 1));
     this.#symbols.set(key, name);
-    const options = [...new Set(expand(targets, this.#whole).flatMap((each) => this.#options(each, name)))];
+    const options = [...new Set(this.#expander.expand(targets).flatMap((each) => this.#options(each, name)))];
     this.#depth -= 1;
     return this.#settle(key, name, options, path);
   }
@@ -90,8 +96,9 @@ class Grammar {
       return only;
     }
     this.#rules.define(name, options.join(" | "));
-    if (this.#rules.size > MAX_CHARACTERS || this.#rules.repetitions > MAX_REPETITIONS) {
-      throw unsupported(this.#root.path, "is too large for a grammar; lower the bounds, or describe less");
+    const isLarge = this.#rules.size > MAX_CHARACTERS || this.#rules.repetitions > MAX_REPETITIONS;
+    if (isLarge || this.#symbols.size > MAX_SYMBOLS) {
+      throw unsupported(this.#document.root.path, "is too large for a grammar; lower the bounds, or describe less");
     }
     return name;
   }
@@ -102,7 +109,7 @@ class Grammar {
     let target = position;
     while (isSchemaObject(target.schema) && isOnlyReference(target.schema) && !visited.has(target.path)) {
       visited.add(target.path);
-      target = resolve(this.#root, target.schema["$ref"], `${target.path}.$ref`);
+      target = this.#document.resolve(target.schema["$ref"], `${target.path}.$ref`);
     }
     return target;
   }
@@ -149,17 +156,19 @@ class Grammar {
   }
 
   #inRange(range: Range, path: string, write: (range: Range) => string | undefined): string | undefined {
-    const isWritable = [range.low, range.high].every((bound) => bound === undefined || isPlain(bound));
-    if (isWritable) return write(range);
+    const written = withinReach(range);
+    const isWritable = [written.low, written.high].every((bound) => bound === undefined || isPlain(bound));
+    if (isWritable) return write(written);
     throw unsupported(path, "bounds of numbers should be from 0.000001 to 1e21 away from zero, or zero");
   }
 
   #string({ minLength, maxLength, pattern }: StringConstraints, path: string): string | undefined {
     if (minLength !== undefined && maxLength !== undefined && minLength > maxLength) return undefined;
     if (pattern === undefined) return stringOfLength(this.#rules, minLength ?? 0, maxLength);
-    const parsed = readPattern(pattern.source, pattern.path);
-    if (!implies(parsed, minLength, maxLength)) {
-      throw unsupported(path, "a length beside a pattern cannot be honoured; say it within the pattern");
+    const whole = readPattern(pattern.source, pattern.path);
+    const parsed = fitted(whole, minLength ?? 0, maxLength ?? Number.POSITIVE_INFINITY);
+    if (parsed === undefined) {
+      throw unsupported(path, "the lengths beside a pattern cannot be honoured; say them within the pattern");
     }
     const text = stringLike(this.#rules, parsed);
     if (text === undefined) throw unsupported(pattern.path, "no JSON string matches it");
@@ -198,47 +207,60 @@ class Grammar {
   }
 
   #more(name: string, item: string): string {
-    return this.#rules.named(`more-${name}`, sequence(comma(this.#rules), item));
+    return following(this.#rules, name, item);
   }
 
-  #object({ properties, required, additional }: ObjectConstraints, name: string): string | undefined {
+  #object(constraints: ObjectConstraints, name: string): string | undefined {
+    const { required, additional } = constraints;
     const rules = this.#rules;
-    const names = [...properties.keys(), ...[...required].filter((each) => !properties.has(each))];
+    const named = this.#namedProperties(constraints);
+    if ([...required].some((each) => !named.properties.has(each))) return undefined;
     const members: Member[] = [];
-    for (const each of names) {
-      const positions = properties.get(each) ?? additional ?? [];
+    for (const [each, positions] of named.properties) {
       const value = positions.length === 0 ? anyValue(rules) : this.#symbol(positions);
       if (value === undefined && required.has(each)) return undefined;
       if (value === undefined) continue;
       members.push({ text: member(rules, literal(JSON.stringify(each)), value), isRequired: required.has(each) });
     }
-    const extra = additional === undefined ? undefined : this.#symbol(additional);
-    const others = extra === undefined ? undefined : member(rules, stringExcept(rules, names), extra);
-    return this.#members(members, others, name);
+    const extra = additional === undefined || named.areAll ? undefined : this.#symbol(additional);
+    const others = extra === undefined ? undefined : this.#others(extra, [...named.properties.keys()], constraints);
+    return writeMembers(rules, members, others, name);
   }
 
-  /** @param others a member besides the named ones, any number of times after them. */
-  #members(members: readonly Member[], others: string | undefined, name: string): string {
-    const rules = this.#rules;
-    const isFirst = members.findIndex(({ isRequired }) => isRequired);
-    const heads = isFirst < 0 ? members.length : isFirst + 1;
-    const extra = others === undefined ? undefined : rules.named(`other-${name}`, others);
-    const after = members.map(({ text, isRequired }) => {
-      const next = sequence(comma(rules), text);
-      return isRequired ? next : `(${next})?`;
-    });
-    const end = extra === undefined ? "" : `${this.#more(name, extra)}*`;
-    // Tails by where they begin. Those behind the last head are never begun at, so they are written in a row.
-    const tails: string[] = [];
-    const row = Math.min(members.length, Math.max(1, heads + 1));
-    tails[row] = sequence(...after.slice(row), end);
-    for (let index = row - 1; index >= 1; index--) {
-      const tail = sequence(after[index] ?? "", tails[index + 1] ?? "");
-      tails[index] = heads > 1 ? rules.named(`${name}-rest`, tail) : tail;
+  /** Properties with a name, in the order in which they are written. */
+  #namedProperties({ properties, required, additional, names }: ObjectConstraints): NamedProperties {
+    const listed = [...properties.keys(), ...[...required].filter((each) => !properties.has(each))];
+    const possible = names && this.#values(names);
+    const [place] = names ?? [];
+    if (place !== undefined && possible === undefined && listed.length > 0 && !this.#areAnyNames(names)) {
+      throw unsupported(place.path, "is honoured beside properties only where it lists names; leave it out");
     }
-    const options = members.slice(0, heads).map(({ text }, index) => sequence(text, tails[index + 1] ?? ""));
-    if (isFirst < 0 && extra !== undefined) options.push(sequence(extra, end));
-    return braced(rules, choice(options) ?? "", isFirst < 0);
+    const all = possible === undefined ? listed : listed.filter((each) => possible.includes(each));
+    const more = additional === undefined ? [] : (possible ?? []).filter((each) => !listed.includes(each));
+    return {
+      properties: new Map([...all, ...more].map((each) => [each, properties.get(each) ?? additional ?? []])),
+      areAll: possible !== undefined,
+    };
+  }
+
+  /** The strings that the schemas admit, where they list them. */
+  #values(positions: readonly Position[]): readonly string[] | undefined {
+    const alternatives = this.#expander.expand(positions).filter(({ types }) => types?.has("string") ?? true);
+    if (!alternatives.every(({ values }) => values !== undefined)) return undefined;
+    const values = alternatives.flatMap((each) => (each.values ?? []).filter((value) => admits(each, value)));
+    return [...new Set(values.filter((value) => typeof value === "string"))];
+  }
+
+  #areAnyNames(names: readonly Position[] | undefined): boolean {
+    return names === undefined || names.length === 0 || this.#expander.expand(names).some(isAnyString);
+  }
+
+  /** Members besides the named ones. Undefined: none can be. */
+  #others(value: string, taken: readonly string[], { names = [] }: ObjectConstraints): string | undefined {
+    const rules = this.#rules;
+    if (this.#areAnyNames(names)) return member(rules, stringExcept(rules, taken), value);
+    const text = this.#symbol([...names, { schema: { type: "string" }, path: "string" }]);
+    return text === undefined ? undefined : member(rules, text, value);
   }
 
   #impossible(path: string): Error {
@@ -246,9 +268,15 @@ class Grammar {
   }
 }
 
-interface Member {
-  readonly text: string;
-  readonly isRequired: boolean;
+interface NamedProperties {
+  /** Absent positions: any value. */
+  readonly properties: ReadonlyMap<string, readonly Position[]>;
+  /** No other name is possible. */
+  readonly areAll: boolean;
+}
+
+function isAnyString({ types, values, string }: Constraints): boolean {
+  return (types?.has("string") ?? true) && values === undefined && string === undefined;
 }
 
 function readPattern(source: string, path: string): Pattern {
@@ -258,26 +286,4 @@ function readPattern(source: string, path: string): Pattern {
     if (!(error instanceof PatternError)) throw error;
     throw unsupported(path, `the pattern ${error.message}`);
   }
-}
-
-/** Whether a listed value passes what else is demanded. */
-function admits({ path, types, object, array, string, number }: Constraints, value: unknown): boolean {
-  if (types !== undefined && !isOf(typeOf(value), types)) return false;
-  if (typeof value === "number") return number === undefined || isWithin(value, number);
-  if (typeof value === "string" && string !== undefined) {
-    if (string.pattern !== undefined)
-      throw unsupported(string.pattern.path, "stands beside enum or const; leave it out");
-    const length = [...value].length;
-    return length >= (string.minLength ?? 0) && length <= (string.maxLength ?? length);
-  }
-  const isChecked = (Array.isArray(value) ? array : typeOf(value) === "object" ? object : undefined) !== undefined;
-  if (isChecked)
-    throw unsupported(path, "describes the objects and arrays that its enum or const lists; keep one of both");
-  return true;
-}
-
-function isWithin(value: number, { low, high }: Range): boolean {
-  const isAbove = low === undefined || value > low.value || (value === low.value && !low.isExclusive);
-  const isBelow = high === undefined || value < high.value || (value === high.value && !high.isExclusive);
-  return isAbove && isBelow;
 }

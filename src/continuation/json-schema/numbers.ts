@@ -22,6 +22,17 @@ const FRACTION = `"." [0-9]{1,${DIGITS}}`;
 export const INTEGER = `"-"? ("0" | [1-9] [0-9]{0,${DIGITS - 1}})`;
 export const NUMBER = `${INTEGER} (${FRACTION})? ([eE] [-+]? [0-9]{1,2})?`;
 
+/** Numbers from here on have no plain notation in JavaScript. None is written that is further from zero, unless bounds ask. */
+const FAR = 1e21;
+
+/** The range without bounds that are beyond everything that is written. */
+export function withinReach({ low, high }: Range): Range {
+  return {
+    ...(low !== undefined && low.value > -FAR && { low }),
+    ...(high !== undefined && high.value < FAR && { high }),
+  };
+}
+
 /** Undefined: there is no such integer. */
 export function integersIn({ low, high }: Range): string | undefined {
   return signed(low, high, (from, to) => {

@@ -17,8 +17,12 @@ export class PatternError extends Error {
   override readonly name = "PatternError";
 }
 
+/** Longest expression, characters. */
+const MAX_LENGTH = 16_384;
+
 /** Whole strings in which the expression is found: what is not anchored may stand anywhere. */
 export function parsePattern(source: string): Pattern {
+  if (source.length > MAX_LENGTH) throw new PatternError(`has more than ${MAX_LENGTH} characters`);
   return new Parser([...source]).whole();
 }
 
@@ -35,7 +39,7 @@ export function lengthsOf(pattern: Pattern): readonly [min: number, max: number]
     }
     case "repeat": {
       const [min, max] = lengthsOf(pattern.item);
-      return [min * pattern.min, max === 0 ? 0 : max * pattern.max];
+      return [min * pattern.min, max === 0 || pattern.max === 0 ? 0 : max * pattern.max];
     }
   }
 }
@@ -83,6 +87,9 @@ const CLASSES: Readonly<Record<string, readonly CodePoints[]>> = {
 
 const ESCAPED: Readonly<Record<string, number>> = { t: 0x09, n: 0x0a, v: 0x0b, f: 0x0c, r: 0x0d, "0": 0 };
 
+/** Most digits of a code point. */
+const MAX_HEX = 6;
+
 /** Deepest nesting of groups. */
 const MAX_DEPTH = 50;
 
@@ -98,7 +105,7 @@ class Parser {
 
   whole(): Pattern {
     const pattern = this.#choice(() => this.#anchored());
-    if (this.#peek() !== undefined) throw new PatternError(`has a "${this.#peek()}" too many`);
+    if (this.#peek() !== undefined) throw this.#error(`has a "${this.#peek()}" too many`, this.#at);
     return pattern;
   }
 
@@ -115,7 +122,7 @@ class Parser {
     const items = this.#items();
     const isEnd = this.#take("$");
     if (isEnd && this.#peek() !== undefined && this.#peek() !== "|")
-      throw new PatternError('has a "$" that is not at its end');
+      throw this.#error('has a "$" that is not at its end', this.#at - 1);
     return {
       kind: "sequence",
       items: [...(isStart ? [] : [ANYTHING]), ...items, ...(isEnd ? [] : [ANYTHING])],
@@ -136,9 +143,9 @@ class Parser {
     const [min, max] = bounds;
     // How eagerly it repeats does not change what it matches.
     this.#take("?");
-    if (this.#quantifier() !== undefined) throw new PatternError("repeats a repetition; put it into a group");
+    if (this.#quantifier() !== undefined) throw this.#error("repeats a repetition; put it into a group", this.#at - 1);
     if (max === Number.POSITIVE_INFINITY && lengthsOf(item)[0] === 0) {
-      throw new PatternError("repeats without end something that may be empty");
+      throw this.#error("repeats without end something that may be empty", this.#at - 1);
     }
     return { kind: "repeat", item, min, max };
   }
@@ -150,7 +157,7 @@ class Parser {
     if (this.#peek() !== "{") return undefined;
     const braces = /^\{(\d+)(,(\d*))?\}/.exec(this.#source.slice(this.#at, this.#at + 40).join(""));
     if (braces === null)
-      throw new PatternError('has a "{" that begins no {m}, {m,} or {m,n}; write \\{ for the character');
+      throw this.#error('has a "{" that begins no {m}, {m,} or {m,n}; write \\{ for the character', this.#at);
     const [text, low = "", comma, high = ""] = braces;
     this.#at += text.length;
     const min = Number(low);
@@ -165,26 +172,31 @@ class Parser {
     if (next === "[") return { kind: "character", of: this.#class() };
     if (next === ".") return { kind: "character", of: complement(LINE_END) };
     if (next === "\\") return { kind: "character", of: this.#escape() };
-    if (next === "^") throw new PatternError('has a "^" that is not at its start');
-    if ("*+?{}]".includes(next))
-      throw new PatternError(`has a "${next}" with nothing before it; write \\${next} for the character`);
+    if (next === "^") throw this.#error('has a "^" that is not at its start', this.#at - 1);
+    if ("*+?{}]".includes(next)) {
+      throw this.#error(`has a "${next}" with nothing before it; write \\${next} for the character`, this.#at - 1);
+    }
     return { kind: "character", of: single(next) };
   }
 
+  /** Behind its parenthesis. */
   #group(): Pattern {
+    const start = this.#at - 1;
     if (this.#take("?")) {
       if (this.#take("<") && this.#peek() !== "=" && this.#peek() !== "!") {
         while (this.#next() !== ">");
       } else if (!this.#take(":")) {
-        throw new PatternError("looks ahead or behind, which a grammar cannot");
+        throw this.#error("looks ahead or behind, which a grammar cannot", start);
       }
     }
     if (++this.#depth > MAX_DEPTH) throw new PatternError(`nests groups deeper than ${MAX_DEPTH}`);
     const pattern = this.#choice(() => ({ kind: "sequence", items: this.#items() }));
     this.#depth -= 1;
+    const isClosed = this.#source.includes(")", this.#at);
+    if (!isClosed) throw this.#error('lacks a ")" for its "("', start);
     if (this.#peek() === "$")
-      throw new PatternError('has a "$" that is not at its end; put the anchors outside the group');
-    if (!this.#take(")")) throw new PatternError('lacks a ")"');
+      throw this.#error('has a "$" that is not at its end; put the anchors outside the group', this.#at);
+    this.#at += 1;
     return pattern;
   }
 
@@ -230,8 +242,12 @@ class Parser {
 
   #hexTo(end: string): readonly CodePoints[] {
     let digits = "";
-    for (let next = this.#next(); next !== end; next = this.#next()) digits += next;
+    for (let next = this.#next(); next !== end && digits.length <= MAX_HEX; next = this.#next()) digits += next;
     return codePoint(digits);
+  }
+
+  #error(what: string, at: number): PatternError {
+    return new PatternError(`${what} (character ${at + 1})`);
   }
 
   #peek(): string | undefined {

@@ -1,5 +1,5 @@
-import type { Constraints, JsonType, StringConstraints } from "./constraints.ts";
-import { FORMATS } from "./formats.ts";
+import type { ArrayConstraints, Constraints, JsonType, ObjectConstraints, StringConstraints } from "./constraints.ts";
+import { FORMATS, FREE_FORMATS, WITHOUT_LOOKING_AHEAD } from "./formats.ts";
 import type { Bound, Range } from "./numbers.ts";
 import { below, isSchemaObject, malformed, type Position, type SchemaObject, unsupported } from "./position.ts";
 
@@ -14,7 +14,8 @@ const ANNOTATIONS = new Set([
 
 const HONOURED = new Set([
   ...["type", "enum", "const", "nullable", "$ref", "allOf", "anyOf", "oneOf"],
-  ...["properties", "required", "additionalProperties", "prefixItems", "items", "minItems", "maxItems"],
+  ...["properties", "required", "additionalProperties", "propertyNames", "patternProperties", "unevaluatedProperties"],
+  ...["prefixItems", "items", "additionalItems", "minItems", "maxItems"],
   ...["minLength", "maxLength", "pattern", "format"],
   ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
 ]);
@@ -26,7 +27,8 @@ const NEUTRAL: Readonly<Record<string, unknown>> = { uniqueItems: false, minProp
 export function checkKeywords({ path }: Position, schema: SchemaObject): void {
   for (const [keyword, value] of Object.entries(schema)) {
     const isFine = HONOURED.has(keyword) || ANNOTATIONS.has(keyword) || keyword.startsWith("x-");
-    if (isFine || (Object.hasOwn(NEUTRAL, keyword) && NEUTRAL[keyword] === value)) continue;
+    const isOnlyDescribed = keyword === "unevaluatedProperties" && value !== false;
+    if ((isFine && !isOnlyDescribed) || (Object.hasOwn(NEUTRAL, keyword) && NEUTRAL[keyword] === value)) continue;
     throw unsupported(`${path}.${keyword}`, "no answer can be held to this keyword; leave it out");
   }
 }
@@ -41,7 +43,7 @@ export function isOnlyReference(schema: SchemaObject): boolean {
 
 /** What the schema object demands by itself. */
 export function readConstraints(position: Position, schema: SchemaObject): Constraints {
-  const types = readTypes(position, schema);
+  const types = readTypes(position, schema["type"]);
   const values = readValues(position, schema);
   const object = readObject(position, schema);
   const array = readArray(position, schema);
@@ -60,19 +62,20 @@ export function readConstraints(position: Position, schema: SchemaObject): Const
 
 const TYPES: readonly JsonType[] = ["null", "boolean", "object", "array", "string", "number", "integer"];
 
-function readTypes(position: Position, { type, nullable }: SchemaObject): ReadonlySet<JsonType> | undefined {
-  if (nullable !== undefined && typeof nullable !== "boolean")
-    throw malformed(`${position.path}.nullable`, "expected a boolean");
-  if (type === undefined && nullable === true) {
-    throw unsupported(`${position.path}.nullable`, 'needs a type beside it; or use anyOf with {"type": "null"}');
-  }
+function readTypes(position: Position, type: unknown): ReadonlySet<JsonType> | undefined {
   if (type === undefined) return undefined;
   const given: readonly unknown[] = Array.isArray(type) ? type : [type];
   const known = given.map((name) => TYPES.find((each) => each === name));
   if (known.length === 0 || !known.every((name) => name !== undefined)) {
     throw malformed(`${position.path}.type`, `expected one of ${TYPES.join(", ")}, or an array of them`);
   }
-  return new Set([...known, ...(nullable === true ? (["null"] as const) : [])]);
+  return new Set(known);
+}
+
+/** OpenAPI 3.0: null besides what the rest of the schema admits. */
+export function isNullable({ path }: Position, { nullable }: SchemaObject): boolean {
+  if (nullable === undefined || typeof nullable === "boolean") return nullable ?? false;
+  throw malformed(`${path}.nullable`, "expected a boolean");
 }
 
 function readValues(position: Position, schema: SchemaObject): readonly unknown[] | undefined {
@@ -87,40 +90,77 @@ function readValues(position: Position, schema: SchemaObject): readonly unknown[
 }
 
 function readObject(position: Position, schema: SchemaObject): Constraints["object"] {
-  const { properties = {}, required = [], additionalProperties } = schema;
-  const keywords = [schema["properties"], schema["required"], additionalProperties];
-  if (keywords.every((value) => value === undefined)) return undefined;
+  const { properties = {}, required = [], additionalProperties, propertyNames } = schema;
+  const patterned = readPatternProperties(position, schema);
+  const keywords = ["properties", "required", "additionalProperties", "propertyNames", "unevaluatedProperties"];
+  if (patterned === undefined && keywords.every((keyword) => schema[keyword] === undefined)) return undefined;
   if (!isSchemaObject(properties)) throw malformed(`${position.path}.properties`, "expected an object");
   if (!Array.isArray(required) || !required.every((name) => typeof name === "string")) {
     throw malformed(`${position.path}.required`, "expected an array of strings");
   }
   const named = below(position, "properties", properties);
+  const additional =
+    additionalProperties === undefined ? [] : [below(position, "additionalProperties", additionalProperties)];
+  const names = propertyNames === undefined ? [] : [below(position, "propertyNames", propertyNames)];
   return {
     properties: new Map(Object.entries(properties).map(([name, schema]) => [name, [below(named, name, schema)]])),
     required: new Set(required),
-    ...(additionalProperties !== undefined && {
-      additional: [below(position, "additionalProperties", additionalProperties)],
-    }),
+    ...(additional.length > 0 && { additional }),
+    ...(names.length > 0 && { names }),
+    ...patterned,
   };
 }
 
+/** A map whose names match one pattern. Undefined: the schema has none. */
+function readPatternProperties(
+  position: Position,
+  schema: SchemaObject,
+): Pick<ObjectConstraints, "additional" | "names"> | undefined {
+  const { patternProperties: patterns } = schema;
+  if (patterns === undefined) return undefined;
+  const at = below(position, "patternProperties", patterns);
+  if (!isSchemaObject(patterns)) throw malformed(at.path, "expected an object");
+  const [only, ...more] = Object.entries(patterns);
+  if (only === undefined) return undefined;
+  const [pattern, values] = only;
+  const isAlone =
+    more.length === 0 &&
+    schema["propertyNames"] === undefined &&
+    (schema["additionalProperties"] ?? false) === false &&
+    Object.keys(schema["properties"] ?? {}).length === 0;
+  if (!isAlone) throw unsupported(at.path, "is honoured only as one pattern that all names of an object match");
+  const place = below(at, pattern, values);
+  return { additional: [place], names: [{ schema: { type: "string", pattern }, path: `${place.path}.name` }] };
+}
+
 function readArray(position: Position, schema: SchemaObject): Constraints["array"] {
-  const { prefixItems, items } = schema;
   const minItems = readCount(position, schema, "minItems");
   const maxItems = readCount(position, schema, "maxItems");
-  if ([prefixItems, items, minItems, maxItems].every((value) => value === undefined)) return undefined;
-  if (prefixItems !== undefined && !Array.isArray(prefixItems)) {
-    throw malformed(`${position.path}.prefixItems`, "expected an array of schemas");
-  }
-  if (Array.isArray(items))
-    throw malformed(`${position.path}.items`, "expected one schema; a list of them goes into prefixItems");
-  const listed: readonly unknown[] = prefixItems ?? [];
-  const at = below(position, "prefixItems", listed);
+  const { prefix, items } = readItems(position, schema);
+  if ([prefix, items, minItems, maxItems].every((value) => value === undefined)) return undefined;
   return {
-    prefix: listed.map((item, index) => [below(at, String(index), item)]),
-    ...(items !== undefined && { items: [below(position, "items", items)] }),
+    prefix: prefix ?? [],
+    ...(items !== undefined && { items }),
     minItems: minItems ?? 0,
     ...(maxItems !== undefined && { maxItems }),
+  };
+}
+
+/** The first items one by one, and those after them: `prefixItems` and `items`, before 2020 `items` and `additionalItems`. */
+function readItems(
+  position: Position,
+  schema: SchemaObject,
+): { prefix?: ArrayConstraints["prefix"]; items?: ArrayConstraints["items"] & {} } {
+  const { prefixItems, items, additionalItems } = schema;
+  const isOld = Array.isArray(items);
+  const [keyword, listed] = isOld ? ["items", items] : ["prefixItems", prefixItems];
+  const [restKeyword, rest] = isOld ? ["additionalItems", additionalItems] : ["items", items];
+  const at = below(position, keyword, listed);
+  if (isOld && prefixItems !== undefined) throw malformed(at.path, "expected one schema beside prefixItems");
+  if (listed !== undefined && !Array.isArray(listed)) throw malformed(at.path, "expected an array of schemas");
+  return {
+    ...(listed !== undefined && { prefix: listed.map((item, index) => [below(at, String(index), item)]) }),
+    ...(rest !== undefined && { items: [below(position, restKeyword, rest)] }),
   };
 }
 
@@ -144,12 +184,12 @@ function readString(
 function readPattern({ path }: Position, { pattern }: SchemaObject): StringConstraints["pattern"] {
   if (pattern === undefined) return undefined;
   if (typeof pattern !== "string") throw malformed(`${path}.pattern`, "expected a string");
-  return { source: pattern, path: `${path}.pattern` };
+  return { source: WITHOUT_LOOKING_AHEAD.get(pattern) ?? pattern, path: `${path}.pattern` };
 }
 
 /** Beside a pattern a format only names what the pattern describes (JSON Schema 2020-12, 7.2.1: an annotation). */
 function readFormat({ path }: Position, { format }: SchemaObject): StringConstraints["pattern"] {
-  if (format === undefined) return undefined;
+  if (format === undefined || (typeof format === "string" && FREE_FORMATS.has(format))) return undefined;
   const source = typeof format === "string" && Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
   if (source !== undefined) return { source, path: `${path}.format` };
   throw unsupported(`${path}.format`, `expected one of ${Object.keys(FORMATS).join(", ")}; say others with a pattern`);
@@ -162,17 +202,20 @@ function readRange(position: Position, schema: SchemaObject): Range | undefined 
   return { ...(low && { low }), ...(high && { high }) };
 }
 
+/** An exclusive bound is a number of its own, or in OpenAPI 3.0 and JSON Schema draft 4 says that the other one is. */
 function strictest(
   position: Position,
   schema: SchemaObject,
   [inclusive, exclusive]: readonly [string, string],
   stricter: (...values: number[]) => number,
 ): Bound | undefined {
-  const bounds = [inclusive, exclusive].flatMap((keyword): Bound[] => {
+  const isExclusive = schema[exclusive] === true;
+  const keywords = typeof schema[exclusive] === "boolean" ? [inclusive] : [inclusive, exclusive];
+  const bounds = keywords.flatMap((keyword): Bound[] => {
     const value = schema[keyword];
     if (value === undefined) return [];
     if (typeof value !== "number") throw malformed(`${position.path}.${keyword}`, "expected a number");
-    return [{ value, isExclusive: keyword === exclusive }];
+    return [{ value, isExclusive: isExclusive || keyword === exclusive }];
   });
   const value = stricter(...bounds.map((bound) => bound.value));
   return bounds.findLast((bound) => bound.value === value);

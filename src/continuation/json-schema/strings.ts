@@ -1,6 +1,6 @@
 import { type CodePoints, complement } from "../code-points.ts";
 import { choice, isName, literal, oneOf, type Rules, sequence } from "./gbnf.ts";
-import { lengthsOf, type Pattern } from "./pattern.ts";
+import type { Pattern } from "./pattern.ts";
 
 /** JSON strings as GBNF, quotation marks included. */
 
@@ -21,19 +21,12 @@ export function stringLike(rules: Rules, pattern: Pattern): string | undefined {
   return inside === undefined ? undefined : sequence(QUOTE, inside, QUOTE);
 }
 
-/** True when every match has a length from `min` to `max`. */
-export function implies(pattern: Pattern, min = 0, max = Number.POSITIVE_INFINITY): boolean {
-  const [shortest, longest] = lengthsOf(pattern);
-  return shortest >= min && longest <= max;
-}
-
 /** Strings without an escape, none of them one of `taken`. */
 export function stringExcept(rules: Rules, taken: readonly string[]): string {
   return sequence(
     QUOTE,
     otherThan(
       taken.map((text) => [...text]),
-      0,
       rules,
     ),
     QUOTE,
@@ -95,21 +88,17 @@ function escaped(character: string): string {
   return literal(JSON.stringify(character).slice(1, -1));
 }
 
-/** @param taken what may not follow here: texts as their characters, of which those before `at` have been written. */
-function otherThan(taken: readonly (readonly string[])[], at: number, rules: Rules): string {
-  const byNext = new Map<string, (readonly string[])[]>();
-  for (const text of taken) {
-    const next = text[at];
-    if (next === undefined || !isIn(next, PLAIN)) continue;
-    const alike = byNext.get(next);
-    if (alike === undefined) byNext.set(next, [text]);
-    else alike.push(text);
+/** @param taken what may not follow here, each as its characters. */
+function otherThan(taken: readonly (readonly string[])[], rules: Rules): string {
+  const byFirst = new Map<string, (readonly string[])[]>();
+  for (const [first, ...rest] of taken) {
+    if (first !== undefined && isIn(first, PLAIN)) byFirst.set(first, [...(byFirst.get(first) ?? []), rest]);
   }
-  const different = common(PLAIN, complement([...byNext.keys()].map(codePointOf)));
+  const different = common(PLAIN, complement([...byFirst.keys()].map(codePointOf)));
   const plain = rules.shared("plain", () => oneOf(PLAIN));
-  const options = [...byNext].map(([next, alike]) => sequence(literal(next), otherThan(alike, at + 1, rules)));
+  const options = [...byFirst].map(([first, rests]) => sequence(literal(first), otherThan(rests, rules)));
   const more = rules.named("other", [`${oneOf(different)} ${plain}*`, ...options].join(" | "));
-  return taken.some((text) => text.length === at) ? more : `${more}?`;
+  return taken.some((rest) => rest.length === 0) ? more : `${more}?`;
 }
 
 function common(a: readonly CodePoints[], b: readonly CodePoints[]): readonly CodePoints[] {

@@ -69,6 +69,7 @@ export interface LlamaApi {
   readonly decode: Async<[context: Pointer, batch: NativeParams], number>;
   readonly logitsOf: (context: Pointer, row: number) => Pointer | null;
   readonly setAbortCallback: (context: Pointer, callback: Pointer, data: Pointer) => void;
+  readonly setThreads: (context: Pointer, threads: number, batchThreads: number) => void;
   readonly attachThreadpool: (context: Pointer, pool: Pointer, batchPool: Pointer) => void;
 
   readonly sequenceRemove: (memory: Pointer, sequence: number, from: number, to: number) => boolean;
@@ -131,6 +132,7 @@ export function bindApi({ llama, base, cpu, types }: NativeLibraries): LlamaApi 
     decode: fn("llama_decode", "int32", [p, batch]),
     logitsOf: fn("llama_get_logits_ith", p, [p, "int32"]),
     setAbortCallback: fn("llama_set_abort_callback", "void", [p, p, p]),
+    setThreads: fn("llama_set_n_threads", "void", [p, "int32", "int32"]),
     attachThreadpool: fn("llama_attach_threadpool", "void", [p, p, p]),
     sequenceRemove: fn("llama_memory_seq_rm", "bool", [p, "int32", "int32", "int32"]),
     sequenceCopy: fn("llama_memory_seq_cp", "void", [p, "int32", "int32", "int32", "int32"]),

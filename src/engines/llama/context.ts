@@ -1,15 +1,20 @@
 import koffi from "koffi";
 import { ServiceError } from "../../errors.ts";
 import type { LlamaApi, NativeParams, Pointer } from "./api.ts";
+import { BatchMemory, type Row } from "./batch-memory.ts";
 import type { NativeModel } from "./model.ts";
 import { Pace } from "./pace.ts";
+import { type Clocks, LOOK_MS, type StepThreads } from "./threads.ts";
 import type { Progress } from "./watchdog.ts";
 
 export interface ContextOptions {
   readonly slots: number;
   /** Tokens each slot may hold. */
   readonly slotTokens: number;
+  /** Most threads that compute a step. */
   readonly threads: number;
+  /** Chooses how many do; absent: always the most. Not for GPUs, where threads wait without using the processor. */
+  readonly choice?: StepThreads;
   /** Most tokens of one decode. */
   readonly batchTokens: number;
   /**
@@ -17,16 +22,15 @@ export interface ContextOptions {
    * memory.
    */
   readonly microBatchTokens: number;
+  /**
+   * The same bits for any number of threads, without flash attention, which divides a row among the threads so that their
+   * number changes its rounding. Absent: no.
+   */
+  readonly threadInvariant?: boolean;
 }
 
-/** One row of a batch. */
-export interface Row {
-  readonly token: number;
-  readonly position: number;
-  readonly sequence: number;
-  /** The row's logits are wanted. */
-  readonly output: boolean;
-}
+/** `LLAMA_FLASH_ATTN_TYPE_DISABLED`. */
+const NO_FLASH_ATTENTION = 0;
 
 /** A llama context with its thread pool, batch memory and abort flag. One decode at a time; checks what would end the process. */
 export class NativeContext {
@@ -41,6 +45,9 @@ export class NativeContext {
   readonly #abort: BigInt64Array;
   readonly #logits = new Map<Pointer, Float32Array>();
   readonly #pace = new Pace();
+  readonly #choice: StepThreads | undefined;
+  #threadsInUse: number;
+  #isUnwanted = false;
   #decodes = 0;
   /** Rows of the decode that is running. */
   #decoding: number | undefined;
@@ -57,6 +64,7 @@ export class NativeContext {
       n_seq_max: options.slots,
       n_threads: options.threads,
       n_threads_batch: options.threads,
+      ...(options.threadInvariant === true && { flash_attn_type: NO_FLASH_ATTENTION }),
       // Each sequence has cells of its own: where the cells of a text lie changes the rounding of its attention.
       kv_unified: false,
     });
@@ -67,6 +75,8 @@ export class NativeContext {
       );
     }
     this.#pointer = pointer;
+    this.#choice = options.choice;
+    this.#threadsInUse = options.threads;
     this.#memory = api.contextMemory(pointer);
     // The library rounds what was asked for; what it says now is what holds.
     this.slotTokens = Math.min(options.slotTokens, api.contextCellsPerSequence(pointer));
@@ -84,38 +94,74 @@ export class NativeContext {
     if (this.#decoding !== undefined) throw new Error("a decode is running already");
     if (rows.length === 0 || rows.length > this.batchTokens) throw new RangeError(`a batch of ${rows.length} rows`);
     const batch = this.#batch.fill(rows, this.#vocabularySize);
-    this.#abort.fill(1n);
     this.#decoding = rows.length;
+    this.#isUnwanted = false;
+    try {
+      for (;;) {
+        const outcome = await this.#attempt(batch, rows.length);
+        if (outcome !== "crowded") return outcome;
+        this.#forget(rows);
+      }
+    } finally {
+      this.#decoding = undefined;
+    }
+  }
+
+  /** `crowded`: stopped on the way, because its threads get in each other's way. */
+  async #attempt(batch: NativeParams, rows: number): Promise<"done" | "full" | "aborted" | "crowded"> {
     const startedMs = performance.now();
+    const threads = this.#choice?.begin(clocks());
+    if (threads !== undefined) this.#use(threads);
+    this.#abort.fill(this.#isUnwanted ? 0n : 1n);
+    let isCrowded = false;
+    const look = (): void => {
+      isCrowded ||= this.#choice?.isCrowded(clocks()) === true;
+      if (isCrowded) this.#abort.fill(0n);
+    };
+    const timer = threads === undefined || threads === 1 ? undefined : setInterval(look, LOOK_MS);
     try {
       const code = await new Promise<number>((resolve, reject) => {
         this.#api.decode.async(this.#pointer, batch, (error, result) =>
           error === null ? resolve(result) : reject(error),
         );
       });
-      if (code === 0) {
-        this.#pace.observe(rows.length, performance.now() - startedMs);
-        return "done";
-      }
+      if (code === 2) return this.#isUnwanted ? "aborted" : "crowded";
       if (code === 1) return "full";
-      if (code === 2) return "aborted";
-      throw new Error(`llama_decode failed with ${code}`);
+      if (code !== 0) throw new Error(`llama_decode failed with ${code}`);
+      if (!isCrowded) this.#choice?.end(clocks());
+      this.#pace.observe(rows, performance.now() - startedMs);
+      return "done";
     } finally {
-      this.#decoding = undefined;
+      clearInterval(timer);
       this.#decodes += 1;
     }
+  }
+
+  #use(threads: number): void {
+    if (threads === this.#threadsInUse) return;
+    this.#threadsInUse = threads;
+    this.#api.setThreads(this.#pointer, threads, threads);
+  }
+
+  /** Leaves no trace of rows that were evaluated in part. */
+  #forget(rows: readonly Row[]): void {
+    const from = new Map<number, number>();
+    for (const { sequence, position } of rows) from.set(sequence, Math.min(position, from.get(sequence) ?? position));
+    for (const [sequence, position] of from) this.truncate(sequence, position);
   }
 
   get progress(): Progress {
     if (this.#decoding === undefined) return { count: this.#decodes };
     const expectedMs = this.#pace.expectedMs(this.#decoding);
-    const activity = `a step of ${this.#decoding} rows`;
+    const activity = `a step of ${this.#decoding} ${this.#decoding === 1 ? "row" : "rows"}`;
     return { count: this.#decodes, activity, ...(expectedMs !== undefined && { expectedMs }) };
   }
 
   /** Stops the running decode within milliseconds; harmless when none runs. */
   abort(): void {
-    if (this.#decoding !== undefined) this.#abort.fill(0n);
+    if (this.#decoding === undefined) return;
+    this.#isUnwanted = true;
+    this.#abort.fill(0n);
   }
 
   /** Logits of a batch row by vocabulary id; valid until the next decode. */
@@ -143,7 +189,7 @@ export class NativeContext {
     this.truncate(to, length);
   }
 
-  /** Lets the worker threads sleep; the next decode wakes them. Without it they burn their cores for a while. */
+  /** Lets the worker threads sleep; the next decode wakes them. */
   pause(): void {
     this.#api.threadpoolPause(this.#pool);
   }
@@ -155,60 +201,19 @@ export class NativeContext {
   }
 }
 
-/** The arrays of a llama_batch, allocated once outside the JavaScript heap. */
-class BatchMemory {
-  readonly #params: NativeParams;
-  readonly #tokens: Int32Array;
-  readonly #positions: Int32Array;
-  readonly #sequences: BigUint64Array;
-  readonly #outputs: Uint8Array;
-  readonly #sequenceIds: Pointer;
-
-  constructor(capacity: number, sequences: number) {
-    const int32 = (length: number): { address: Pointer; view: Int32Array } => {
-      const address = koffi.address(koffi.alloc("int32", length));
-      return { address, view: new Int32Array(koffi.view(address, length * 4)) };
-    };
-    const tokens = int32(capacity);
-    const positions = int32(capacity);
-    const counts = int32(capacity);
-    const ids = int32(sequences);
-    const pointers = koffi.address(koffi.alloc("uint64", capacity));
-    const outputs = koffi.address(koffi.alloc("uint8", capacity));
-    ids.view.set(Array.from({ length: sequences }, (_, index) => index));
-    counts.view.fill(1);
-    this.#tokens = tokens.view;
-    this.#positions = positions.view;
-    this.#sequences = new BigUint64Array(koffi.view(pointers, capacity * 8));
-    this.#outputs = new Uint8Array(koffi.view(outputs, capacity));
-    this.#sequenceIds = ids.address;
-    this.#params = {
-      n_tokens: 0,
-      token: tokens.address,
-      embd: null,
-      pos: positions.address,
-      n_seq_id: counts.address,
-      seq_id: pointers,
-      logits: outputs,
-    };
-  }
-
-  fill(rows: readonly Row[], vocabularySize: number): NativeParams {
-    for (const [index, row] of rows.entries()) {
-      if (row.token < 0 || row.token >= vocabularySize)
-        throw new RangeError(`token ${row.token} is not in the vocabulary`);
-      this.#tokens[index] = row.token;
-      this.#positions[index] = row.position;
-      this.#sequences[index] = this.#sequenceIds + BigInt(row.sequence * 4);
-      this.#outputs[index] = row.output ? 1 : 0;
-    }
-    return { ...this.#params, n_tokens: rows.length };
-  }
+/** The JavaScript thread, for which a step waits, uses its own time; it counts as if it had got all that it wanted. */
+function clocks(): Clocks {
+  const { user, system } = process.cpuUsage();
+  const { active } = performance.eventLoopUtilization();
+  return { wallMs: performance.now(), cpuMs: (user + system) / 1000 - active };
 }
 
-/** Without a pool of its own a context creates and joins its threads for every decode. */
+/**
+ * Without a pool of its own a context creates and joins its threads for every decode. Threads that poll for work between two
+ * steps, and those that have no part in a step, would keep cores from others, the thread that computes among them.
+ */
 function attachPool(api: LlamaApi, context: Pointer, threads: number): Pointer {
-  const pool = api.threadpoolNew(api.threadpoolParams(threads));
+  const pool = api.threadpoolNew({ ...api.threadpoolParams(threads), poll: 0 });
   if (pool === null) throw new Error("no thread pool could be made");
   api.attachThreadpool(context, pool, pool);
   return pool;

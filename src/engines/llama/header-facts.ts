@@ -9,6 +9,8 @@ export interface HeaderFacts {
   /** Longest context it was trained for, tokens. */
   readonly trainedTokens: number;
   readonly layers: number;
+  /** Attention heads of a layer. */
+  readonly heads: number;
   readonly weightBytes: number;
   /** Cache memory of one token in f16, bytes. */
   readonly cacheBytesPerToken: number;
@@ -40,6 +42,7 @@ export function factsOfHeader({ header, tensors }: ModelFile): HeaderFacts {
     vocabularySize: header.count("tokenizer.ggml.tokens") ?? number("vocab_size") ?? 0,
     trainedTokens: number("context_length") ?? DEFAULT_CONTEXT_TOKENS,
     layers: number("block_count") ?? 0,
+    heads: Math.max(1, ...perLayer(header, `${architecture}.attention.head_count`)),
     weightBytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
     cacheBytesPerToken: cacheBytes(header, architecture, embedding),
     activationFloats: 4 * embedding + 2 * Math.max(0, ...perLayer(header, `${architecture}.feed_forward_length`)),

@@ -78,7 +78,7 @@ export class LoadPlanner {
     try {
       const facts = factsOfHeader(await readModelFile(path));
       const slotTokens = fittingSlotTokens(facts, engine, budget, offload);
-      const needed = footprint(facts, engine.slots, slotTokens, offload);
+      const needed = footprint(facts, { ...engine, slotTokens }, offload);
       assertFits(name, needed, budget);
       const known = { model: engineModelOf(this.#options, facts, slotTokens), slotTokens, footprint: needed };
       this.#known = known;

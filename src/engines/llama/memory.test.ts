@@ -6,6 +6,7 @@ const FACTS = {
   vocabularySize: 151_936,
   trainedTokens: 32_768,
   layers: 24,
+  heads: 14,
   weightBytes: 525_120_000,
   cacheBytesPerToken: 12_288,
   activationFloats: 13_312,
@@ -17,7 +18,7 @@ const MIB = 2 ** 20;
 const onMachine = (machine: number) => ({ machine, gpu: 0 });
 
 test("weights, cache of all slots, and the rest make the whole", () => {
-  const { weights, cache, rest, total } = footprint(FACTS, 4, 2048);
+  const { weights, cache, rest, total } = footprint(FACTS, { ...OPTIONS, slots: 4, slotTokens: 2048 });
 
   expect(weights).toBe(525_120_000);
   expect(cache).toBe(4 * 2048 * 12_288);
@@ -26,8 +27,14 @@ test("weights, cache of all slots, and the rest make the whole", () => {
   expect(rest / MIB).toBeLessThan(250);
 });
 
+test("deterministic slots write out the attention scores of a block", () => {
+  const rest = (deterministic: boolean) => footprint(FACTS, { slots: 4, slotTokens: 2048, deterministic }).rest;
+
+  expect(rest(true) - rest(false)).toBe(4 * 64 * 2048 * 14);
+});
+
 test("cells of a cache come in blocks of 256", () => {
-  expect(footprint(FACTS, 2, 300).cache).toBe(2 * 512 * 12_288);
+  expect(footprint(FACTS, { ...OPTIONS, slots: 2, slotTokens: 300 }).cache).toBe(2 * 512 * 12_288);
 });
 
 test("slots hold what is configured, else 8192 tokens or as many as the model was trained for", () => {
@@ -37,7 +44,7 @@ test("slots hold what is configured, else 8192 tokens or as many as the model wa
 });
 
 test("slots are halved until the model fits, down to 512 tokens", () => {
-  const need = (slotTokens: number) => footprint(FACTS, 4, slotTokens).total;
+  const need = (slotTokens: number) => footprint(FACTS, { ...OPTIONS, slots: 4, slotTokens }).total;
 
   expect(fittingSlotTokens(FACTS, OPTIONS, onMachine(need(8192)))).toBe(8192);
   expect(fittingSlotTokens(FACTS, OPTIONS, onMachine(need(8192) - 1))).toBe(4096);
@@ -46,7 +53,7 @@ test("slots are halved until the model fits, down to 512 tokens", () => {
 });
 
 test("a model that does not fit alone is refused with estimate, budget and what to do", () => {
-  const needed = footprint(FACTS, 4, 512);
+  const needed = footprint(FACTS, { ...OPTIONS, slots: 4, slotTokens: 512 });
 
   expect(() => assertFits("coder", needed, onMachine(needed.total))).not.toThrow();
   expect(() => assertFits("coder", needed, onMachine(300 * MIB))).toThrow(
@@ -56,8 +63,12 @@ test("a model that does not fit alone is refused with estimate, budget and what 
 
 test("what lies on a GPU does not count for the machine, layer by layer", () => {
   const memory = (gpuLayers?: number) =>
-    footprint(FACTS, 4, 2048, { hasGpu: true, ...(gpuLayers !== undefined && { gpuLayers }) }).memory;
-  const { weights, cache, total } = footprint(FACTS, 4, 2048);
+    footprint(
+      FACTS,
+      { ...OPTIONS, slots: 4, slotTokens: 2048 },
+      { hasGpu: true, ...(gpuLayers !== undefined && { gpuLayers }) },
+    ).memory;
+  const { weights, cache, total } = footprint(FACTS, { ...OPTIONS, slots: 4, slotTokens: 2048 });
 
   expect(memory(0)).toEqual({ machine: total, gpu: 0 });
   expect(memory().gpu).toBeGreaterThan(weights + cache);
@@ -68,7 +79,8 @@ test("what lies on a GPU does not count for the machine, layer by layer", () => 
 
 test("a model too large for the GPU is refused with that figure, unless fewer layers go there", () => {
   const budget = { machine: 8_000 * MIB, gpu: 400 * MIB };
-  const needed = (gpuLayers: number) => footprint(FACTS, 4, 512, { hasGpu: true, gpuLayers });
+  const needed = (gpuLayers: number) =>
+    footprint(FACTS, { ...OPTIONS, slots: 4, slotTokens: 512 }, { hasGpu: true, gpuLayers });
 
   expect(() => assertFits("coder", needed(24), budget)).toThrow(
     /needs about \d+ MiB of the GPU's memory .*, more than its budget of 400 MiB; set fewer gpu_layers/,

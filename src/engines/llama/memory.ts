@@ -6,6 +6,7 @@
  */
 import { fitsInto, type MemoryBytes } from "../../continuation/memory.ts";
 import { ServiceError } from "../../errors.ts";
+import { CPU_BLOCK_TOKENS, GPU_BLOCK_TOKENS } from "./blocks.ts";
 import type { HeaderFacts } from "./header-facts.ts";
 import type { EngineOptions } from "./messages.ts";
 import { MAX_SLICE } from "./slice.ts";
@@ -20,6 +21,13 @@ export interface Footprint {
   readonly total: number;
   /** The same total, by where it lies. */
   readonly memory: MemoryBytes;
+}
+
+export interface Slots {
+  readonly slots: number;
+  readonly slotTokens: number;
+  /** Attention scores are written out, which flash attention spares. */
+  readonly deterministic: boolean;
 }
 
 /** Layers that go to a GPU; absent: all, where there is one. */
@@ -54,8 +62,7 @@ const SPARE_LOGIT_ROWS = 8;
 
 export function footprint(
   facts: HeaderFacts,
-  slots: number,
-  slotTokens: number,
+  { slots, slotTokens, deterministic }: Slots,
   offload: Offload = PROCESSOR,
 ): Footprint {
   const cells = slots * Math.ceil(slotTokens / CELL_GRAIN) * CELL_GRAIN;
@@ -63,10 +70,12 @@ export function footprint(
   const weights = facts.weightBytes;
   const cache = cells * facts.cacheBytesPerToken;
   const tables = facts.vocabularySize * VOCABULARY_BYTES_PER_TOKEN + cells * BOOKKEEPING_BYTES_PER_CELL;
-  const buffers = logits + 4 * BATCH_TOKENS * facts.activationFloats;
+  const share = gpuShare(facts, offload);
+  const block = share > 0 ? GPU_BLOCK_TOKENS : CPU_BLOCK_TOKENS;
+  const scores = deterministic ? 4 * block * slotTokens * facts.heads : 0;
+  const buffers = logits + scores + 4 * BATCH_TOKENS * facts.activationFloats;
   const rest = Math.ceil(PROCESS_BYTES + tables + buffers);
   const total = weights + cache + rest;
-  const share = gpuShare(facts, offload);
   const gpu = share === 0 ? 0 : Math.ceil(share * (weights + cache) + buffers);
   return { weights, cache, rest, total, memory: { machine: total - gpu, gpu } };
 }
@@ -85,7 +94,8 @@ export function fittingSlotTokens(
   offload: Offload = PROCESSOR,
 ): number {
   if (options.slotTokens !== undefined) return options.slotTokens;
-  const fits = (tokens: number): boolean => fitsInto(footprint(facts, options.slots, tokens, offload).memory, budget);
+  const fits = (slotTokens: number): boolean =>
+    fitsInto(footprint(facts, { ...options, slotTokens }, offload).memory, budget);
   let tokens = Math.min(DEFAULT_SLOT_TOKENS, facts.trainedTokens);
   while (tokens > MIN_SLOT_TOKENS && !fits(tokens)) tokens = Math.max(MIN_SLOT_TOKENS, Math.ceil(tokens / 2));
   return tokens;

@@ -1,5 +1,5 @@
+import type { Row } from "./batch-memory.ts";
 import { nextCut } from "./blocks.ts";
-import type { Row } from "./context.ts";
 import { type Draft, NO_DRAFT } from "./draft.ts";
 import type { SliceSizer } from "./slice.ts";
 import type { Slot } from "./slot.ts";

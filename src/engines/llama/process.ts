@@ -13,6 +13,7 @@ import { BATCH_TOKENS } from "./memory.ts";
 import type { FromEngine, LoadMessage, Sign, ToEngine } from "./messages.ts";
 import { NativeModel } from "./model.ts";
 import { Scheduler } from "./scheduler.ts";
+import { Threads } from "./threads.ts";
 import type { Progress } from "./watchdog.ts";
 
 let scheduler: Scheduler | undefined;
@@ -42,8 +43,10 @@ async function load({ path, options, libraries: folder, gpuLayers }: LoadMessage
     slots: options.slots,
     slotTokens: options.slotTokens,
     threads,
+    ...(!onGpu && { choice: new Threads(threads) }),
     batchTokens: BATCH_TOKENS,
     microBatchTokens: blockTokens,
+    threadInvariant: options.deterministic,
   });
   const now = () => performance.now();
   scheduler = new Scheduler(context, model, { ...options, blockTokens, now, send, report });

