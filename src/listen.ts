@@ -10,11 +10,14 @@ export class ListenFailure extends Error {
   override readonly name = "ListenFailure";
   /** The system's, such as `EADDRINUSE`. */
   readonly code: string;
+  /** `HOST:PORT`, or the path of a socket. */
+  readonly where: string;
 
   constructor(where: string, cause: unknown) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
     super(`cannot listen on ${where} (${code})`, { cause });
     this.code = code;
+    this.where = where;
   }
 }
 

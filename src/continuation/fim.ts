@@ -19,10 +19,12 @@ export interface FimLayout {
   /** End an answer where its gap ends unless a request says otherwise (see `gap/`). Absent: yes. */
   readonly gapEnd?: boolean;
   /**
-   * Added to the logits of end tokens where a gap may end: for weights that see the end, but were trained on dialogues since
-   * and hardly ever say so. Nats; absent: 0.
+   * Added to the logits of end tokens where a gap may end: for weights that see the end and hardly ever say so. Nats;
+   * absent: 0.
    */
   readonly endBias?: number;
+  /** The same for weights of the family that were trained on dialogues since. Built-in layouts only. */
+  readonly instructEndBias?: number;
   /** Repository form: both or neither. */
   readonly repoName?: string;
   readonly fileSep?: string;
@@ -59,7 +61,7 @@ export const FIM_LAYOUTS: readonly FimLayout[] = [
     ends: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"],
     // Qwen2.5-Coder-0.5B-Instruct at the end of a gap: `<|endoftext|>` has a likelihood of 2 % in the median, and 0.00001 %
     // within the gap (eval/README.md).
-    endBias: 6.5,
+    instructEndBias: 6.5,
     // Of 400 words cut by the cursor Qwen2.5-Coder-0.5B-Instruct finishes 338 with it and 231 without (eval/README.md).
     healing: true,
     repoName: "<|repo_name|>",

@@ -69,9 +69,10 @@ describe("infill", () => {
     const gap = (over: Partial<Infill>, fim: Partial<FimLayout> = {}) =>
       lower(infill({ prefix: "P", suffix: "S", ...over }), { ...QWEN, fim: { ...layout("qwen"), ...fim } }).gap;
 
-    expect(gap({})).toEqual({ before: "P", suffix: "S", endBias: 6.5, byDefault: true });
+    expect(gap({})).toEqual({ before: "P", suffix: "S", endBias: 0, byDefault: true });
+    expect(gap({}, { endBias: 6.5 })).toMatchObject({ endBias: 6.5 });
     expect(gap({ middle: "M" })).toMatchObject({ before: "PM" });
-    expect(gap({ suffix: " \n" })).toMatchObject({ endBias: 0 });
+    expect(gap({ suffix: " \n" }, { endBias: 6.5 })).toMatchObject({ endBias: 0 });
     expect(gap({}, { gapEnd: false, endBias: 2 })).toMatchObject({ endBias: 2, byDefault: false });
     expect(gap({ prefix: "p".repeat(9000), suffix: "s".repeat(9000) })).toMatchObject({
       before: "p".repeat(4096),

@@ -14,7 +14,7 @@ import { observed, type RequestRecord } from "../telemetry/request-record.ts";
 import { readJsonObject } from "./body.ts";
 import { Call, Cut, type CutBy, shuttingDown, untilAborted } from "./call.ts";
 import { sendFailure, toServiceError } from "./failure.ts";
-import { GAP_END_TRAILER, gapEndHeader, withGapEndTrailer } from "./gap-end-header.ts";
+import { gapEndHeader, gapEndTrailer, withGapEndTrailer } from "./gap-end-header.ts";
 import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
 import type { HttpLimits } from "./limits.ts";
 import { MeteredStream, tokensAskedFor } from "./metering.ts";
@@ -213,7 +213,7 @@ async function answerStream(
     ...(reply.getHeaders() as OutgoingHttpHeaders),
     ...answerHeaders(decoded, start),
     ...STREAM_HEADERS,
-    ...(decoded.requests.some(({ input }) => input.kind === "infill") ? GAP_END_TRAILER : {}),
+    ...(decoded.requests.some(({ input }) => input.kind === "infill") ? gapEndTrailer(exchange.request.raw) : {}),
     ...(parts.calls.isDraining ? { connection: "close" } : {}),
   });
   const failure = await sendStream(

@@ -1,4 +1,5 @@
 import { request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { expect, test } from "vitest";
 import { COMPLETIONS } from "../../test/support/calls.ts";
 import { ScriptedEngine, startPart } from "../../test/support/scripted-engine.ts";
@@ -50,6 +51,21 @@ test("a stream names it in a trailer, which its headers announce", async () => {
 
   expect(response.headers.get("trailer")).toBe("x-continuo-gap-end");
   expect(await trailersOf(url + COMPLETIONS, { ...GAP, stream: true })).toEqual({ "x-continuo-gap-end": "marker" });
+});
+
+test("a proxy that speaks HTTP/1.0 gets the stream without a trailer", async () => {
+  const { port } = await serve(endedBy("suffix"));
+  const body = JSON.stringify({ ...GAP, stream: true });
+  const socket = connect(port, "127.0.0.1");
+
+  socket.write(
+    `POST ${COMPLETIONS} HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  const answer = Buffer.concat(await socket.toArray()).toString();
+
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer.toLowerCase()).not.toContain("trailer");
+  expect(answer.endsWith("data: [DONE]\n\n")).toBe(true);
 });
 
 test("an answer that its weights ended has neither", async () => {

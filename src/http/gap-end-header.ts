@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { GapRule } from "../continuation/gap/gap-end.ts";
 import type { StreamPart } from "../continuation/output.ts";
 
@@ -15,8 +15,10 @@ export function gapEndHeader(rules: readonly (GapRule | undefined)[]): OutgoingH
   return { [NAME]: Array.from(rules, (rule) => rule ?? "none").join(", ") };
 }
 
-/** The header that announces a trailer of a stream. */
-export const GAP_END_TRAILER: OutgoingHttpHeaders = { trailer: NAME };
+/** The header that announces a trailer of a stream. HTTP/1.0, which proxies may speak, has no trailers. */
+export function gapEndTrailer({ httpVersion }: IncomingMessage): OutgoingHttpHeaders {
+  return httpVersion === "1.0" ? {} : { trailer: NAME };
+}
 
 /** Says the same behind a stream, whose headers have left when its end is known. */
 export async function* withGapEndTrailer(

@@ -1,11 +1,13 @@
-/** Grammars made from schemas, in llama.cpp itself: they load, take the values of the schema token by token, and end. */
+/** Grammars made from schemas: they load, here and in llama.cpp, take the values of the schema token by token, and end. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { grammarOfJsonSchema, jsonObjectGrammar } from "../../src/continuation/json-schema/grammar.ts";
 import { jsonSchemas } from "../support/json-schemas.ts";
+import { NativeGrammars } from "../support/native-grammar.ts";
 import { loadNativeTiny } from "../support/tiny-scheduler.ts";
 
-const { model, vocabulary } = await loadNativeTiny();
+const { api, model, vocabulary } = await loadNativeTiny();
+const natives = new NativeGrammars(api, model.pointer);
 const END = vocabulary.ids.get("<|endoftext|>") ?? Number.NaN;
 
 /** The grammar takes the text, and lets it end there. */
@@ -50,7 +52,12 @@ test.each<[unknown]>([
     (format): [unknown] => [{ type: "string", format }],
   ),
 ])("%j loads", (schema) => {
-  expect(() => model.grammar(grammarOfJsonSchema(schema, "schema"), [END])).not.toThrow();
+  const source = grammarOfJsonSchema(schema, "schema");
+  const native = natives.load(source);
+  native?.free();
+
+  expect(() => model.grammar(source, [END])).not.toThrow();
+  expect(native).toBeDefined();
 });
 
 test("json_object takes an object and nothing before, after or instead of it", () => {

@@ -59,7 +59,7 @@ test("an entry's sampling is the default: the same greedy text twice", async () 
 test("routes and limits of an entry bind as those of the built-in names do", async () => {
   const refused = await post(server.url, COMPLETIONS, { model: "our-chat", prompt: "a" });
   const tooMany = await post(server.url, CHAT, { model: "our-chat", messages: MESSAGES, max_tokens: 8 });
-  const { json } = await get(server.url, "/v1/models");
+  const { json } = await get(server.url, "/compatible-mode/v1/models");
   const listed = json.data.find((entry: Json) => entry.id === "our-chat").continuo;
 
   expect(refused.status).toBe(404);

@@ -15,7 +15,7 @@ import { WRITTEN_SCHEMAS } from "./written-schemas.ts";
 
 const TOKENS = 120;
 /** This share of all answers may be cut by the limit. */
-const MOST_CUT = 0.15;
+const MOST_CUT = 0.25;
 const SEED = 20_261_128;
 
 interface Question {

@@ -178,5 +178,5 @@ const SOCKET_ADVICE: Readonly<Record<string, string>> = {
 function explained(error: unknown, { host }: Config): unknown {
   if (!(error instanceof ListenFailure)) return error;
   const advice = (isSocketPath(host) ? SOCKET_ADVICE : LISTEN_ADVICE)[error.code];
-  return new CommandFailure(advice === undefined ? error.message : `${error.message}: ${advice}`);
+  return new CommandFailure(advice === undefined ? error.message : `cannot listen on ${error.where}: ${advice}`);
 }

@@ -77,7 +77,7 @@ test("states that were forgotten are found again", () => {
     const kept = automaton.kept(cursor.state);
     if (kept !== cursor.state) forgotten += 1;
     cursor.state = kept;
-    expect(cursor.take(0x61)).toBe(true);
+    if (!cursor.take(0x61)) throw new Error(`the letter ${count} is refused`);
   }
 
   expect(forgotten).toBeGreaterThan(0);

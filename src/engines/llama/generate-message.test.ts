@@ -9,7 +9,12 @@ import type { LoadedWeights } from "./weights.ts";
 const [QWEN] = FIM_LAYOUTS;
 if (QWEN === undefined) throw new Error("there is no layout");
 
-const WEIGHTS: Weights = { id: "w", controls: new Set(), fim: QWEN, templateTokens: { bos: "", eos: "" } };
+const WEIGHTS: Weights = {
+  id: "w",
+  controls: new Set(),
+  fim: { ...QWEN, endBias: 6.5 },
+  templateTokens: { bos: "", eos: "" },
+};
 const LOADED: LoadedWeights = {
   model: { id: "w", contextTokens: 1024, fim: "qwen", chat: true, vocabularySize: 10, defaults: {} },
   weights: WEIGHTS,

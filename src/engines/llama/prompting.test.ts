@@ -29,3 +29,14 @@ test("a file that says nothing, or something else, leaves everything as it is", 
   const unknown = { "continuo.fim.order": "mps", "continuo.fim.behind_middle": "all", "continuo.fim.healing": "1" };
   expect(prompting({ ...unknown, "continuo.healing": "" })).toEqual({});
 });
+
+test.each([
+  ["Instruct-AWQ", true],
+  ["chat", true],
+  ["base", undefined],
+  [undefined, undefined],
+])("a file whose finetune is %s is one for instructions: %s", (finetune, isInstruct) => {
+  const prompting = promptingOf((key) => (key === "general.finetune" ? finetune : undefined));
+
+  expect(prompting.isInstruct).toBe(isInstruct);
+});

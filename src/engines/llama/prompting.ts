@@ -1,10 +1,12 @@
 import type { BehindMiddle } from "../../continuation/fim.ts";
 
 /**
- * How weights are prompted best, as far as their file says so in metadata keys of our own; absent: it does not say.
+ * How weights are prompted best, as far as their file says so, mostly in metadata keys of our own; absent: it does not say.
  * Plain data: it crosses the process boundary.
  */
 export interface Prompting {
+  /** The file calls itself a finetune for instructions or dialogues. */
+  readonly isInstruct?: true;
   /** In place of the order of a built-in layout. */
   readonly fimOrder?: "psm" | "spm";
   /** How much of the prefix a built-in layout shows behind the middle marker. */
@@ -28,6 +30,7 @@ export function promptingOf(meta: (key: string) => string | undefined): Promptin
   const [fimHealing, healing] = [flag("continuo.fim.healing"), flag("continuo.healing")];
   const fimGapEnd = flag("continuo.fim.stop_at_suffix");
   return {
+    ...(/instruct|chat/i.test(meta("general.finetune") ?? "") && { isInstruct: true }),
     ...((order === "psm" || order === "spm") && { fimOrder: order }),
     ...((behind === "line" || behind === "prefix") && { fimBehindMiddle: behind }),
     ...(fimGapEnd !== undefined && { fimGapEnd }),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LONG, NOISE, SEEDED, scheduling } from "../../../test/support/scheduling.ts";
-import { type Answer, BLOCK_TOKENS, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
+import type { Answer } from "../../../test/support/tiny-request.ts";
+import { BLOCK_TOKENS, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
 import { nextCut } from "./blocks.ts";
 
 const tiny = await loadNativeTiny();

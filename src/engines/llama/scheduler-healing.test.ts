@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { type Answer, type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
+import type { Answer } from "../../../test/support/tiny-request.ts";
+import { type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
 import type { LoweredPrompt } from "../../continuation/prompt.ts";
 import { arrangePrompt, encodeParts } from "./encode-prompt.ts";
 import { tokensToHeal } from "./healing.ts";

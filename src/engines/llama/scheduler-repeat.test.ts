@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { SEEDED } from "../../../test/support/scheduling.ts";
-import { type Answer, type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
+import type { Answer } from "../../../test/support/tiny-request.ts";
+import { type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
 
 const tiny = await loadNativeTiny();
 const schedulers: TinyScheduler[] = [];

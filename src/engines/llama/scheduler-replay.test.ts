@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type Answer, type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
+import type { Answer } from "../../../test/support/tiny-request.ts";
+import { type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
 import type { TokenLogprob } from "../../continuation/output.ts";
 
 const tiny = await loadNativeTiny();

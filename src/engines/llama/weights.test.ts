@@ -73,6 +73,11 @@ describe("the layout", () => {
     expect(describing({ controls }, { fim: "qwen" }).model.fim).toBe("qwen");
   });
 
+  test("ends gaps with some help where the weights were trained on dialogues since", () => {
+    expect(describing({ prompting: { isInstruct: true } }).weights.fim).toEqual({ ...FIM_LAYOUTS[0], endBias: 6.5 });
+    expect(describing({}).weights.fim?.endBias).toBeUndefined();
+  });
+
   test("is asked in the order, with the healing and the stop that the file names", () => {
     const prompting = { fimOrder: "spm", fimHealing: false, fimGapEnd: true } as const;
 

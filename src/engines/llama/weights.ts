@@ -86,11 +86,13 @@ function inWords({ order, behindMiddle }: FimLayout): string {
 /** A built-in layout is that of a family, of which these weights may be an exception; one of the operator's stays as it is. */
 function asTrained(
   layout: FimLayout | undefined,
-  { fimOrder, fimBehindMiddle, fimGapEnd, fimHealing }: Prompting,
+  { isInstruct, fimOrder, fimBehindMiddle, fimGapEnd, fimHealing }: Prompting,
 ): FimLayout | undefined {
   if (layout === undefined || !FIM_LAYOUTS.includes(layout)) return layout;
+  const { instructEndBias } = layout;
   return {
     ...layout,
+    ...(isInstruct === true && instructEndBias !== undefined && { endBias: instructEndBias }),
     ...(fimOrder !== undefined && { order: fimOrder }),
     ...(fimBehindMiddle !== undefined && { behindMiddle: fimBehindMiddle }),
     ...(fimGapEnd !== undefined && { gapEnd: fimGapEnd }),
