@@ -39,7 +39,7 @@ const model = z.strictObject(
     slots: integer(1, 256).optional().describe("Number of requests processed at the same time."),
     threads: integer(1, 1024)
       .optional()
-      .describe("Most CPU threads; fewer are used while other programs keep the CPU busy."),
+      .describe("Maximum number of CPU threads; fewer are used while other programs keep the CPU busy."),
     deterministic: flag().optional().describe("Overrides the global `deterministic`."),
     fim: z
       .union([z.string().min(1), z.literal(false)], {

@@ -58,7 +58,7 @@ export function addServeCommand(program: Command): void {
     .option("--deterministic", "same request and seed, same text, whatever else runs; slower")
     .option("--slots <n>", "requests processed at the same time, for all models")
     .option("--context <n>", "context of one slot in tokens, for all models")
-    .option("--threads <n>", "most CPU threads, for all models")
+    .option("--threads <n>", "maximum number of CPU threads, for all models")
     .option("--load <when>", "start or first_use (default: start, as far as the memory budget allows)")
     .option("--keep-alive <time>", "unload models that were idle this long, such as 10m (default: never)")
     .option(
