@@ -58,7 +58,5 @@ test("a port that is taken is named, with what to do", async () => {
   other.close();
 
   expect(result.code).toBe(1);
-  expect(result.stderr).toContain(
-    `cannot listen on 127.0.0.1:${port}: another program listens there already`,
-  );
+  expect(result.stderr).toContain(`cannot listen on 127.0.0.1:${port}: another program listens there already`);
 });

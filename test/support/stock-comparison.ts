@@ -85,7 +85,7 @@ function complete(engine: LlamaEngine, input: Continuation, maxTokens: number): 
   const limits = { maxTokens, stopStrings: [], stopSequences: [], maxInputTokens: 2000, truncate: false };
   const sampling = { temperature: 0, repetitionPenalty: 1 };
   const asked = { model: "any", input, sampling, limits, choices: 1, logprobs: 2, promptLogprobs: false };
-  const request = { ...asked, tokenHealing: false }; // the other server knows none
+  const request = { ...asked, tokenHealing: false, gapEnd: false }; // the other server knows neither
   return collect(engine.generate(request, new AbortController().signal));
 }
 
