@@ -44,6 +44,15 @@ test("one request is handed through as it is", async () => {
   expect(await all(continueAll(engine, [request("x")], 4, never))).toEqual(saying(["a", "b"]));
 });
 
+test("merged choices keep why they ended, in the engine's word too", async () => {
+  const finish = { type: "finish", choice: 0, reason: "content_filter", raw: "SAFETY" } as const;
+  const engine = new ScriptedEngine(() => [startPart(), deltaPart("a"), finish]);
+
+  const { choices } = await collect(continueAll(engine, [request("x"), request("y")], 2, never));
+
+  expect(choices.map(({ reason, raw }) => [reason, raw])).toEqual(Array(2).fill(["content_filter", "SAFETY"]));
+});
+
 /** Per request: the texts of each of its choices. */
 const answers = fc.integer({ min: 1, max: 3 }).chain((choices) =>
   fc.record({

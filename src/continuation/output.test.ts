@@ -21,7 +21,7 @@ test("a whole answer is the fold of its stream", async () => {
     { type: "delta", choice: 0, text: "你好", tokens: [2, 3], logprobs: [logprob("你"), logprob("好")] },
     { type: "finish", choice: 0, reason: "stop" },
     { type: "delta", choice: 1, text: "y" },
-    { type: "finish", choice: 1, reason: "length" },
+    { type: "finish", choice: 1, reason: "content_filter", raw: "SAFETY" },
     { type: "usage", usage: { promptTokens: 5, completionTokens: 4, cachedPromptTokens: 1, source: "engine" } },
   ];
 
@@ -30,7 +30,7 @@ test("a whole answer is the fold of its stream", async () => {
     echo: [parts[1]],
     choices: [
       { text: "你好", tokens: [1, 2, 3], logprobs: [logprob("你"), logprob("好")], reason: "stop" },
-      { text: "xy", tokens: [7], logprobs: [logprob("x")], reason: "length" },
+      { text: "xy", tokens: [7], logprobs: [logprob("x")], reason: "content_filter", raw: "SAFETY" },
     ],
     usage: { promptTokens: 5, completionTokens: 4, cachedPromptTokens: 1, source: "engine" },
   });

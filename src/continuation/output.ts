@@ -42,6 +42,8 @@ export interface FinishPart {
   readonly choice: number;
   /** null: cut by the time limit of a plain call (docs/wire.md 6.8). */
   readonly reason: FinishReason | null;
+  /** The engine's own word for it, where it has one: for people and logs, never for callers. */
+  readonly raw?: string;
   /** The rule that ended an answer in a gap; absent where the weights, a stop or a limit did. */
   readonly rule?: GapRule;
 }
@@ -51,8 +53,11 @@ export interface UsagePart {
   readonly usage: Usage;
 }
 
-/** `stop`: an end token, stop string, stop id or the end of a gap. `length`: the token limit or the context. */
-export type FinishReason = "stop" | "length";
+/**
+ * `stop`: an end token, stop string, stop id or the end of a gap. `length`: the token limit or the context.
+ * `content_filter`: whoever runs the engine does not let it say more.
+ */
+export type FinishReason = "stop" | "length" | "content_filter";
 
 export interface Usage {
   readonly promptTokens: number;
@@ -94,6 +99,7 @@ export interface ChoiceResult {
   readonly tokens: readonly number[];
   readonly logprobs: readonly TokenLogprob[];
   readonly reason: FinishReason | null;
+  readonly raw?: string;
   readonly rule?: GapRule;
 }
 
@@ -154,9 +160,10 @@ export class Fold {
     return { start: this.#start, echo: [...this.#echo], choices, usage: this.#usage ?? estimate };
   }
 
-  #finish({ choice, reason, rule }: FinishPart): void {
+  #finish({ choice, reason, raw, rule }: FinishPart): void {
     const ended = this.#choice(choice);
     ended.reason = reason;
+    if (raw !== undefined) ended.raw = raw;
     if (rule !== undefined) ended.rule = rule;
   }
 
@@ -174,6 +181,7 @@ interface MutableChoice {
   tokens: number[];
   logprobs: TokenLogprob[];
   reason: FinishReason | null;
+  raw?: string;
   rule?: GapRule;
 }
 
