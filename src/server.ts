@@ -8,7 +8,7 @@ import { isLoopback } from "./config/checks.ts";
 import type { Config, ModelConfig } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
 import { isSocketPath } from "./config/socket-path.ts";
-import type { EngineModel, Health } from "./continuation/engine.ts";
+import type { Health, LocalModel } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
 import type { MemoryBytes } from "./continuation/memory.ts";
 import { openStore } from "./db/open.ts";
@@ -58,7 +58,7 @@ export interface RunningModel {
   readonly slots: number;
   readonly health: Health;
   /** What it can do and the memory it takes; absent while its file cannot be used. */
-  readonly facts?: { readonly model: EngineModel; readonly memoryBytes: number };
+  readonly facts?: { readonly model: LocalModel; readonly memoryBytes: number };
 }
 
 /** Longest time of Node's timers, ms; a model idle for longer stays. */

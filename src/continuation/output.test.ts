@@ -71,6 +71,14 @@ test("an answer that was cut short has what arrived, no reason, and an estimated
   expect(result.usage).toEqual({ promptTokens: 5, completionTokens: 2, source: "estimate" });
 });
 
+test("a prompt whose tokens nobody told counts as what was guessed", () => {
+  const { promptTokens: _, ...start } = START;
+  const fold = new Fold(12);
+  fold.push(start);
+
+  expect(fold.result().usage).toEqual({ promptTokens: 12, completionTokens: 0, source: "estimate" });
+});
+
 test("a later part does not change a result that was taken", () => {
   const fold = new Fold();
   fold.push(START);

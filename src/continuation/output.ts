@@ -10,8 +10,8 @@ export interface StartPart {
   readonly type: "start";
   /** Who really answers: the name of the weights. */
   readonly model: string;
-  /** As far as they are known now; `usage` has the last word. */
-  readonly promptTokens: number;
+  /** As far as they are known now; `usage` has the last word. Absent: the engine has not told yet. */
+  readonly promptTokens?: number;
   /** Prompt tokens cut off because the caller allowed it. */
   readonly truncatedTokens: number;
   /** Settings of the request that this engine has no use for, by their domain names (`topK`, `seed`, …). */
@@ -122,6 +122,12 @@ export class Fold {
   #usage: Usage | undefined;
   readonly #echo: EchoPart[] = [];
   readonly #choices: MutableChoice[] = [];
+  readonly #guessedPromptTokens: number;
+
+  /** @param guessedPromptTokens for an answer that is left before its engine has told them. */
+  constructor(guessedPromptTokens = 0) {
+    this.#guessedPromptTokens = guessedPromptTokens;
+  }
 
   push(part: StreamPart): void {
     switch (part.type) {
@@ -156,7 +162,8 @@ export class Fold {
     if (this.#start === undefined) throw new Error("a stream ended before its start part");
     const choices = Array.from(this.#choices, (choice) => copyOf(choice ?? emptyChoice()));
     const completionTokens = choices.reduce((sum, choice) => sum + choice.tokens.length, 0);
-    const estimate: Usage = { promptTokens: this.#start.promptTokens, completionTokens, source: "estimate" };
+    const promptTokens = this.#start.promptTokens ?? this.#guessedPromptTokens;
+    const estimate: Usage = { promptTokens, completionTokens, source: "estimate" };
     return { start: this.#start, echo: [...this.#echo], choices, usage: this.#usage ?? estimate };
   }
 

@@ -126,6 +126,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     createdSeconds: Math.floor(parts.now() / 1000),
   });
   record.stream = decoded.stream;
+  const asked = tokensAskedFor(decoded.requests, card);
   const reservation = await parts.meter.reserve({
     id: request.id,
     workspaceId: request.caller.workspaceId,
@@ -133,7 +134,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     model,
     protocol: protocol.name,
     startedAtMs: record.startedAtMs,
-    ...tokensAskedFor(decoded.requests, card),
+    ...asked,
   });
   const { promptConcurrency } = parts.limits;
   const observer = parts.metrics.observer(record);
@@ -144,7 +145,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   exchange.admitted = { reservation, stream };
   const answering = untilAborted(stream.parts(), call.signal);
   try {
-    if (!decoded.stream) return await answerWhole(exchange, decoded, answering, stream);
+    if (!decoded.stream) return await answerWhole(exchange, decoded, answering, stream, new Fold(asked.promptTokens));
     lift();
     return await answerStream(parts, exchange, decoded, answering);
   } catch (error) {
@@ -174,9 +175,9 @@ async function answerWhole(
   decoded: Decoded,
   parts: AsyncIterable<StreamPart>,
   stream: MeteredStream,
+  fold: Fold,
 ): Promise<void> {
   const { record, reply } = exchange;
-  const fold = new Fold();
   try {
     for await (const part of parts) fold.push(part);
     record.outcome = "ok";

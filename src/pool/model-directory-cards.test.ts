@@ -2,6 +2,19 @@ import { describe, expect, test } from "vitest";
 import { directoryOf, never, served } from "../../test/support/described-weights.ts";
 
 describe("what a name can do", () => {
+  test("weights whose context nobody tells leave the catalogue's bounds, or none", async () => {
+    const directory = directoryOf([served("first", { untold: ["contextTokens"] })]);
+
+    expect((await directory.open("qwen-coder", "text", never)).card).toMatchObject({
+      ...{ contextTokens: 32_768, maxInputTokens: 30_720, maxOutputTokens: 8_192 },
+    });
+    expect((await directory.open("first", "text", never)).card).toMatchObject({
+      contextTokens: Number.POSITIVE_INFINITY,
+      maxInputTokens: Number.POSITIVE_INFINITY,
+      maxOutputTokens: Number.POSITIVE_INFINITY,
+    });
+  });
+
   test("the catalogue's lists bind its names, whoever answers", async () => {
     const weights = [served("first", { completions: true, maxInputTokens: 32_000, facts: { contextTokens: 65_536 } })];
     const { card } = await directoryOf(weights).open("qwen-plus", "chat", never);

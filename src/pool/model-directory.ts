@@ -129,7 +129,7 @@ export class ModelDirectory implements Directory {
 
   #card(name: string, known: KnownName | undefined, weights: ServedWeights | undefined, standIn: boolean): ModelCard {
     const model = weights === undefined ? undefined : this.#models.get(weights.name);
-    const room = model === undefined ? Number.POSITIVE_INFINITY : model.contextTokens - 1;
+    const room = (model?.contextTokens ?? Number.POSITIVE_INFINITY) - 1;
     // What the operator says of weights holds for the names given to them. A name they merely stand in for keeps what the
     // catalogue says of it, less what the operator takes away.
     const within = (configured: number | undefined, documented = room): number =>

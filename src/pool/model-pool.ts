@@ -1,16 +1,10 @@
+import type { LocalEngine } from "../continuation/engine.ts";
 import { fitsInto, type MemoryBytes, NO_BYTES, totalOf } from "../continuation/memory.ts";
 import { ServiceError } from "../errors.ts";
 import { makeRoom, type Resident, takenBytes } from "./residency.ts";
 
 /** Weights that can be brought into memory and taken out of it. */
-export interface Loadable {
-  /** What it will take, estimated without loading. Rejects with `model_unavailable` for weights that can never be loaded. */
-  footprint(): Promise<{ readonly memory: MemoryBytes }>;
-  /** Resolves when it serves. */
-  load(signal: AbortSignal): Promise<void>;
-  /** Resolves when its memory is free. */
-  unload(): Promise<void>;
-}
+export type Loadable = Pick<LocalEngine, "footprint" | "load" | "unload">;
 
 export interface PoolOptions {
   /** What all loaded models together may take. */

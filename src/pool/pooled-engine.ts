@@ -1,4 +1,4 @@
-import type { Engine, EngineModel, EngineStats, Health } from "../continuation/engine.ts";
+import type { Engine, Health, LocalEngine, LocalModel, LocalStats } from "../continuation/engine.ts";
 import type { StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import type { ModelPool } from "./model-pool.ts";
@@ -7,11 +7,11 @@ import type { ModelPool } from "./model-pool.ts";
 export class PooledEngine implements Engine {
   readonly name: string;
   readonly accept?: NonNullable<Engine["accept"]>;
-  readonly #engine: Engine;
+  readonly #engine: LocalEngine;
   readonly #pool: ModelPool;
 
   /** @param engine in the pool under its own name. */
-  constructor(engine: Engine, pool: ModelPool) {
+  constructor(engine: LocalEngine, pool: ModelPool) {
     this.name = engine.name;
     this.#engine = engine;
     this.#pool = pool;
@@ -20,7 +20,7 @@ export class PooledEngine implements Engine {
     this.accept = (requests, signal) => this.#leased(() => accept(requests, signal), signal);
   }
 
-  model(signal: AbortSignal): Promise<EngineModel> {
+  model(signal: AbortSignal): Promise<LocalModel> {
     return this.#engine.model(signal);
   }
 
@@ -49,7 +49,7 @@ export class PooledEngine implements Engine {
   }
 
   /** Requests that wait for the weights count as queued. */
-  stats(): EngineStats {
+  stats(): LocalStats {
     const stats = this.#engine.stats();
     return { ...stats, queued: stats.queued + this.#pool.waiting(this.name) };
   }

@@ -1,5 +1,5 @@
 import type { ModelCard } from "../../src/continuation/card.ts";
-import type { Engine, EngineModel, EngineStats, Health } from "../../src/continuation/engine.ts";
+import type { Engine, EngineModel, EngineStats, Health, LocalModel } from "../../src/continuation/engine.ts";
 import type { FinishReason, StartPart, StreamPart } from "../../src/continuation/output.ts";
 import type { ContinuationRequest } from "../../src/continuation/request.ts";
 import { ServiceError } from "../../src/errors.ts";
@@ -150,7 +150,7 @@ export function usagePart(completionTokens: number, said: Said = {}): StreamPart
   return { type: "usage", usage: { promptTokens, completionTokens, source: "engine", ...cached } };
 }
 
-export const SCRIPTED_MODEL: EngineModel = {
+export const SCRIPTED_MODEL: LocalModel = {
   id: "scripted-weights",
   contextTokens: 4096,
   fim: "qwen",
