@@ -4,7 +4,10 @@ export interface ContinuationRequest {
   /** The name the caller used. */
   readonly model: string;
   readonly input: Continuation;
+  /** What the caller set, and nothing else. */
   readonly sampling: Sampling;
+  /** For what the caller left open. Absent: nobody knows any. */
+  readonly defaults?: SamplingDefaults;
   readonly limits: Limits;
   /** Independent continuations of the same input, at least 1. */
   readonly choices: number;
@@ -26,7 +29,18 @@ export interface ContinuationRequest {
   readonly accepted?: boolean;
 }
 
-/** Every field optional: absent means "the model's default", never a value of ours. */
+/**
+ * Sampling of requests that do not choose, by whose wish it is. `samplingOf` lays one over the other for an engine that
+ * holds the weights itself; one elsewhere knows what suits its weights, and is told the wishes only.
+ */
+export interface SamplingDefaults {
+  /** What the catalogue, the weights or else this server recommend. */
+  readonly model: Sampling;
+  /** What the operator has configured; it goes over the model's. */
+  readonly operator: Sampling;
+}
+
+/** Every field optional: absent means that nobody has said, never a value of ours. */
 export interface Sampling {
   /** 0 is greedy. */
   readonly temperature?: number;

@@ -84,7 +84,7 @@ describe("what a name can do", () => {
     });
   });
 
-  test("sampling defaults: the weights', else the catalogue's for its names, else ours; the operator's over all", async () => {
+  test("sampling defaults: the weights', else the catalogue's for its names, else ours; the operator's beside them", async () => {
     const weights = [
       served("first", { facts: { defaults: { temperature: 0.2, minP: 0.1 } }, sampling: { topK: 7 } }),
       served("bare"),
@@ -92,24 +92,16 @@ describe("what a name can do", () => {
     const directory = directoryOf(weights);
 
     expect((await directory.open("qwen-coder", "text", never)).card.defaults).toEqual({
-      temperature: 0.2,
-      topP: 0.8,
-      minP: 0.1,
-      repetitionPenalty: 1.1,
-      topK: 7,
+      model: { temperature: 0.2, topP: 0.8, topK: 20, minP: 0.1, repetitionPenalty: 1.1 },
+      operator: { topK: 7 },
     });
     expect((await directory.open("first", "text", never)).card.defaults).toEqual({
-      temperature: 0.2,
-      topP: 0.8,
-      topK: 7,
-      minP: 0.1,
-      repetitionPenalty: 1,
+      model: { temperature: 0.2, topP: 0.8, topK: 20, minP: 0.1, repetitionPenalty: 1 },
+      operator: { topK: 7 },
     });
     expect((await directory.open("bare", "text", never)).card.defaults).toEqual({
-      temperature: 0.7,
-      topP: 0.8,
-      topK: 20,
-      repetitionPenalty: 1,
+      model: { temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1 },
+      operator: {},
     });
   });
 });

@@ -146,7 +146,10 @@ export class ModelDirectory implements Directory {
       maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),
       maxOutputTokens: within(weights?.maxOutputTokens, known?.maxOutputTokens),
       contextTokens: Math.min(known?.contextTokens ?? room + 1, room + 1),
-      defaults: { ...PLAIN_DEFAULTS, ...known?.defaults, ...model?.defaults, ...weights?.sampling },
+      defaults: {
+        model: { ...PLAIN_DEFAULTS, ...known?.defaults, ...model?.defaults },
+        operator: weights?.sampling ?? {},
+      },
     };
   }
 

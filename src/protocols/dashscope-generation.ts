@@ -53,7 +53,8 @@ function decode(body: Fields, call: Call): Decoded {
   const request: ContinuationRequest = {
     model: card.name,
     input,
-    sampling: readSampling(parameters, "generation", card.defaults),
+    sampling: readSampling(parameters, "generation"),
+    defaults: card.defaults,
     limits: readLimits(parameters, card, ["max_tokens"]),
     choices,
     promptLogprobs: false,

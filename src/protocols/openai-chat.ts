@@ -56,7 +56,8 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const request: ContinuationRequest = {
     model: card.name,
     input,
-    sampling: readSampling(body, dialect, card.defaults, card.answeredBy.model?.vocabularySize),
+    sampling: readSampling(body, dialect, card.answeredBy.model?.vocabularySize),
+    defaults: card.defaults,
     limits: dialect === "openai" ? { ...limits, ...readEnds(body, limits) } : limits,
     choices,
     ...(logprobs === undefined ? {} : { logprobs }),

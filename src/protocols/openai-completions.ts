@@ -1,4 +1,4 @@
-import type { ContinuationRequest } from "../continuation/request.ts";
+import type { ContinuationRequest, Sampling } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { completionsRequest } from "../wire/openai/completions.ts";
 import { readGrammar } from "./answer-grammar.ts";
@@ -60,10 +60,10 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const logprobs = dialect === "openai" ? readLogprobs(body) : undefined;
   const limits = readLimits(body, card, ["max_tokens"], echo ? 0 : 1);
   const { grammar } = dialect === "openai" ? readGrammar(body) : {};
-  const { repetitionPenalty: _, presencePenalty: __, ...defaults } = card.defaults;
   const shared: Omit<ContinuationRequest, "input"> = {
     model: card.name,
-    sampling: readSampling(body, dialect, defaults, card.answeredBy.model?.vocabularySize),
+    sampling: readSampling(body, dialect, card.answeredBy.model?.vocabularySize),
+    defaults: { model: ofText(card.defaults.model), operator: ofText(card.defaults.operator) },
     limits: dialect === "openai" ? { ...limits, ...readEnds(body, limits) } : limits,
     choices: count.generated,
     ...scoring(prompts, echo, logprobs, count),
@@ -88,6 +88,11 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
       includeUsage: delivery.includeUsage,
     }),
   };
+}
+
+/** The penalties of the defaults are meant for dialogues. */
+function ofText({ repetitionPenalty: _, presencePenalty: __, ...sampling }: Sampling): Sampling {
+  return sampling;
 }
 
 function ignoredFields(body: Fields, dialect: Dialect): string[] {

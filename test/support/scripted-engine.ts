@@ -169,7 +169,7 @@ export function scriptedCard(name: string, overrides: Partial<ModelCard> = {}): 
     maxInputTokens: 4000,
     maxOutputTokens: 2048,
     contextTokens: SCRIPTED_MODEL.contextTokens,
-    defaults: {},
+    defaults: { model: {}, operator: {} },
     ...overrides,
   };
 }

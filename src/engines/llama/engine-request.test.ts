@@ -61,4 +61,14 @@ describe("a request for the engine process", () => {
     });
     expect(Object.keys(message["sampling"] ?? {})).toEqual(["temperature"]);
   });
+
+  test("carries the defaults where the caller leaves something open", async () => {
+    const defaults = { model: { temperature: 0.7, topK: 20, topP: 0.8 }, operator: { topK: 5, topP: 0.9 } };
+
+    expect((await messages()(asking("x", { sampling: { topP: 1 }, defaults })))["sampling"]).toEqual({
+      temperature: 0.7,
+      topK: 5,
+      topP: 1,
+    });
+  });
 });

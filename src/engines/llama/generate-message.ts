@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import { samplingOf } from "../../continuation/sampling.ts";
 import type { EngineOptions, GenerateMessage } from "./messages.ts";
 import { promptOf } from "./request-prompt.ts";
 import type { LoadedWeights } from "./weights.ts";
@@ -29,7 +30,7 @@ export function askedOf(
   { model, weights, ends }: LoadedWeights,
   defaults: RequestDefaults,
 ): Asked {
-  const { logitBias, seed, ...sampling } = request.sampling;
+  const { logitBias, seed, ...sampling } = samplingOf(request);
   const { gap, ...prompt } = promptOf(request, weights, model.contextTokens);
   const isShort = (request.limits.maxTokens ?? Number.POSITIVE_INFINITY) <= INTERACTIVE_TOKENS;
   const message: Asked["message"] = {
