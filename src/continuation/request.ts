@@ -1,4 +1,5 @@
 import type { Continuation } from "./input.ts";
+import type { AnswerShape } from "./shape.ts";
 
 export interface ContinuationRequest {
   /** The name the caller used. */
@@ -21,8 +22,8 @@ export interface ContinuationRequest {
   readonly gapEnd?: boolean;
   /** Guess tokens from the prompt and verify them together; never changes the text. Absent: the engine's own setting. */
   readonly speculation?: boolean;
-  /** GBNF with a rule `root` that the whole answer matches, an assistant prefix included. */
-  readonly grammar?: string;
+  /** What the whole answer matches. Absent: any text will do. */
+  readonly shape?: AnswerShape;
   /** What logs call the call that it is part of. */
   readonly callId?: string;
   /** `Engine.accept` has taken it: it is not refused for a full queue any more. Absent: no. */

@@ -1,7 +1,7 @@
 import type { ContinuationRequest, Sampling } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { completionsRequest } from "../wire/openai/completions.ts";
-import { readGrammar } from "./answer-grammar.ts";
+import { readGrammar } from "./answer-shape.ts";
 import { takesCompletions } from "./capabilities.ts";
 import { CompletionsEncoder } from "./completions-encoder.ts";
 import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
@@ -59,7 +59,7 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const count = readChoices(body, dialect, delivery.stream);
   const logprobs = dialect === "openai" ? readLogprobs(body) : undefined;
   const limits = readLimits(body, card, ["max_tokens"], echo ? 0 : 1);
-  const { grammar } = dialect === "openai" ? readGrammar(body) : {};
+  const { shape } = dialect === "openai" ? readGrammar(body) : {};
   const shared: Omit<ContinuationRequest, "input"> = {
     model: card.name,
     sampling: readSampling(body, dialect, card.answeredBy.model?.vocabularySize),
@@ -68,7 +68,7 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
     choices: count.generated,
     ...scoring(prompts, echo, logprobs, count),
     ...readSwitches(body),
-    ...(grammar === undefined ? {} : { grammar }),
+    ...(shape === undefined ? {} : { shape }),
   };
   return {
     requests: inputs.map((input) => ({ ...shared, input })),
