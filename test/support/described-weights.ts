@@ -1,12 +1,12 @@
 /** Weights that say of themselves what a test wants, and a directory of models over them. */
 import type { EngineModel } from "../../src/continuation/engine.ts";
-import { ServiceError } from "../../src/errors.ts";
 import {
   type DirectoryOptions,
   type KnownName,
   ModelDirectory,
   type ServedWeights,
-} from "../../src/pool/model-directory.ts";
+} from "../../src/directory/model-directory.ts";
+import { ServiceError } from "../../src/errors.ts";
 import { SCRIPTED_MODEL, ScriptedEngine, saying } from "./scripted-engine.ts";
 
 /** Nobody leaves. */

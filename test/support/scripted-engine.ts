@@ -2,8 +2,8 @@ import type { ModelCard } from "../../src/continuation/card.ts";
 import type { Engine, EngineModel, EngineStats, Health, LocalModel } from "../../src/continuation/engine.ts";
 import type { FinishReason, StartPart, StreamPart } from "../../src/continuation/output.ts";
 import type { ContinuationRequest } from "../../src/continuation/request.ts";
+import type { Directory } from "../../src/directory/directory.ts";
 import { ServiceError } from "../../src/errors.ts";
-import type { Directory } from "../../src/pool/directory.ts";
 
 /** A part is said, a promise is waited for (until an abort), an error is thrown. */
 export type Step = StreamPart | Promise<unknown> | Error;
