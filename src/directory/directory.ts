@@ -10,13 +10,18 @@ export interface Directory {
   /** Names that can fill in the middle, as far as their weights are known by now. */
   infillNames(): readonly string[];
   /**
-   * Who answers a request of this kind (docs/wire.md 1.2a): the name's own mapping, else the default, else the first
-   * configured model (for infill the first with a layout). Waits for weights that are still loading.
-   * The card returned has `answeredBy.model`. Throws `model_unavailable` with what to do.
+   * Who can answer a request of this kind, best first (docs/wire.md 1.2a): the name's own mapping, else the default, else
+   * the first configured model (for infill the first with a layout). Waits for weights that are still loading.
+   * Throws `model_unavailable` with what to do when nobody can.
    */
-  open(
-    name: string,
-    wanted: "text" | "infill" | "chat",
-    signal: AbortSignal,
-  ): Promise<{ card: ModelCard; engine: Engine }>;
+  open(name: string, wanted: "text" | "infill" | "chat", signal: AbortSignal): Promise<Candidates>;
+}
+
+/** At least one. All give the same answer to a request: which of them is asked, the caller need not know. */
+export type Candidates = readonly [Candidate, ...Candidate[]];
+
+export interface Candidate {
+  /** Has `answeredBy.model`. */
+  readonly card: ModelCard;
+  readonly engine: Engine;
 }

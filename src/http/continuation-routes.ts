@@ -114,7 +114,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   protocol.admit(listed);
   if (!request.caller.mayCall(model)) throw new ServiceError("model_denied", "Model access denied.", { model });
   if (parts.calls.isDraining) throw shuttingDown();
-  const { card, engine } = await orAborted(
+  const [{ card, engine }] = await orAborted(
     parts.directory.open(model, protocol.wanted(body), call.signal),
     call.signal,
   );

@@ -191,7 +191,7 @@ export function scriptedDirectory(
       if (card?.answeredBy.model === undefined) {
         throw new ServiceError("model_unavailable", "no weights are there; start with --model FILE");
       }
-      return { card, engine };
+      return [{ card, engine }];
     },
   };
 }
