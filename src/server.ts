@@ -5,8 +5,9 @@ import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
-import type { Config, ModelConfig } from "./config/config.ts";
+import type { Config, FileModel } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
+import { fileModels } from "./config/models.ts";
 import { isSocketPath } from "./config/socket-path.ts";
 import type { Health, LocalModel } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
@@ -87,7 +88,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
   const budget = memoryBudget(config.memoryBudget, freeModelMemory(libraries.gpus));
   const residents = residentModels(budget, log);
-  const served = config.models.map((model) => serve(model, config, { libraries, budget, residents, log }));
+  const served = fileModels(config).map((model) => serve(model, config, { libraries, budget, residents, log }));
   const named = served.map(({ resident }) => ({ name: resident.name, engine: resident }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => residents.stats());
@@ -184,7 +185,7 @@ function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
 
 /** Configured weights, and the engine that others see. */
 interface Served {
-  readonly model: ModelConfig;
+  readonly model: FileModel;
   readonly engine: LlamaEngine;
   readonly resident: ResidentEngine;
 }
@@ -197,7 +198,7 @@ interface Shared {
 }
 
 function serve(
-  model: ModelConfig,
+  model: FileModel,
   { limits, fimLayouts }: Config,
   { libraries, budget, residents, log }: Shared,
 ): Served {
@@ -269,12 +270,12 @@ function residentModels(budget: MemoryBytes, log: Log): ResidentModels {
 
 /** In order, as far as the budget goes. A model that is unloaded at once when idle would be loaded for nothing. */
 async function loadAtStart(served: readonly Served[], residents: ResidentModels): Promise<void> {
-  const isWanted = ({ load, keepAliveMs }: ModelConfig): boolean =>
+  const isWanted = ({ load, keepAliveMs }: FileModel): boolean =>
     (load ?? (keepAliveMs > 0 ? "start" : "")) === "start";
   await residents.preload(served.filter(({ model }) => isWanted(model)).map(({ model }) => model.name));
 }
 
-function runningModel({ name, slots = DEFAULT_SLOTS }: ModelConfig, engine: LlamaEngine): RunningModel {
+function runningModel({ name, slots = DEFAULT_SLOTS }: FileModel, engine: LlamaEngine): RunningModel {
   const { known } = engine;
   return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
 }
