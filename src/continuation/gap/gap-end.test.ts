@@ -115,6 +115,13 @@ describe("an answer that goes on into the suffix", () => {
     expect(total("total = sum(xs)\r\n\treturn total/len(xs)\r\n\r\n\r\ndef median").text).toBe("total = sum(xs)");
   });
 
+  test("ends in front of a whole line of it, however the answer goes on behind that", () => {
+    expect(total("total = sum(xs)\n    return total / len(xs)\n\nprint(mean([1]))\n")).toEqual({
+      text: "total = sum(xs)",
+      rule: "suffix",
+    });
+  });
+
   test("ends within a line too, where the suffix begins within one", () => {
     const sum = between("def mean(numbers):\n    return ", " / len(numbers)\n\nprint(mean([1, 2, 3]))\n");
 

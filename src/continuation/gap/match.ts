@@ -45,13 +45,13 @@ export class Match {
    * Takes the next character of the answer that is no blank.
    *
    * @param before the blanks in front of it.
-   * @returns `repeats` once enough agrees, and with it the beginning of what follows.
+   * @returns `repeats` once so much agrees that the end of the line need not be waited for.
    */
   take(character: string, before: Blank): "differs" | "agrees" | "repeats" {
     const expected = this.#next;
     if (expected === undefined || character !== expected.character) return "differs";
     if (!isSeparatedAlike(this.#last, before, expected)) return "differs";
-    if ((before.hasBreak && this.isTelling) || this.#telling >= CERTAIN) return "repeats";
+    if (this.#telling >= CERTAIN) return "repeats";
     this.#place += 1;
     if (isWord(character)) this.#telling += 1;
     return "agrees";

@@ -66,7 +66,9 @@ export class SuffixEcho implements GapStage {
   #takeBlank(character: string): Match | undefined {
     this.#blank = extended(this.#blank, character);
     if (character !== "\n") return undefined;
-    const found = this.#matches.find((match) => match.isExhausted && (match.isTelling || this.#belongsToSuffix(match)));
+    const found = this.#matches.find(
+      (match) => match.endsLine && (match.isTelling || (match.isExhausted && this.#belongsToSuffix(match))),
+    );
     // A line of the answer has ended; so must the suffix's.
     this.#matches = this.#matches.filter((match) => match.endsLine && !match.isExhausted);
     return found;
