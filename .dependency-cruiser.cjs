@@ -9,7 +9,8 @@ const FOLDERS = {
   wire: { folders: [], packages: ["zod"] },
   protocols: { folders: ["continuation", "wire"], packages: ["zod"] },
   "engines/llama": { folders: ["continuation"], packages: ["koffi", "lru-cache"] },
-  pool: { folders: ["continuation"], types: ["models"], packages: [] },
+  directory: { folders: ["continuation"], packages: [] },
+  residency: { folders: ["continuation"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
   config: { folders: ["models"], types: ["continuation", "http"], packages: ["zod", "yaml"] },
@@ -17,7 +18,7 @@ const FOLDERS = {
   accounts: { folders: ["db"], types: ["continuation"], packages: ["kysely", "lru-cache"] },
   http: {
     folders: ["protocols", "wire", "continuation", "accounts", "telemetry"],
-    types: ["pool"],
+    types: ["directory"],
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
   doctor: { folders: ["config", "db", "engines/llama"], files: ["http/unix-socket"], packages: [] },

@@ -5,14 +5,16 @@ import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
-import type { Config, ModelConfig } from "./config/config.ts";
+import type { Config, FileModel } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
+import { fileModels } from "./config/models.ts";
 import { isSocketPath } from "./config/socket-path.ts";
-import type { EngineModel, Health } from "./continuation/engine.ts";
+import type { Health, LocalModel } from "./continuation/engine.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
 import type { MemoryBytes } from "./continuation/memory.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
+import { ModelDirectory } from "./directory/model-directory.ts";
 import { LlamaEngine } from "./engines/llama/engine.ts";
 import { chooseLibraries, type LibraryChoice } from "./engines/llama/engine-choice.ts";
 import { freeModelMemory } from "./engines/llama/free-memory.ts";
@@ -21,13 +23,12 @@ import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
 import { listen } from "./listen.ts";
-import { memoryBudget } from "./pool/budget.ts";
-import { ModelDirectory } from "./pool/model-directory.ts";
-import { ModelPool, type PoolStats } from "./pool/model-pool.ts";
-import { PooledEngine } from "./pool/pooled-engine.ts";
 import { generationProtocol } from "./protocols/dashscope-generation.ts";
 import { chatProtocol } from "./protocols/openai-chat.ts";
 import { completionsProtocol } from "./protocols/openai-completions.ts";
+import { memoryBudget } from "./residency/budget.ts";
+import { ResidentEngine } from "./residency/resident-engine.ts";
+import { type ResidencyStats, ResidentModels } from "./residency/resident-models.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { registerMemoryMetrics } from "./telemetry/memory-metrics.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -45,7 +46,7 @@ export interface RunningServer {
   close(): Promise<void>;
   /** Every configured model as it is at this moment, in their order. */
   models(): readonly RunningModel[];
-  readonly memory: () => PoolStats;
+  readonly memory: () => ResidencyStats;
   /** At its start nobody needed a key. */
   readonly isOpen: boolean;
   /** What the models compute with, for people; `fellBack`: a GPU was to be used and is not. */
@@ -58,7 +59,7 @@ export interface RunningModel {
   readonly slots: number;
   readonly health: Health;
   /** What it can do and the memory it takes; absent while its file cannot be used. */
-  readonly facts?: { readonly model: EngineModel; readonly memoryBytes: number };
+  readonly facts?: { readonly model: LocalModel; readonly memoryBytes: number };
 }
 
 /** Longest time of Node's timers, ms; a model idle for longer stays. */
@@ -86,11 +87,11 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const libraries = await chooseLibraries(config.engine, join(config.dataDir, "engines"));
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
   const budget = memoryBudget(config.memoryBudget, freeModelMemory(libraries.gpus));
-  const pool = poolFor(budget, log);
-  const served = config.models.map((model) => serve(model, config, { libraries, budget, pool, log }));
-  const named = served.map(({ pooled }) => ({ name: pooled.name, engine: pooled }));
+  const residents = residentModels(budget, log);
+  const served = fileModels(config).map((model) => serve(model, config, { libraries, budget, residents, log }));
+  const named = served.map(({ resident }) => ({ name: resident.name, engine: resident }));
   const metrics = new Metrics(() => named);
-  registerMemoryMetrics(metrics.registry, () => pool.stats());
+  registerMemoryMetrics(metrics.registry, () => residents.stats());
   const node = thisNode();
   const meter = meterOver(store, node, log);
   const storeProbe = new StoreProbe({ store, node, now: Date.now });
@@ -112,8 +113,8 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     version: VERSION,
   });
   const disposeEngines = async (): Promise<void> => {
-    pool.close();
-    await Promise.all(served.map(({ pooled }) => pooled[Symbol.asyncDispose]()));
+    residents.close();
+    await Promise.all(served.map(({ resident }) => resident[Symbol.asyncDispose]()));
   };
   let url: string;
   try {
@@ -135,14 +136,14 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     released ??= release();
     await released;
   };
-  const loaded = loadAtStart(served, pool);
+  const loaded = loadAtStart(served, residents);
   return {
     url,
     ready: () => loaded,
     drain: (graceMs = config.limits.drainGraceMs) => drain(graceMs),
     close: () => drain(0),
     models: () => served.map(({ model, engine }) => runningModel(model, engine)),
-    memory: () => pool.stats(),
+    memory: () => residents.stats(),
     isOpen,
     device: libraries,
   };
@@ -184,19 +185,23 @@ function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
 
 /** Configured weights, and the engine that others see. */
 interface Served {
-  readonly model: ModelConfig;
+  readonly model: FileModel;
   readonly engine: LlamaEngine;
-  readonly pooled: PooledEngine;
+  readonly resident: ResidentEngine;
 }
 
 interface Shared {
   readonly libraries: LibraryChoice;
   readonly budget: MemoryBytes;
-  readonly pool: ModelPool;
+  readonly residents: ResidentModels;
   readonly log: Log;
 }
 
-function serve(model: ModelConfig, { limits, fimLayouts }: Config, { libraries, budget, pool, log }: Shared): Served {
+function serve(
+  model: FileModel,
+  { limits, fimLayouts }: Config,
+  { libraries, budget, residents, log }: Shared,
+): Served {
   const families = new Set(fimLayouts.map((layout) => layout.family));
   const layouts: readonly FimLayout[] = [
     ...fimLayouts,
@@ -224,17 +229,17 @@ function serve(model: ModelConfig, { limits, fimLayouts }: Config, { libraries, 
     ...(model.gpuLayers !== undefined && { gpuLayers: model.gpuLayers }),
     report: (event, level) => log[level]({ model: model.name }, event),
   });
-  pool.add(model.name, engine, model.keepAliveMs);
-  return { model, engine, pooled: new PooledEngine(engine, pool) };
+  residents.add(model.name, engine, model.keepAliveMs);
+  return { model, engine, resident: new ResidentEngine(engine, residents) };
 }
 
 function directoryOf(served: readonly Served[], config: Config): ModelDirectory {
   return new ModelDirectory({
     known: config.catalogue.entries,
     lookUp: (name) => config.catalogue.find(name),
-    weights: served.map(({ model, pooled }) => ({
+    weights: served.map(({ model, resident }) => ({
       name: model.name,
-      engine: pooled,
+      engine: resident,
       sampling: model.sampling,
       ...model.capabilities,
     })),
@@ -244,8 +249,8 @@ function directoryOf(served: readonly Served[], config: Config): ModelDirectory 
   });
 }
 
-function poolFor(budget: MemoryBytes, log: Log): ModelPool {
-  return new ModelPool({
+function residentModels(budget: MemoryBytes, log: Log): ResidentModels {
+  return new ResidentModels({
     budget,
     now: () => performance.now(),
     after: (ms, callback) => {
@@ -264,13 +269,13 @@ function poolFor(budget: MemoryBytes, log: Log): ModelPool {
 }
 
 /** In order, as far as the budget goes. A model that is unloaded at once when idle would be loaded for nothing. */
-async function loadAtStart(served: readonly Served[], pool: ModelPool): Promise<void> {
-  const isWanted = ({ load, keepAliveMs }: ModelConfig): boolean =>
+async function loadAtStart(served: readonly Served[], residents: ResidentModels): Promise<void> {
+  const isWanted = ({ load, keepAliveMs }: FileModel): boolean =>
     (load ?? (keepAliveMs > 0 ? "start" : "")) === "start";
-  await pool.preload(served.filter(({ model }) => isWanted(model)).map(({ model }) => model.name));
+  await residents.preload(served.filter(({ model }) => isWanted(model)).map(({ model }) => model.name));
 }
 
-function runningModel({ name, slots = DEFAULT_SLOTS }: ModelConfig, engine: LlamaEngine): RunningModel {
+function runningModel({ name, slots = DEFAULT_SLOTS }: FileModel, engine: LlamaEngine): RunningModel {
   const { known } = engine;
   return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
 }

@@ -30,8 +30,12 @@ export interface Meter {
 
 /** A request that was admitted. None of its functions rejects. */
 export interface Reservation {
-  /** The engine has accepted it. Resolves when a crash would charge the prompt: hand out no text before. */
-  accepted(promptTokens: number): Promise<void>;
+  /**
+   * The engine has accepted it. Resolves when a crash would charge the prompt: hand out no text before.
+   *
+   * @param promptTokens absent: the engine tells them later, and until then the prompt counts as what was guessed.
+   */
+  accepted(promptTokens: number | undefined): Promise<void>;
   /** So many tokens more are about to be handed out. */
   produced(tokens: number): void;
   /** All that was produced has been handed out, so a crash may charge it. */

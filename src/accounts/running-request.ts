@@ -18,6 +18,7 @@ export class RunningRequest implements Reservation {
   readonly #limitIds: readonly string[];
   readonly #completionBound: number;
   readonly #keeper: Keeper;
+  readonly #guessedPromptTokens: number;
   #promptTokens = 0;
   #produced = 0;
   #delivered = 0;
@@ -32,13 +33,14 @@ export class RunningRequest implements Reservation {
     this.id = admission.id;
     this.#limitIds = limitIds;
     this.#completionBound = admission.completionTokens;
+    this.#guessedPromptTokens = admission.promptTokens;
     this.#reservedForPrompt = admission.promptTokens;
     this.#keeper = keeper;
     this.#written = this.#counts();
   }
 
-  async accepted(promptTokens: number): Promise<void> {
-    this.#promptTokens = promptTokens;
+  async accepted(promptTokens: number | undefined): Promise<void> {
+    this.#promptTokens = promptTokens ?? this.#guessedPromptTokens;
     this.#reservedForPrompt = 0;
     await this.#keeper.write(this);
   }

@@ -1,5 +1,6 @@
 /** What `continuo serve` says once it is up. */
-import type { Config, ModelConfig } from "../config/config.ts";
+import type { Config, FileModel } from "../config/config.ts";
+import { fileModels } from "../config/models.ts";
 import { isSocketPath } from "../config/socket-path.ts";
 import { placeOf } from "../db/open.ts";
 import { BUILT_IN_FILE } from "../models/built-in.ts";
@@ -12,12 +13,13 @@ export type Announced = Pick<RunningServer, "url" | "models" | "memory" | "isOpe
 export function banner(config: Config, server: Announced): readonly string[] {
   const { device, isOpen } = server;
   const models = server.models();
+  const configured = fileModels(config);
   return [
     ...models.flatMap((served) => ["", served.name, ...describe(served, config)]),
     ...(models.length === 0 ? ["", ...withoutModel()] : ["", memoryLine(server)]),
     ...(device.fellBack ? [`Attention: ${device.note}`] : []),
     ...mappingLines(config),
-    ...(config.models.length > 0 && config.models.every(isBuiltIn) ? ["", ...withoutLargerModel()] : []),
+    ...(configured.length > 0 && configured.every(isBuiltIn) ? ["", ...withoutLargerModel()] : []),
     "",
     ...(isOpen && config.database !== "memory" ? [...withoutKey(config), ""] : []),
     ...addressLines(config, server),
@@ -51,7 +53,7 @@ function describe({ name, slots, health, facts }: RunningModel, config: Config):
     lines[0] += `, ${counted(slots, "slot")} of ${model.contextTokens} tokens, about ${mebibytes(memoryBytes)}`;
     lines.push(`  ${abilities.join(", ")}`);
   }
-  if (config.models.some((model) => model.name === name && isBuiltIn(model))) {
+  if (fileModels(config).some((model) => model.name === name && isBuiltIn(model))) {
     lines.push("  comes with Continuo: small and fast, for first steps and tests; check what it writes");
   }
   if (!config.strict && name === standInName(config)) {
@@ -73,8 +75,8 @@ function memoryLine({ memory, device }: Announced): string {
 }
 
 /** Who answers to names without a mapping (docs/wire.md 1.2a); for fill-in-the-middle it may be a later model with a layout. */
-function standInName({ defaultModel, models }: Config): string | undefined {
-  return defaultModel ?? models[0]?.name;
+function standInName(config: Config): string | undefined {
+  return config.defaultModel ?? fileModels(config)[0]?.name;
 }
 
 function mappingLines({ mappings }: Config): string[] {
@@ -82,7 +84,7 @@ function mappingLines({ mappings }: Config): string[] {
   return ["", ...[...mappings].map(([name, target]) => `${name} is answered by ${target}`)];
 }
 
-function isBuiltIn({ file }: Pick<ModelConfig, "file">): boolean {
+function isBuiltIn({ file }: Pick<FileModel, "file">): boolean {
   return file === BUILT_IN_FILE;
 }
 

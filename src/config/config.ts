@@ -27,9 +27,9 @@ export interface Config {
   readonly strict: boolean;
   /** Name in `models` that answers to names without a mapping. */
   readonly defaultModel?: string;
-  /** Weights to load, in order: those of the command line first. Their names are unique. */
+  /** In order: those of the command line first. Their names are unique. */
   readonly models: readonly ModelConfig[];
-  /** Public name -> name in `models`: `use:` entries and aliases. Never a name in `models` itself. */
+  /** Public name -> name of a model that is no `use` itself: `use` entries and aliases. */
   readonly mappings: ReadonlyMap<string, string>;
   /** Names that exist without an entry in `models`: those of the package and the operator's own. */
   readonly catalogue: Catalogue;
@@ -54,8 +54,19 @@ export interface ApiKey {
 /** In bytes, or as a part of the memory that is free at start, above 0. */
 export type MemoryBudget = { readonly bytes: number } | { readonly part: number };
 
-/** Weights and how to run them. Absent numbers are chosen by the engine to fit the machine. */
-export interface ModelConfig {
+/** A name under `models`, by who answers to it. */
+export type ModelConfig = FileModel | UseModel;
+
+/** Another model does. */
+export interface UseModel {
+  readonly kind: "use";
+  readonly name: string;
+  readonly use: string;
+}
+
+/** Weights in a file, and how to run them. Absent numbers are chosen by the engine to fit the machine. */
+export interface FileModel {
+  readonly kind: "file";
   readonly name: string;
   /** Absolute path of a GGUF file, of its first shard if it has several. */
   readonly file: string;

@@ -51,12 +51,14 @@ function labelled(keys: ConfigFile["api_keys"]): readonly ApiKey[] {
 }
 
 function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, deterministic: boolean): ModelConfig[] {
-  if (entry.file === undefined) return [];
-  const { capabilities = {} } = entry;
+  const { file: path, use, capabilities = {} } = entry;
+  if (use !== undefined) return [{ kind: "use", name, use }];
+  if (path === undefined) return []; // the checks have refused it
   return [
     {
+      kind: "file",
       name,
-      file: entry.file,
+      file: path,
       deterministic: entry.deterministic ?? deterministic,
       speculation: entry.speculation ?? file.speculation,
       keepAliveMs: durationMs(String(entry.keep_alive ?? file.keep_alive)),

@@ -2,10 +2,11 @@ import { describe, expect, test } from "vitest";
 import { FLAGS, load, problems, surroundings } from "../../test/support/configuration.ts";
 import type { Config } from "./config.ts";
 import { loadConfig, loadDataDir } from "./load.ts";
+import { fileModels } from "./models.ts";
 import type { Flags } from "./settings.ts";
 
 describe("pulled models", () => {
-  const named = (config: Config): string[] => config.models.map(({ name, file }) => `${name} ${file}`);
+  const named = (config: Config): string[] => fileModels(config).map(({ name, file }) => `${name} ${file}`);
   const DATA = { CONTINUO_DATA_DIR: "/data" };
 
   test("their names stand where a path could: in a flag, a variable and the file", () => {
@@ -30,7 +31,7 @@ describe("pulled models", () => {
   test("when no weights are named, every pulled model is served, with the settings of every model", () => {
     const config = load("models: { qwen-plus: { use: mine } }", { slots: "2" }, DATA);
 
-    expect(config.models.map(({ name, slots }) => [name, slots])).toEqual([
+    expect(fileModels(config).map(({ name, slots }) => [name, slots])).toEqual([
       ["qwen2.5-coder-0.5b-instruct", 2],
       ["mine", 2],
     ]);
@@ -46,13 +47,13 @@ describe("pulled models", () => {
       const config = loadWith("models: { qwen-plus: { use: continuo-135m } }", { context: "512" });
 
       expect(named(config)).toEqual([`continuo-135m ${FILE}`]);
-      expect(config.models[0]).toMatchObject({ contextTokens: 512 });
-      expect(config.models[0]?.load).toBeUndefined();
+      expect(fileModels(config)[0]).toMatchObject({ contextTokens: 512 });
+      expect(fileModels(config)[0]?.load).toBeUndefined();
       expect([...config.mappings]).toEqual([["qwen-plus", "continuo-135m"]]);
     });
 
     test("behind pulled models it waits for its first request, whatever the others do", () => {
-      const { models } = loadWith("load: start", {}, DATA);
+      const models = fileModels(loadWith("load: start", {}, DATA));
 
       expect(models.map(({ name, load }) => [name, load])).toEqual([
         ["qwen2.5-coder-0.5b-instruct", "start"],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { load, problems, surroundings } from "../../test/support/configuration.ts";
 import { loadConfig, loadStoreLocation } from "./load.ts";
+import { fileModels } from "./models.ts";
 import type { Flags } from "./settings.ts";
 
 /** What a model has that says nothing of its life. */
@@ -36,8 +37,17 @@ models:
 `);
 
     expect(config.models).toEqual([
-      { name: "first", file: "/etc/continuo/a.gguf", ...LIFE, deterministic: false, sampling: {}, capabilities: {} },
       {
+        kind: "file",
+        name: "first",
+        file: "/etc/continuo/a.gguf",
+        ...LIFE,
+        deterministic: false,
+        sampling: {},
+        capabilities: {},
+      },
+      {
+        kind: "file",
         name: "second",
         file: "/etc/continuo/b.gguf",
         ...LIFE,
@@ -105,7 +115,11 @@ models:
       ["qwen-plus", "first"],
     ]);
     expect(config.defaultModel).toBe("first");
-    expect(config.models.map(({ name }) => name)).toEqual(["first"]);
+    expect(config.models).toMatchObject([
+      { kind: "file", name: "first" },
+      { kind: "use", name: "qwen-plus", use: "first" },
+    ]);
+    expect(fileModels(config).map(({ name }) => name)).toEqual(["first"]);
   });
 
   test("a key is a string, or has a label", () => {
@@ -154,7 +168,7 @@ describe("precedence", () => {
       model: ["second=other.gguf", "tiny.gguf"],
     });
 
-    expect(config.models.map(({ name, file, slots }) => [name, file, slots])).toEqual([
+    expect(fileModels(config).map(({ name, file, slots }) => [name, file, slots])).toEqual([
       ["second", "/srv/other.gguf", 2],
       ["tiny", "/srv/tiny.gguf", undefined],
       ["first", "/etc/continuo/a.gguf", undefined],

@@ -48,6 +48,12 @@ test("choices without log probabilities come last, in their order", () => {
   expect(kept.choices.map(({ text }) => text)).toEqual(["c", "a", "b"]);
 });
 
+test("a kept choice keeps why it ended, in the engine's word too", () => {
+  const filtered: ChoiceResult = { ...choice("a", -1), reason: "content_filter", raw: "SAFETY" };
+
+  expect(keepBest(result([choice("b", -2), filtered]), 2, 1).choices).toEqual([filtered]);
+});
+
 test("an echo moves to the first kept choice of its prompt", () => {
   const generated = { ...result(["a", "b", "c", "d"].map((text) => choice(text, -1))) };
   const echoed: Result = { ...generated, echo: [0, 2].map((index) => ({ type: "echo", choice: index, tokens: [] })) };

@@ -1,5 +1,5 @@
 import type { EngineModel } from "./engine.ts";
-import type { Sampling } from "./request.ts";
+import type { SamplingDefaults } from "./request.ts";
 
 /** What one public model name can do here, and who answers to it. */
 export interface ModelCard {
@@ -19,6 +19,6 @@ export interface ModelCard {
   readonly maxInputTokens: number;
   readonly maxOutputTokens: number;
   readonly contextTokens: number;
-  /** Sampling of chat; completions use it without `repetitionPenalty` and `presencePenalty`. */
-  readonly defaults: Sampling;
+  /** Of chat; completions use them without `repetitionPenalty` and `presencePenalty`. */
+  readonly defaults: SamplingDefaults;
 }

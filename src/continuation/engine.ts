@@ -1,3 +1,4 @@
+import type { MemoryBytes } from "./memory.ts";
 import type { StartPart, StreamPart } from "./output.ts";
 import type { ContinuationRequest, Sampling } from "./request.ts";
 
@@ -24,8 +25,24 @@ export interface Engine extends AsyncDisposable {
   stats(): EngineStats;
 }
 
+/** An engine whose weights come into the memory of this machine and leave it again. */
+export interface LocalEngine extends Engine {
+  model(signal: AbortSignal): Promise<LocalModel>;
+  /** Memory that the weights take when they are loaded. Rejects with `model_unavailable` when they never can be. */
+  footprint(): Promise<{ readonly memory: MemoryBytes }>;
+  /** Resolves when it serves, rejects with `model_unavailable` when it cannot. */
+  load(signal: AbortSignal): Promise<void>;
+  /** Resolves when its memory is free. Nothing may be running; what comes later loads the weights again. */
+  unload(): Promise<void>;
+  stats(): LocalStats;
+}
+
+/** What every engine counts. Of the rest one elsewhere says what it knows, and nothing as a guess. */
+export type EngineStats = Pick<LocalStats, "queued" | "running" | "promptTokens" | "completionTokens"> &
+  Partial<LocalStats>;
+
 /** Counters since the start of the server, and gauges of this moment. */
-export interface EngineStats {
+export interface LocalStats {
   /** Gauges. */
   readonly queued: number;
   readonly running: number;
@@ -64,13 +81,17 @@ export interface Health {
 export interface EngineModel {
   /** The weights' own name. */
   readonly id: string;
-  /** Tokens one request may hold, prompt and answer together. */
-  readonly contextTokens: number;
+  /** Tokens one request may hold, prompt and answer together. Absent: the engine does not tell. */
+  readonly contextTokens?: number;
   /** Family of the fill-in-the-middle layout, if the vocabulary has one. */
   readonly fim?: string;
   /** Messages can be rendered. */
   readonly chat: boolean;
-  readonly vocabularySize: number;
+  /** Token ids are below it. Absent: the engine does not tell. */
+  readonly vocabularySize?: number;
   /** Sampling defaults that the weights bring along. */
   readonly defaults: Sampling;
 }
+
+/** Of weights in a file of this machine all is known. */
+export type LocalModel = EngineModel & Required<Pick<EngineModel, "contextTokens" | "vocabularySize">>;

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   AcceptingEngine,
   deltaPart,
@@ -42,6 +42,38 @@ test("one request is handed through as it is", async () => {
   const engine = new ScriptedEngine(() => saying(["a", "b"]));
 
   expect(await all(continueAll(engine, [request("x")], 4, never))).toEqual(saying(["a", "b"]));
+});
+
+test("merged choices keep why they ended, in the engine's word too", async () => {
+  const finish = { type: "finish", choice: 0, reason: "content_filter", raw: "SAFETY" } as const;
+  const engine = new ScriptedEngine(() => [startPart(), deltaPart("a"), finish]);
+
+  const { choices } = await collect(continueAll(engine, [request("x"), request("y")], 2, never));
+
+  expect(choices.map(({ reason, raw }) => [reason, raw])).toEqual(Array(2).fill(["content_filter", "SAFETY"]));
+});
+
+describe("prompts whose tokens come last", () => {
+  const { promptTokens: _, ...start } = startPart();
+
+  test("are not summed at the start, not even partly", async () => {
+    const engine = new AcceptingEngine((asked) => [promptOf(asked) === "x" ? start : startPart(), deltaPart("a")]);
+
+    const [first] = await all(continueAll(engine, [request("x"), request("y")], 2, never));
+
+    expect(first).toEqual({ type: "start", model: "scripted-weights", truncatedTokens: 0, ignored: [] });
+  });
+
+  test("are guessed when a request ends before it tells them", async () => {
+    const engine = new ScriptedEngine(() => [start, deltaPart("a")]);
+
+    const parts = await all(continueAll(engine, [request("abcdef"), request("abc")], 2, never));
+
+    expect(parts.at(-1)).toEqual({
+      type: "usage",
+      usage: { promptTokens: 3, completionTokens: 2, source: "estimate" },
+    });
+  });
 });
 
 /** Per request: the texts of each of its choices. */

@@ -1,5 +1,6 @@
 import { Arrivals } from "./arrivals.ts";
 import type { Engine } from "./engine.ts";
+import { guessedPromptTokens } from "./estimate.ts";
 import type { StartPart, StreamPart, Usage } from "./output.ts";
 import type { ContinuationRequest } from "./request.ts";
 
@@ -37,7 +38,7 @@ export async function* continueAll(
     asked.map((request) => () => engine.generate(request, stop)),
     concurrency,
   );
-  const spent = new Spent();
+  const spent = new Spent(requests);
   try {
     yield* inOrder(arrivals, spent, first.choices, starts !== undefined);
   } catch (error) {
@@ -89,12 +90,23 @@ async function finish(arrivals: Arrivals<StreamPart>, spent: Spent): Promise<voi
 class Spent {
   readonly #seen = new Map<number, { promptTokens: number; completionTokens: number }>();
   readonly #said = new Map<number, Usage>();
+  readonly #requests: readonly ContinuationRequest[];
+
+  constructor(requests: readonly ContinuationRequest[]) {
+    this.#requests = requests;
+  }
 
   note(source: number, part: StreamPart): void {
-    if (part.type === "start") this.#seen.set(source, { promptTokens: part.promptTokens, completionTokens: 0 });
+    if (part.type === "start")
+      this.#seen.set(source, { promptTokens: this.#promptTokens(source, part), completionTokens: 0 });
     if (part.type === "usage") this.#said.set(source, part.usage);
     const seen = this.#seen.get(source);
     if (part.type === "delta" && seen !== undefined) seen.completionTokens += part.tokens?.length ?? 1;
+  }
+
+  #promptTokens(source: number, { promptTokens }: StartPart): number {
+    const request = this.#requests[source];
+    return promptTokens ?? (request === undefined ? 0 : guessedPromptTokens(request.input));
   }
 
   usage(): Usage {
@@ -106,10 +118,13 @@ class Spent {
 function mergedStart(starts: readonly StartPart[]): StartPart {
   const [first] = starts;
   if (first === undefined) throw new RangeError("no request was started");
+  const prompts = starts.map((start) => start.promptTokens);
   return {
     type: "start",
     model: first.model,
-    promptTokens: starts.reduce((sum, start) => sum + start.promptTokens, 0),
+    ...(prompts.every((tokens) => tokens !== undefined) && {
+      promptTokens: prompts.reduce((sum, tokens) => sum + tokens, 0),
+    }),
     truncatedTokens: starts.reduce((sum, start) => sum + start.truncatedTokens, 0),
     ignored: [...new Set(starts.flatMap((start) => start.ignored))],
   };

@@ -21,7 +21,7 @@ test("a whole answer is the fold of its stream", async () => {
     { type: "delta", choice: 0, text: "你好", tokens: [2, 3], logprobs: [logprob("你"), logprob("好")] },
     { type: "finish", choice: 0, reason: "stop" },
     { type: "delta", choice: 1, text: "y" },
-    { type: "finish", choice: 1, reason: "length" },
+    { type: "finish", choice: 1, reason: "content_filter", raw: "SAFETY" },
     { type: "usage", usage: { promptTokens: 5, completionTokens: 4, cachedPromptTokens: 1, source: "engine" } },
   ];
 
@@ -30,7 +30,7 @@ test("a whole answer is the fold of its stream", async () => {
     echo: [parts[1]],
     choices: [
       { text: "你好", tokens: [1, 2, 3], logprobs: [logprob("你"), logprob("好")], reason: "stop" },
-      { text: "xy", tokens: [7], logprobs: [logprob("x")], reason: "length" },
+      { text: "xy", tokens: [7], logprobs: [logprob("x")], reason: "content_filter", raw: "SAFETY" },
     ],
     usage: { promptTokens: 5, completionTokens: 4, cachedPromptTokens: 1, source: "engine" },
   });
@@ -69,6 +69,14 @@ test("an answer that was cut short has what arrived, no reason, and an estimated
     ["b", null],
   ]);
   expect(result.usage).toEqual({ promptTokens: 5, completionTokens: 2, source: "estimate" });
+});
+
+test("a prompt whose tokens nobody told counts as what was guessed", () => {
+  const { promptTokens: _, ...start } = START;
+  const fold = new Fold(12);
+  fold.push(start);
+
+  expect(fold.result().usage).toEqual({ promptTokens: 12, completionTokens: 0, source: "estimate" });
 });
 
 test("a later part does not change a result that was taken", () => {

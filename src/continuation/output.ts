@@ -10,8 +10,8 @@ export interface StartPart {
   readonly type: "start";
   /** Who really answers: the name of the weights. */
   readonly model: string;
-  /** As far as they are known now; `usage` has the last word. */
-  readonly promptTokens: number;
+  /** As far as they are known now; `usage` has the last word. Absent: the engine has not told yet. */
+  readonly promptTokens?: number;
   /** Prompt tokens cut off because the caller allowed it. */
   readonly truncatedTokens: number;
   /** Settings of the request that this engine has no use for, by their domain names (`topK`, `seed`, …). */
@@ -42,6 +42,8 @@ export interface FinishPart {
   readonly choice: number;
   /** null: cut by the time limit of a plain call (docs/wire.md 6.8). */
   readonly reason: FinishReason | null;
+  /** The engine's own word for it, where it has one: for people and logs, never for callers. */
+  readonly raw?: string;
   /** The rule that ended an answer in a gap; absent where the weights, a stop or a limit did. */
   readonly rule?: GapRule;
 }
@@ -51,8 +53,11 @@ export interface UsagePart {
   readonly usage: Usage;
 }
 
-/** `stop`: an end token, stop string, stop id or the end of a gap. `length`: the token limit or the context. */
-export type FinishReason = "stop" | "length";
+/**
+ * `stop`: an end token, stop string, stop id or the end of a gap. `length`: the token limit or the context.
+ * `content_filter`: whoever runs the engine does not let it say more.
+ */
+export type FinishReason = "stop" | "length" | "content_filter";
 
 export interface Usage {
   readonly promptTokens: number;
@@ -94,6 +99,7 @@ export interface ChoiceResult {
   readonly tokens: readonly number[];
   readonly logprobs: readonly TokenLogprob[];
   readonly reason: FinishReason | null;
+  readonly raw?: string;
   readonly rule?: GapRule;
 }
 
@@ -116,6 +122,12 @@ export class Fold {
   #usage: Usage | undefined;
   readonly #echo: EchoPart[] = [];
   readonly #choices: MutableChoice[] = [];
+  readonly #guessedPromptTokens: number;
+
+  /** @param guessedPromptTokens for an answer that is left before its engine has told them. */
+  constructor(guessedPromptTokens = 0) {
+    this.#guessedPromptTokens = guessedPromptTokens;
+  }
 
   push(part: StreamPart): void {
     switch (part.type) {
@@ -150,13 +162,15 @@ export class Fold {
     if (this.#start === undefined) throw new Error("a stream ended before its start part");
     const choices = Array.from(this.#choices, (choice) => copyOf(choice ?? emptyChoice()));
     const completionTokens = choices.reduce((sum, choice) => sum + choice.tokens.length, 0);
-    const estimate: Usage = { promptTokens: this.#start.promptTokens, completionTokens, source: "estimate" };
+    const promptTokens = this.#start.promptTokens ?? this.#guessedPromptTokens;
+    const estimate: Usage = { promptTokens, completionTokens, source: "estimate" };
     return { start: this.#start, echo: [...this.#echo], choices, usage: this.#usage ?? estimate };
   }
 
-  #finish({ choice, reason, rule }: FinishPart): void {
+  #finish({ choice, reason, raw, rule }: FinishPart): void {
     const ended = this.#choice(choice);
     ended.reason = reason;
+    if (raw !== undefined) ended.raw = raw;
     if (rule !== undefined) ended.rule = rule;
   }
 
@@ -174,6 +188,7 @@ interface MutableChoice {
   tokens: number[];
   logprobs: TokenLogprob[];
   reason: FinishReason | null;
+  raw?: string;
   rule?: GapRule;
 }
 

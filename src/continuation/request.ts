@@ -1,10 +1,14 @@
 import type { Continuation } from "./input.ts";
+import type { AnswerShape } from "./shape.ts";
 
 export interface ContinuationRequest {
   /** The name the caller used. */
   readonly model: string;
   readonly input: Continuation;
+  /** What the caller set, and nothing else. */
   readonly sampling: Sampling;
+  /** For what the caller left open. Absent: nobody knows any. */
+  readonly defaults?: SamplingDefaults;
   readonly limits: Limits;
   /** Independent continuations of the same input, at least 1. */
   readonly choices: number;
@@ -18,15 +22,26 @@ export interface ContinuationRequest {
   readonly gapEnd?: boolean;
   /** Guess tokens from the prompt and verify them together; never changes the text. Absent: the engine's own setting. */
   readonly speculation?: boolean;
-  /** GBNF with a rule `root` that the whole answer matches, an assistant prefix included. */
-  readonly grammar?: string;
+  /** What the whole answer matches. Absent: any text will do. */
+  readonly shape?: AnswerShape;
   /** What logs call the call that it is part of. */
   readonly callId?: string;
   /** `Engine.accept` has taken it: it is not refused for a full queue any more. Absent: no. */
   readonly accepted?: boolean;
 }
 
-/** Every field optional: absent means "the model's default", never a value of ours. */
+/**
+ * Sampling of requests that do not choose, by whose wish it is. `samplingOf` lays one over the other for an engine that
+ * holds the weights itself; one elsewhere knows what suits its weights, and is told the wishes only.
+ */
+export interface SamplingDefaults {
+  /** What the catalogue, the weights or else this server recommend. */
+  readonly model: Sampling;
+  /** What the operator has configured; it goes over the model's. */
+  readonly operator: Sampling;
+}
+
+/** Every field optional: absent means that nobody has said, never a value of ours. */
 export interface Sampling {
   /** 0 is greedy. */
   readonly temperature?: number;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/error.ts";
 import { loadConfig, loadDataDir } from "../config/load.ts";
+import { fileModels } from "../config/models.ts";
 import type { Flags } from "../config/settings.ts";
 import { isSocketPath } from "../config/socket-path.ts";
 import { processSurroundings, type Surroundings } from "../config/surroundings.ts";
@@ -68,7 +69,8 @@ function dataDirOf(flags: Flags, surroundings: Surroundings): string {
 }
 
 function configured(config: Config, machine: Machine): readonly (Finding | Promise<Finding>)[] {
-  const { host, port, models } = config;
+  const { host, port } = config;
+  const models = fileModels(config);
   const none = warning("models", "none", "name one with --model FILE, or get one with `continuo pull`");
   return [
     examineDatabase(config),

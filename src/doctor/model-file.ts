@@ -1,4 +1,4 @@
-import type { ModelConfig } from "../config/config.ts";
+import type { FileModel } from "../config/config.ts";
 import { readModelFile } from "../engines/llama/gguf-file.ts";
 import { factsOfHeader } from "../engines/llama/header-facts.ts";
 import { fittingSlotTokens, footprint } from "../engines/llama/memory.ts";
@@ -7,7 +7,7 @@ import type { Machine } from "./machine.ts";
 
 /** Whether the file is there and whole as far as its header tells, and whether it fits into memory. */
 export async function examineModel(
-  config: Pick<ModelConfig, "name" | "file" | "slots" | "contextTokens" | "deterministic">,
+  config: Pick<FileModel, "name" | "file" | "slots" | "contextTokens" | "deterministic">,
   defaultSlots: number,
   { memoryBytes, availableBytes }: Pick<Machine, "memoryBytes" | "availableBytes">,
 ): Promise<Finding> {

@@ -5,8 +5,8 @@ import { orAborted } from "../continuation/abort.ts";
 import { keepBest } from "../continuation/best-of.ts";
 import { continueAll } from "../continuation/merge.ts";
 import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
+import type { Directory } from "../directory/directory.ts";
 import { excerpt, modelNotFound, ServiceError } from "../errors.ts";
-import type { Directory } from "../pool/directory.ts";
 import type { Decoded, Protocol } from "../protocols/protocol.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -114,7 +114,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   protocol.admit(listed);
   if (!request.caller.mayCall(model)) throw new ServiceError("model_denied", "Model access denied.", { model });
   if (parts.calls.isDraining) throw shuttingDown();
-  const { card, engine } = await orAborted(
+  const [{ card, engine }] = await orAborted(
     parts.directory.open(model, protocol.wanted(body), call.signal),
     call.signal,
   );
@@ -126,6 +126,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     createdSeconds: Math.floor(parts.now() / 1000),
   });
   record.stream = decoded.stream;
+  const asked = tokensAskedFor(decoded.requests, card);
   const reservation = await parts.meter.reserve({
     id: request.id,
     workspaceId: request.caller.workspaceId,
@@ -133,7 +134,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     model,
     protocol: protocol.name,
     startedAtMs: record.startedAtMs,
-    ...tokensAskedFor(decoded.requests, card),
+    ...asked,
   });
   const { promptConcurrency } = parts.limits;
   const observer = parts.metrics.observer(record);
@@ -144,7 +145,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   exchange.admitted = { reservation, stream };
   const answering = untilAborted(stream.parts(), call.signal);
   try {
-    if (!decoded.stream) return await answerWhole(exchange, decoded, answering, stream);
+    if (!decoded.stream) return await answerWhole(exchange, decoded, answering, stream, new Fold(asked.promptTokens));
     lift();
     return await answerStream(parts, exchange, decoded, answering);
   } catch (error) {
@@ -174,9 +175,9 @@ async function answerWhole(
   decoded: Decoded,
   parts: AsyncIterable<StreamPart>,
   stream: MeteredStream,
+  fold: Fold,
 ): Promise<void> {
   const { record, reply } = exchange;
-  const fold = new Fold();
   try {
     for await (const part of parts) fold.push(part);
     record.outcome = "ok";

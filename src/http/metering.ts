@@ -1,11 +1,11 @@
 import type { Admission, Reservation } from "../accounts/meter.ts";
 import type { ModelCard } from "../continuation/card.ts";
-import type { Continuation, PromptPart } from "../continuation/input.ts";
+import { guessedPromptTokens } from "../continuation/estimate.ts";
 import type { StreamPart, Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 
-/** UTF-8 bytes of a token, rather few than many: what is reserved for a prompt should be enough for it. */
-const BYTES_PER_TOKEN = 3;
+/** What is reserved for an answer to which nobody knows a bound; its usage has the last word. */
+const UNBOUNDED_ANSWER_TOKENS = 4096;
 
 /** The most that requests may use, about: the prompts guessed from their length, the answers at their bound. */
 export function tokensAskedFor(
@@ -14,9 +14,10 @@ export function tokensAskedFor(
 ): Pick<Admission, "promptTokens" | "completionTokens"> {
   const sum = (of: (request: ContinuationRequest) => number): number =>
     requests.reduce((total, request) => total + of(request), 0);
+  const mostTokens = Number.isFinite(card.maxOutputTokens) ? card.maxOutputTokens : UNBOUNDED_ANSWER_TOKENS;
   return {
-    promptTokens: sum(({ input }) => Math.min(card.maxInputTokens, promptTokens(input))),
-    completionTokens: sum(({ limits, choices }) => choices * (limits.maxTokens ?? card.maxOutputTokens)),
+    promptTokens: sum(({ input }) => Math.min(card.maxInputTokens, guessedPromptTokens(input))),
+    completionTokens: sum(({ limits, choices }) => choices * (limits.maxTokens ?? mostTokens)),
   };
 }
 
@@ -106,19 +107,4 @@ export class MeteredStream {
       // The abort, or the failure that the reader has been told.
     }
   }
-}
-
-function promptTokens(input: Continuation): number {
-  if (input.kind === "tokens") return input.tokens.length;
-  return Math.ceil(Buffer.byteLength(textOf(input)) / BYTES_PER_TOKEN);
-}
-
-function textOf(input: Exclude<Continuation, { readonly kind: "tokens" }>): string {
-  if (input.kind === "text") return joined(input.parts);
-  if (input.kind === "infill") return joined(input.context) + input.prefix + input.suffix + input.middle;
-  return input.messages.map(({ content }) => joined(content)).join("") + (input.assistantPrefix ?? "");
-}
-
-function joined(parts: readonly PromptPart[]): string {
-  return parts.map((part) => ("text" in part ? part.text : part.control)).join("");
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ModelCard } from "../continuation/card.ts";
+import type { Directory } from "../directory/directory.ts";
 import { modelNotFound } from "../errors.ts";
-import type { Directory } from "../pool/directory.ts";
 import { takesCompletions, takesPartial } from "../protocols/capabilities.ts";
 import type { Dialect } from "../protocols/protocol.ts";
 import type { NamedEngine } from "../telemetry/metrics.ts";

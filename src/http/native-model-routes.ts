@@ -5,8 +5,8 @@ import type { ModelLimit } from "../accounts/limits.ts";
 import { fits } from "../accounts/pattern.ts";
 import { DEFAULT_WORKSPACE, findWorkspace } from "../accounts/workspaces.ts";
 import type { ModelCard } from "../continuation/card.ts";
+import type { Directory } from "../directory/directory.ts";
 import { ServiceError } from "../errors.ts";
-import type { Directory } from "../pool/directory.ts";
 import {
   type ModelLimits,
   type ModelPermissions,

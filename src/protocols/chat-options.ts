@@ -51,7 +51,8 @@ function checkThinking(fields: Fields, card: ModelCard, isPartial: boolean): voi
     });
   }
   const longest = card.maxOutputTokens;
-  const message = `The thinking_budget parameter must be a positive integer and not greater than ${longest}`;
+  const bound = Number.isFinite(longest) ? ` and not greater than ${longest}` : "";
+  const message = `The thinking_budget parameter must be a positive integer${bound}`;
   const budget = fields["thinking_budget"] ?? undefined;
   if (budget !== undefined && !Number.isInteger(budget)) throw invalid("thinking_budget", message);
   readInteger(fields, "thinking_budget", { allows: (value) => value > 0 && value <= longest, message });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { callOf, REQUEST_ID, refusal } from "../../test/support/protocol-call.ts";
+import { CARD_DEFAULTS, callOf, REQUEST_ID, refusal } from "../../test/support/protocol-call.ts";
 import { Fold, type StreamPart } from "../continuation/output.ts";
 import { ServiceError } from "../errors.ts";
 import { generationProtocol } from "./dashscope-generation.ts";
@@ -91,9 +91,10 @@ describe("parameters", () => {
     expect(refusal(() => ask(parameters)).slice(0, 2)).toEqual(["invalid_parameter", message]);
   });
 
-  test("null parameters are none, and the caller's values stand over the model's", () => {
+  test("null parameters are none, and the model's own values travel beside the caller's", () => {
     expect(ask({ temperature: null, top_k: null, seed: 4_294_967_296, max_tokens: 3 }).requests[0]).toMatchObject({
-      sampling: { temperature: 0.7, topP: 0.8, topK: 0, repetitionPenalty: 1.1, seed: 4_294_967_296 },
+      sampling: { topK: 0, seed: 4_294_967_296 },
+      defaults: CARD_DEFAULTS,
       limits: { maxTokens: 3 },
     });
     expect(decode({ parameters: null }).requests).toEqual(decode({}).requests);

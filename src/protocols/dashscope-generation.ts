@@ -1,7 +1,7 @@
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { generationRequest } from "../wire/dashscope/generation.ts";
-import { ignoredFormatFields, readAnswerGrammar } from "./answer-grammar.ts";
+import { ignoredFormatFields, readAnswerShape } from "./answer-shape.ts";
 import { HARMLESS_OPTIONS, hasTools } from "./chat-options.ts";
 import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
 import { dashScopeFailure } from "./errors.ts";
@@ -45,7 +45,7 @@ function decode(body: Fields, call: Call): Decoded {
   const wireInput = readInputObject(body);
   const parameters = readObject(body, "parameters") ?? {};
   const input = readInput(wireInput, parameters, call);
-  const held = readAnswerGrammar(parameters, input, "dashscope");
+  const held = readAnswerShape(parameters, input, "dashscope");
   const format = readFormat(parameters);
   const choices = readChoices(parameters, format);
   const incremental = readBoolean(parameters, "incremental_output") ?? false;
@@ -53,12 +53,13 @@ function decode(body: Fields, call: Call): Decoded {
   const request: ContinuationRequest = {
     model: card.name,
     input,
-    sampling: readSampling(parameters, "generation", card.defaults),
+    sampling: readSampling(parameters, "generation"),
+    defaults: card.defaults,
     limits: readLimits(parameters, card, ["max_tokens"]),
     choices,
     promptLogprobs: false,
     ...readSwitches(parameters),
-    ...(held.grammar === undefined ? {} : { grammar: held.grammar }),
+    ...(held.shape === undefined ? {} : { shape: held.shape }),
   };
   return {
     requests: [request],

@@ -25,6 +25,7 @@ export class GenerationEncoder implements Encoder {
   readonly #view: GenerationView;
   /** By choice. */
   readonly #texts = new Map<number, string>();
+  /** So far: every event has it, and an engine may tell of the prompt last. */
   #usage = { promptTokens: 0, completionTokens: 0 };
   #unfinished: number;
   #lastFinish: FinishPart | undefined;
@@ -38,7 +39,7 @@ export class GenerationEncoder implements Encoder {
   part(part: StreamPart): string {
     switch (part.type) {
       case "start":
-        this.#usage.promptTokens = part.promptTokens;
+        this.#usage.promptTokens = part.promptTokens ?? 0;
         return "";
       case "echo":
         return "";

@@ -7,8 +7,8 @@ import { readStop } from "./stop.ts";
 export const LIMIT_FIELDS = ["stop", "truncate_prompt"];
 
 /**
- * Where a text ends. Without a token limit the model's maximum holds (docs/wire.md 2.1.1); a limit beyond the room left
- * in the context is no error.
+ * Where a text ends. Without a token limit the model's maximum holds (docs/wire.md 2.1.1), if it is known; a limit beyond
+ * the room left in the context is no error.
  *
  * @param names of the fields that limit tokens; the smallest value holds. @param fewest allowed, 0 or 1.
  */
@@ -16,8 +16,9 @@ export function readLimits(fields: Fields, card: ModelCard, names: readonly stri
   const given = names
     .map((name) => readInteger(fields, name, range(name, fewest, card.maxOutputTokens)))
     .filter((value) => value !== undefined);
+  const maxTokens = Math.min(card.maxOutputTokens, ...given);
   return {
-    maxTokens: Math.min(card.maxOutputTokens, ...given),
+    ...(Number.isFinite(maxTokens) && { maxTokens }),
     ...readStop(fields["stop"]),
     maxInputTokens: card.maxInputTokens,
     truncate: readBoolean(fields, "truncate_prompt") ?? false,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { callOf, REQUEST_ID, refusal } from "../../test/support/protocol-call.ts";
+import { CARD_DEFAULTS, callOf, REQUEST_ID, refusal } from "../../test/support/protocol-call.ts";
 import { Fold, type StreamPart, type TokenLogprob } from "../continuation/output.ts";
 import { ServiceError } from "../errors.ts";
 import { chatProtocol } from "./openai-chat.ts";
@@ -37,7 +37,8 @@ describe("requests", () => {
       {
         model: "qwen2.5-coder-0.5b-instruct",
         input: { kind: "chat", messages: [{ role: "user", content: [{ text: "Write a sentence about spring." }] }] },
-        sampling: { temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1.1, presencePenalty: 1.5 },
+        sampling: {},
+        defaults: CARD_DEFAULTS,
         limits: { maxTokens: 4096, stopStrings: [], stopSequences: [], maxInputTokens: 8191, truncate: false },
         choices: 1,
         promptLogprobs: false,

@@ -1,6 +1,6 @@
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { chatRequest } from "../wire/openai/chat.ts";
-import { ignoredFormatFields, readAnswerGrammar } from "./answer-grammar.ts";
+import { ignoredFormatFields, readAnswerShape } from "./answer-shape.ts";
 import { ChatEncoder } from "./chat-encoder.ts";
 import { missingInput, readChat } from "./chat-input.ts";
 import { HARMLESS_OPTIONS, hasTools } from "./chat-options.ts";
@@ -49,20 +49,21 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const messages = body["messages"] ?? undefined;
   if (messages === undefined) throw missingInput();
   const input = readChat(messages, body, dialect, call);
-  const held = readAnswerGrammar(body, input, dialect);
+  const held = readAnswerShape(body, input, dialect);
   const choices = readChoices(body, dialect);
   const logprobs = readLogprobs(body, dialect);
   const limits = readLimits(body, card, TOKEN_LIMITS);
   const request: ContinuationRequest = {
     model: card.name,
     input,
-    sampling: readSampling(body, dialect, card.defaults, card.answeredBy.model?.vocabularySize),
+    sampling: readSampling(body, dialect, card.answeredBy.model?.vocabularySize),
+    defaults: card.defaults,
     limits: dialect === "openai" ? { ...limits, ...readEnds(body, limits) } : limits,
     choices,
     ...(logprobs === undefined ? {} : { logprobs }),
     promptLogprobs: false,
     ...readSwitches(body),
-    ...(held.grammar === undefined ? {} : { grammar: held.grammar }),
+    ...(held.shape === undefined ? {} : { shape: held.shape }),
   };
   return {
     requests: [request],

@@ -15,7 +15,8 @@ describe("requests on DashScope paths", () => {
       {
         model: "qwen2.5-coder-0.5b-instruct",
         input: { kind: "infill", context: [], prefix: "def add(a, b):\n", suffix: "", middle: "", writtenMarkers: 2 },
-        sampling: { temperature: 0.7, topP: 0.8, topK: 20 },
+        sampling: {},
+        defaults: { model: { temperature: 0.7, topP: 0.8 }, operator: { topK: 20 } },
         limits: { maxTokens: 4096, stopStrings: [], stopSequences: [], maxInputTokens: 8191, truncate: false },
         choices: 1,
         promptLogprobs: false,
@@ -35,10 +36,7 @@ describe("requests on DashScope paths", () => {
       truncate_prompt: true,
     }).requests;
 
-    expect(request?.sampling).toEqual({
-      ...{ temperature: 0, topP: 0.8, topK: 20 },
-      ...{ seed: 7, presencePenalty: 1, repetitionPenalty: 1.2 },
-    });
+    expect(request?.sampling).toEqual({ temperature: 0, seed: 7, presencePenalty: 1, repetitionPenalty: 1.2 });
     expect(request?.limits).toMatchObject({ maxTokens: 3, stopStrings: ["\n"], truncate: true });
   });
 

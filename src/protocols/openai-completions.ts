@@ -1,7 +1,7 @@
-import type { ContinuationRequest } from "../continuation/request.ts";
+import type { ContinuationRequest, Sampling } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import { completionsRequest } from "../wire/openai/completions.ts";
-import { readGrammar } from "./answer-grammar.ts";
+import { readGrammar } from "./answer-shape.ts";
 import { takesCompletions } from "./capabilities.ts";
 import { CompletionsEncoder } from "./completions-encoder.ts";
 import { readSwitches, SWITCH_FIELDS } from "./engine-switches.ts";
@@ -59,16 +59,16 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
   const count = readChoices(body, dialect, delivery.stream);
   const logprobs = dialect === "openai" ? readLogprobs(body) : undefined;
   const limits = readLimits(body, card, ["max_tokens"], echo ? 0 : 1);
-  const { grammar } = dialect === "openai" ? readGrammar(body) : {};
-  const { repetitionPenalty: _, presencePenalty: __, ...defaults } = card.defaults;
+  const { shape } = dialect === "openai" ? readGrammar(body) : {};
   const shared: Omit<ContinuationRequest, "input"> = {
     model: card.name,
-    sampling: readSampling(body, dialect, defaults, card.answeredBy.model?.vocabularySize),
+    sampling: readSampling(body, dialect, card.answeredBy.model?.vocabularySize),
+    defaults: { model: ofText(card.defaults.model), operator: ofText(card.defaults.operator) },
     limits: dialect === "openai" ? { ...limits, ...readEnds(body, limits) } : limits,
     choices: count.generated,
     ...scoring(prompts, echo, logprobs, count),
     ...readSwitches(body),
-    ...(grammar === undefined ? {} : { grammar }),
+    ...(shape === undefined ? {} : { shape }),
   };
   return {
     requests: inputs.map((input) => ({ ...shared, input })),
@@ -88,6 +88,11 @@ function decode(body: Fields, call: Call, dialect: Dialect): Decoded {
       includeUsage: delivery.includeUsage,
     }),
   };
+}
+
+/** The penalties of the defaults are meant for dialogues. */
+function ofText({ repetitionPenalty: _, presencePenalty: __, ...sampling }: Sampling): Sampling {
+  return sampling;
 }
 
 function ignoredFields(body: Fields, dialect: Dialect): string[] {

@@ -16,8 +16,9 @@ export function between(low: number, high: number, message: string): Bounds {
   return { allows: (value) => value >= low && value <= high, message };
 }
 
-/** `Range of NAME should be [LOW, HIGH]`, ends included. */
+/** `Range of NAME should be [LOW, HIGH]`, ends included. @param high infinite: nobody knows a bound. */
 export function range(name: string, low: number, high: number): Bounds {
+  if (high === Number.POSITIVE_INFINITY) return between(low, high, `${name} should be at least ${low}`);
   return between(low, high, `Range of ${name} should be [${low}, ${high}]`);
 }
 

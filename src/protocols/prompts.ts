@@ -66,7 +66,8 @@ function readTokens(items: readonly unknown[], { card }: Call): readonly number[
   const vocabularySize = card.answeredBy.model?.vocabularySize ?? Number.POSITIVE_INFINITY;
   return items.map((id) => {
     if (isTokenId(id) && id < vocabularySize) return id;
-    throw invalid("prompt", `Token ids of prompt should be in [0, ${vocabularySize - 1}], found ${shown(id)}`);
+    const allowed = Number.isFinite(vocabularySize) ? `in [0, ${vocabularySize - 1}]` : "whole numbers from 0 on";
+    throw invalid("prompt", `Token ids of prompt should be ${allowed}, found ${shown(id)}`);
   });
 }
 

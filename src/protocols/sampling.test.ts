@@ -4,7 +4,7 @@ import { type Rules, readSampling } from "./sampling.ts";
 
 const VOCABULARY = 151_936;
 const read = (fields: Record<string, unknown>, rules: Rules = "dashscope"): unknown =>
-  readSampling(fields, rules, {}, VOCABULARY);
+  readSampling(fields, rules, VOCABULARY);
 
 describe("values in range are taken as they are", () => {
   test.each([
@@ -71,10 +71,6 @@ describe("top_k", () => {
   ])("%s: %j", (rules, value, sampling) => {
     expect(read({ top_k: value }, rules)).toEqual(sampling);
   });
-
-  test("switching it off wins over the model's default", () => {
-    expect(readSampling({ top_k: null }, "dashscope", { topK: 20 })).toEqual({ topK: 0 });
-  });
 });
 
 describe("seed", () => {
@@ -130,16 +126,5 @@ describe("the OpenAI dialect", () => {
     [{ hello: 1 }, `Keys of logit_bias should be token ids of the model's vocabulary, found "hello"`],
   ])("logit_bias %j is refused", (bias, message) => {
     expect(refusal(() => read({ logit_bias: bias }, "openai"))).toEqual(["invalid_parameter", message, "logit_bias"]);
-  });
-});
-
-test("the caller's values stand over the model's, and what nobody says is left out", () => {
-  const defaults = { temperature: 0.7, topP: 0.8, topK: 20 };
-
-  expect(readSampling({ temperature: 0, seed: 7, top_p: null }, "dashscope", defaults)).toEqual({
-    temperature: 0,
-    topP: 0.8,
-    topK: 20,
-    seed: 7,
   });
 });

@@ -52,9 +52,9 @@ const LARGEST_TOP_K = 100;
 /** Request fields that `readSampling` reads. */
 export const SAMPLING_FIELDS = [...NUMERIC.map((key) => NUMBERS[key].field), "top_k", "seed", "logit_bias"];
 
-/** The caller's values over the model's. What neither says is left out. */
-export function readSampling(fields: Fields, rules: Rules, defaults: Sampling, vocabularySize?: number): Sampling {
-  const sampling: { -readonly [Key in keyof Sampling]: Sampling[Key] } = { ...defaults };
+/** The caller's values. What the caller leaves open is left out. */
+export function readSampling(fields: Fields, rules: Rules, vocabularySize?: number): Sampling {
+  const sampling: { -readonly [Key in keyof Sampling]: Sampling[Key] } = {};
   for (const key of NUMERIC) {
     const { field, bounds } = NUMBERS[key];
     const openAi = rules === "openai" && key === "temperature";

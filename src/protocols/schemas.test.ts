@@ -33,10 +33,11 @@ const parts: readonly StreamPart[] = [
   { type: "finish", choice: 0, reason: "length" },
   { type: "usage", usage },
 ];
+const TEXT = { text: "a", tokens: [1], logprobs: [token] };
 const result: Result = {
   start,
   echo: [],
-  choices: [{ text: "a", tokens: [1], logprobs: [token], reason: null }],
+  choices: [{ ...TEXT, reason: null }],
   usage,
 };
 
@@ -96,6 +97,12 @@ function strict(schema: z.ZodType): z.ZodType {
   return z.fromJSONSchema(z.toJSONSchema(schema, { io: "output" }));
 }
 
+/** Every `finish_reason` that says why an answer has ended. */
+function reasonsIn(bodies: readonly unknown[]): string[] {
+  const all = [...JSON.stringify(bodies).matchAll(/"finish_reason":"(\w+)"/g)].map(([, reason = ""]) => reason);
+  return all.filter((reason) => reason !== "null");
+}
+
 describe.each(cases)("%s", (_, { protocol, body, whole, event, error }) => {
   test("the request schema takes what decoding takes", () => {
     expect(protocol.body.safeParse(body).error).toBeUndefined();
@@ -116,6 +123,22 @@ describe.each(cases)("%s", (_, { protocol, body, whole, event, error }) => {
 
     expect(data.length).toBeGreaterThanOrEqual(2);
     for (const value of data) expect(strict(event).safeParse(value).error).toBeUndefined();
+  });
+
+  test.each(["stop", "length", "content_filter"] as const)("%s ends an answer in so many words", (reason) => {
+    const { encoder } = protocol.decode(body, callOf());
+    const finish: StreamPart = { type: "finish", choice: 0, reason, raw: "the engine's own word" };
+    const stream = [start, finish, { type: "usage", usage } as const].map((part) => encoder.part(part)).join("");
+    const plain = encoder.whole({ ...result, choices: [{ ...TEXT, reason, raw: "the engine's own word" }] });
+
+    const events = [...(stream + encoder.end()).matchAll(/^data: ?(\{.*)$/gm)].map(([, json = ""]): unknown =>
+      JSON.parse(json),
+    );
+
+    for (const value of [...events, plain]) expect(strict(whole).or(strict(event)).safeParse(value).success).toBe(true);
+    expect(reasonsIn(events)).toEqual([reason]);
+    expect(reasonsIn([plain])).toEqual([reason]);
+    expect(stream + JSON.stringify(plain)).not.toContain("own word");
   });
 
   test("the check would see a field too many", () => {

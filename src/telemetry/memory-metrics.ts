@@ -40,7 +40,7 @@ export function registerMemoryMetrics(registry: Registry, figures: () => MemoryF
       help,
       registers: [registry],
       collect() {
-        // The pool counts; this one only repeats its figure.
+        // The residency counts; this one only repeats its figure.
         this.reset();
         this.inc(value(figures()));
       },

@@ -16,7 +16,8 @@ const TTFT_BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120,
 const GAP_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 const DURATION_BUCKETS = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600];
 
-type EngineCounter = readonly [name: string, help: string, value: (stats: EngineStats) => number];
+/** `value`: undefined where an engine does not count it; then there is no such line for that engine. */
+type EngineCounter = readonly [name: string, help: string, value: (stats: EngineStats) => number | undefined];
 
 const GAUGES: readonly EngineCounter[] = [
   ["continuo_engine_queue_depth", "Requests waiting in the engine.", (stats) => stats.queued],
@@ -146,7 +147,7 @@ function registerEngineMetrics(registry: Registry, engines: () => readonly Named
       registers: [registry],
       collect() {
         this.reset();
-        for (const { name: engine, engine: source } of engines()) this.set({ engine }, value(source.stats()));
+        for (const [engine, figure] of figuresOf(engines(), value)) this.set({ engine }, figure);
       },
     });
   }
@@ -159,7 +160,7 @@ function registerEngineMetrics(registry: Registry, engines: () => readonly Named
       collect() {
         // The engine counts; this one only repeats its figure.
         this.reset();
-        for (const { name: engine, engine: source } of engines()) this.inc({ engine }, value(source.stats()));
+        for (const [engine, figure] of figuresOf(engines(), value)) this.inc({ engine }, figure);
       },
     });
   }
@@ -171,8 +172,15 @@ function registerEngineMetrics(registry: Registry, engines: () => readonly Named
     collect() {
       this.reset();
       for (const { name: engine, engine: source } of engines()) {
-        for (const [phase, count] of Object.entries(source.stats().aborted)) this.inc({ engine, phase }, count);
+        for (const [phase, count] of Object.entries(source.stats().aborted ?? {})) this.inc({ engine, phase }, count);
       }
     },
+  });
+}
+
+function figuresOf(engines: readonly NamedEngine[], value: EngineCounter[2]): readonly (readonly [string, number])[] {
+  return engines.flatMap(({ name, engine }) => {
+    const figure = value(engine.stats());
+    return figure === undefined ? [] : [[name, figure] as const];
   });
 }

@@ -71,9 +71,9 @@ function noteDelta(
   }
 }
 
-function noteStart(model: string, promptTokens: number, record: RequestRecord): void {
+function noteStart(model: string, promptTokens: number | undefined, record: RequestRecord): void {
   record.answeredBy = model;
-  record.promptTokens = promptTokens;
+  if (promptTokens !== undefined) record.promptTokens = promptTokens;
 }
 
 function noteUsage(usage: (StreamPart & { readonly type: "usage" })["usage"], record: RequestRecord): void {

@@ -3,9 +3,13 @@ import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { gbnfOf } from "../../src/continuation/shape.ts";
 import { GbnfGrammar } from "../support/gbnf.ts";
-import { ScriptedEngine, saying } from "../support/scripted-engine.ts";
+import { type ScriptedCall, ScriptedEngine, saying } from "../support/scripted-engine.ts";
 import { serve } from "../support/scripted-service.ts";
+
+const grammarOf = ({ request }: ScriptedCall): GbnfGrammar =>
+  new GbnfGrammar(request.shape ? gbnfOf(request.shape) : "");
 
 const ANSWER = '{"name": "Ada", "born": 1815, "fields": ["mathematics"], "died": null}';
 
@@ -35,7 +39,7 @@ test.each(["/v1", "/compatible-mode/v1"] as const)(
       response_format: zodResponseFormat(person, "person"),
     });
 
-    const grammar = new GbnfGrammar((await engine.call()).request.grammar ?? "");
+    const grammar = grammarOf(await engine.call());
     expect(completion.choices[0]?.message.parsed).toEqual(JSON.parse(ANSWER));
     expect(grammar.admits(ANSWER)).toBe(true);
     for (const wrong of [ANSWER.replace("1815", "18150"), ANSWER.replace("mathematics", "chess"), `${ANSWER} `]) {
@@ -50,7 +54,7 @@ test("a stream holds to json_object", async () => {
   const stream = client.chat.completions.stream({ model: "m", messages, response_format: { type: "json_object" } });
 
   expect(await stream.finalContent()).toBe(ANSWER);
-  expect(new GbnfGrammar((await engine.call()).request.grammar ?? "").admits(ANSWER)).toBe(true);
+  expect(grammarOf(await engine.call()).admits(ANSWER)).toBe(true);
 });
 
 test("a schema that cannot be honoured is a bad request that names the place", async () => {

@@ -1,12 +1,12 @@
 /** Weights that say of themselves what a test wants, and a directory of models over them. */
 import type { EngineModel } from "../../src/continuation/engine.ts";
-import { ServiceError } from "../../src/errors.ts";
 import {
   type DirectoryOptions,
   type KnownName,
   ModelDirectory,
   type ServedWeights,
-} from "../../src/pool/model-directory.ts";
+} from "../../src/directory/model-directory.ts";
+import { ServiceError } from "../../src/errors.ts";
 import { SCRIPTED_MODEL, ScriptedEngine, saying } from "./scripted-engine.ts";
 
 /** Nobody leaves. */
@@ -31,21 +31,25 @@ class Described extends ScriptedEngine {
   }
 }
 
-function without<K extends keyof EngineModel>(key: K): EngineModel {
-  const { [key]: _, ...rest } = SCRIPTED_MODEL;
-  return rest as EngineModel;
+function without(keys: readonly (keyof EngineModel)[]): EngineModel {
+  return Object.fromEntries(
+    Object.entries(SCRIPTED_MODEL).filter(([key]) => !keys.some((each) => each === key)),
+  ) as unknown as EngineModel;
 }
 
 interface Served extends Partial<Omit<ServedWeights, "name" | "engine">> {
   readonly facts?: Partial<EngineModel>;
   readonly noFim?: boolean;
+  /** What the engine does not tell. */
+  readonly untold?: readonly ("contextTokens" | "vocabularySize")[];
   readonly broken?: string;
   readonly loading?: Promise<unknown>;
 }
 
 /** Weights with a layout, loaded already, unless said otherwise. */
-export function served(name: string, { facts, noFim = false, broken, loading, ...rest }: Served = {}): ServedWeights {
-  const known = { ...(noFim ? without("fim") : SCRIPTED_MODEL), id: name, ...facts };
+export function served(name: string, about: Served = {}): ServedWeights {
+  const { facts, noFim = false, untold = [], broken, loading, ...rest } = about;
+  const known = { ...without([...untold, ...(noFim ? (["fim"] as const) : [])]), id: name, ...facts };
   const outcome =
     broken === undefined
       ? (loading ?? Promise.resolve()).then(() => known)

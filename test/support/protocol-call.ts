@@ -1,5 +1,6 @@
 import type { ModelCard } from "../../src/continuation/card.ts";
 import type { EngineModel } from "../../src/continuation/engine.ts";
+import type { SamplingDefaults } from "../../src/continuation/request.ts";
 import { ServiceError } from "../../src/errors.ts";
 import type { Call } from "../../src/protocols/protocol.ts";
 
@@ -18,6 +19,11 @@ export function modelOf(change: Partial<EngineModel> = {}): EngineModel {
   };
 }
 
+export const CARD_DEFAULTS: SamplingDefaults = {
+  model: { temperature: 0.7, topP: 0.8, repetitionPenalty: 1.1 },
+  operator: { topK: 20, presencePenalty: 1.5 },
+};
+
 export function cardOf(change: Partial<ModelCard> = {}): ModelCard {
   return {
     name: "qwen2.5-coder-0.5b-instruct",
@@ -28,7 +34,7 @@ export function cardOf(change: Partial<ModelCard> = {}): ModelCard {
     maxInputTokens: 8191,
     maxOutputTokens: 4096,
     contextTokens: 8192,
-    defaults: { temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1.1, presencePenalty: 1.5 },
+    defaults: CARD_DEFAULTS,
     ...change,
   };
 }

@@ -1,9 +1,9 @@
 import type { ModelCard } from "../../src/continuation/card.ts";
-import type { Engine, EngineModel, EngineStats, Health } from "../../src/continuation/engine.ts";
+import type { Engine, EngineModel, EngineStats, Health, LocalModel } from "../../src/continuation/engine.ts";
 import type { FinishReason, StartPart, StreamPart } from "../../src/continuation/output.ts";
 import type { ContinuationRequest } from "../../src/continuation/request.ts";
+import type { Directory } from "../../src/directory/directory.ts";
 import { ServiceError } from "../../src/errors.ts";
-import type { Directory } from "../../src/pool/directory.ts";
 
 /** A part is said, a promise is waited for (until an abort), an error is thrown. */
 export type Step = StreamPart | Promise<unknown> | Error;
@@ -150,7 +150,7 @@ export function usagePart(completionTokens: number, said: Said = {}): StreamPart
   return { type: "usage", usage: { promptTokens, completionTokens, source: "engine", ...cached } };
 }
 
-export const SCRIPTED_MODEL: EngineModel = {
+export const SCRIPTED_MODEL: LocalModel = {
   id: "scripted-weights",
   contextTokens: 4096,
   fim: "qwen",
@@ -169,7 +169,7 @@ export function scriptedCard(name: string, overrides: Partial<ModelCard> = {}): 
     maxInputTokens: 4000,
     maxOutputTokens: 2048,
     contextTokens: SCRIPTED_MODEL.contextTokens,
-    defaults: {},
+    defaults: { model: {}, operator: {} },
     ...overrides,
   };
 }
@@ -191,7 +191,7 @@ export function scriptedDirectory(
       if (card?.answeredBy.model === undefined) {
         throw new ServiceError("model_unavailable", "no weights are there; start with --model FILE");
       }
-      return { card, engine };
+      return [{ card, engine }];
     },
   };
 }

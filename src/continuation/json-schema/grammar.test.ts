@@ -6,7 +6,8 @@ import { jsonSchemas } from "../../../test/support/json-schemas.ts";
 import { refusal } from "../../../test/support/protocol-call.ts";
 import { Random } from "../../../test/support/random.ts";
 import { ServiceError } from "../../errors.ts";
-import { grammarOfJsonSchema, jsonObjectGrammar } from "./grammar.ts";
+import { ANY_JSON_OBJECT, gbnfOf } from "../shape.ts";
+import { grammarOfJsonSchema } from "./grammar.ts";
 
 const grammarOf = (schema: unknown): GbnfGrammar => new GbnfGrammar(grammarOfJsonSchema(schema, "schema"));
 const refused = (schema: unknown): readonly [string, string, string?] =>
@@ -168,7 +169,7 @@ describe("what is admitted", () => {
   });
 
   test("white space is bounded", () => {
-    const grammar = new GbnfGrammar(jsonObjectGrammar());
+    const grammar = new GbnfGrammar(gbnfOf(ANY_JSON_OBJECT));
 
     expect(grammar.admits(`{\n${" ".repeat(40)}"a": 1\n}`)).toBe(true);
     expect(grammar.admits(`{\n${" ".repeat(41)}"a": 1\n}`)).toBe(false);

@@ -37,11 +37,6 @@ export function grammarOfJsonSchema(schema: unknown, path: string): string {
   return new Grammar({ schema, path }).whole();
 }
 
-/** Any JSON object. */
-export function jsonObjectGrammar(): string {
-  return grammarOfJsonSchema({ type: "object" }, "");
-}
-
 const ALL_TYPES: readonly JsonType[] = ["object", "array", "string", "number", "boolean", "null"];
 
 class Grammar {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { asking, never, READY, tinyEngines } from "../../../test/support/tiny-engine.ts";
 import { collect } from "../../continuation/output.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import { gbnfOf } from "../../continuation/shape.ts";
 
 const { start, program } = tinyEngines();
 
@@ -60,5 +61,24 @@ describe("a request for the engine process", () => {
       resumed: false,
     });
     expect(Object.keys(message["sampling"] ?? {})).toEqual(["temperature"]);
+  });
+
+  test("carries the grammar that a schema comes to", async () => {
+    const shape = { schema: { enum: ["yes"] }, path: "schema" };
+
+    expect((await messages()(asking("x", { shape })))["grammar"]).toEqual({
+      source: gbnfOf(shape),
+      prefix: "",
+    });
+  });
+
+  test("carries the defaults where the caller leaves something open", async () => {
+    const defaults = { model: { temperature: 0.7, topK: 20, topP: 0.8 }, operator: { topK: 5, topP: 0.9 } };
+
+    expect((await messages()(asking("x", { sampling: { topP: 1 }, defaults })))["sampling"]).toEqual({
+      temperature: 0.7,
+      topK: 5,
+      topP: 1,
+    });
   });
 });

@@ -20,7 +20,7 @@ test.each(["the answer: ", "the answer is pe", "def f(x"])(
   async (text) => {
     const grammar = 'root ::= "yes" | "no"';
     const { start: first, choices } = await collect(
-      start().generate(asking(text, { grammar, tokenHealing: true }), never),
+      start().generate(asking(text, { shape: { gbnf: grammar }, tokenHealing: true }), never),
     );
 
     expect(choices[0]?.text).toMatch(/^(yes|no)$/);

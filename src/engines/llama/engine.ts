@@ -1,5 +1,5 @@
 import { orAborted } from "../../continuation/abort.ts";
-import type { Engine, EngineModel, EngineStats, Health } from "../../continuation/engine.ts";
+import type { Health, LocalEngine, LocalModel, LocalStats } from "../../continuation/engine.ts";
 import { type StartPart, type StreamPart, startOf } from "../../continuation/output.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
@@ -38,7 +38,7 @@ export interface LlamaEngineOptions extends LoadOptions, RequestDefaults {
  * The embedded engine as the server sees it. The model lives in a process of its own; when that dies it is started again,
  * and running requests go on from the tokens they had. What the model can do is known from its header, loaded or not.
  */
-export class LlamaEngine implements Engine {
+export class LlamaEngine implements LocalEngine {
   readonly name: string;
   readonly #options: LlamaEngineOptions;
   readonly #process: EngineProcess;
@@ -93,7 +93,7 @@ export class LlamaEngine implements Engine {
     return this.#process.pid;
   }
 
-  async model(signal: AbortSignal): Promise<EngineModel> {
+  async model(signal: AbortSignal): Promise<LocalModel> {
     return this.#weights?.model ?? (await orAborted(this.#planner.plan(), signal)).model;
   }
 
@@ -118,7 +118,7 @@ export class LlamaEngine implements Engine {
   }
 
   /** What the header has told so far; absent: it has not been read, or cannot be used. */
-  get known(): { readonly model: EngineModel; readonly memoryBytes: number } | undefined {
+  get known(): { readonly model: LocalModel; readonly memoryBytes: number } | undefined {
     const { known } = this.#planner;
     if (known === undefined) return undefined;
     return { model: this.#weights?.model ?? known.model, memoryBytes: known.footprint.total };
@@ -136,7 +136,7 @@ export class LlamaEngine implements Engine {
     return { ...health, detail: `${health.detail}${about}` };
   }
 
-  stats(): EngineStats {
+  stats(): LocalStats {
     return { ...addStats(this.#past, this.#present), ...this.#counted };
   }
 

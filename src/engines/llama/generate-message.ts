@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import { samplingOf } from "../../continuation/sampling.ts";
+import { gbnfOf } from "../../continuation/shape.ts";
 import type { EngineOptions, GenerateMessage } from "./messages.ts";
 import { promptOf } from "./request-prompt.ts";
 import type { LoadedWeights } from "./weights.ts";
@@ -29,7 +31,7 @@ export function askedOf(
   { model, weights, ends }: LoadedWeights,
   defaults: RequestDefaults,
 ): Asked {
-  const { logitBias, seed, ...sampling } = request.sampling;
+  const { logitBias, seed, ...sampling } = samplingOf(request);
   const { gap, ...prompt } = promptOf(request, weights, model.contextTokens);
   const isShort = (request.limits.maxTokens ?? Number.POSITIVE_INFINITY) <= INTERACTIVE_TOKENS;
   const message: Asked["message"] = {
@@ -48,7 +50,7 @@ export function askedOf(
     ...(request.accepted === true && { admitted: true }),
     healing: canHeal(request) && (request.tokenHealing ?? defaults.tokenHealing ?? prompt.heal?.byDefault ?? false),
     speculation: !defaults.engine.deterministic && (request.speculation ?? defaults.speculation ?? true),
-    ...(request.grammar !== undefined && { grammar: { source: request.grammar, prefix: prefixOf(request) } }),
+    ...(request.shape !== undefined && { grammar: { source: gbnfOf(request.shape), prefix: prefixOf(request) } }),
   };
   return { message, ignored: ignoredOf(request, prompt, defaults) };
 }
@@ -74,8 +76,8 @@ function ignoredOf(
 }
 
 /** A grammar describes the answer from its first character on, so none of a raw text before it is spelt again. */
-function canHeal({ grammar, input }: ContinuationRequest): boolean {
-  return grammar === undefined || input.kind === "chat";
+function canHeal({ shape, input }: ContinuationRequest): boolean {
+  return shape === undefined || input.kind === "chat";
 }
 
 /** The part of an answer that the caller wrote; a grammar describes the whole. */

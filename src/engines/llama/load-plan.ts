@@ -1,4 +1,4 @@
-import type { EngineModel } from "../../continuation/engine.ts";
+import type { LocalModel } from "../../continuation/engine.ts";
 import type { MemoryBytes } from "../../continuation/memory.ts";
 import { ServiceError } from "../../errors.ts";
 import { readModelFile } from "./gguf-file.ts";
@@ -25,7 +25,7 @@ const NO_BOUND: MemoryBytes = { machine: Number.POSITIVE_INFINITY, gpu: Number.P
 
 /** What a model's header says, and what follows from it for loading. */
 export interface LoadPlan {
-  readonly model: EngineModel;
+  readonly model: LocalModel;
   readonly slotTokens: number;
   readonly footprint: Footprint;
 }

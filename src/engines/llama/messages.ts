@@ -1,4 +1,4 @@
-import type { EngineStats } from "../../continuation/engine.ts";
+import type { LocalStats } from "../../continuation/engine.ts";
 import type { GapRule } from "../../continuation/gap/gap-end.ts";
 import type { EchoPart, FinishReason, TokenLogprob } from "../../continuation/output.ts";
 import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
@@ -184,5 +184,5 @@ export interface StepOutput {
   readonly finished?: { readonly reason: FinishReason; readonly completionTokens: number; readonly rule?: GapRule };
 }
 
-/** The part of `EngineStats` that one process can count. */
-export type SchedulerStats = Omit<EngineStats, "restarts" | "hangs" | "resumed" | "blamed">;
+/** The part of `LocalStats` that one process can count. */
+export type SchedulerStats = Omit<LocalStats, "restarts" | "hangs" | "resumed" | "blamed">;

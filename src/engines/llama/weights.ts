@@ -1,4 +1,4 @@
-import type { EngineModel } from "../../continuation/engine.ts";
+import type { LocalModel } from "../../continuation/engine.ts";
 import { detectFim, FIM_LAYOUTS, type FimLayout, fimMarkers } from "../../continuation/fim.ts";
 import { CONTROL_TOKENS } from "../../continuation/input.ts";
 import { canChat, type Weights } from "../../continuation/lower.ts";
@@ -10,7 +10,7 @@ import type { Prompting } from "./prompting.ts";
 
 /** Loaded weights, as rendering, routing and people need to know them. */
 export interface LoadedWeights {
-  readonly model: EngineModel;
+  readonly model: LocalModel;
   readonly weights: Weights;
   /** Ids that end every text: all of Qwen's nine control tokens, the layout's markers, the vocabulary's own ends. */
   readonly ends: readonly number[];
@@ -32,7 +32,7 @@ type Abilities = Pick<ModelFacts, "vocabularySize" | "controls" | "chatTemplate"
  * What routing has to know. Throws `model_unavailable` when the configuration asks for a layout that is unknown or that
  * the vocabulary lacks.
  */
-export function engineModelOf(options: WeightsOptions, facts: Abilities, slotTokens: number): EngineModel {
+export function engineModelOf(options: WeightsOptions, facts: Abilities, slotTokens: number): LocalModel {
   const controls = new Set(Object.keys(facts.controls));
   const fim = layoutOf(options, controls);
   const { chatTemplate } = facts;

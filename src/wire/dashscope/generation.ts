@@ -55,7 +55,7 @@ export const generationRequest = z
   .meta({ id: "GenerationRequest" });
 
 /** The four-letter string "null", not JSON null, marks an unfinished answer: clients compare with it. */
-const finishReason = z.enum(["stop", "length", "null"]);
+const finishReason = z.enum(["stop", "length", "content_filter", "null"]);
 
 const choice = z.object({
   finish_reason: finishReason,

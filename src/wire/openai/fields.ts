@@ -96,7 +96,7 @@ export const usage = z
   .meta({ id: "Usage" });
 
 export const finishReason = z
-  .enum(["stop", "length"])
+  .enum(["stop", "length", "content_filter"])
   .nullable()
   .describe("null: unfinished chunk, or cut by the time limit of a plain call");
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MemoryBytes } from "../continuation/memory.ts";
-import { makeRoom, type Resident, takenBytes } from "./residency.ts";
+import { makeRoom, type Resident, takenBytes } from "./room.ts";
 
 const onMachine = (machine: number): MemoryBytes => ({ machine, gpu: 0 });
 

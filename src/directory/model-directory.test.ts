@@ -8,7 +8,7 @@ async function answering(
   name: string,
   wanted: "text" | "infill" | "chat" = "text",
 ): Promise<string> {
-  const { card, engine } = await directory.open(name, wanted, never);
+  const [{ card, engine }] = await directory.open(name, wanted, never);
   expect(card.answeredBy.id).toBe(engine.name);
   expect(card.answeredBy.model).toBeDefined();
   expect(card.name).toBe(name);

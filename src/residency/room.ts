@@ -1,7 +1,8 @@
 import { fitsInto, type MemoryBytes, minus, NO_BYTES, plus } from "../continuation/memory.ts";
 
 /**
- * Which models have to leave the memory before another one comes in. Pure: the pool asks after everything that happens.
+ * Which models have to leave the memory before another one comes in. Pure: `ResidentModels` asks after everything that
+ * happens.
  */
 
 /** A model as far as memory goes. */

@@ -1,18 +1,12 @@
+import type { LocalEngine } from "../continuation/engine.ts";
 import { fitsInto, type MemoryBytes, NO_BYTES, totalOf } from "../continuation/memory.ts";
 import { ServiceError } from "../errors.ts";
-import { makeRoom, type Resident, takenBytes } from "./residency.ts";
+import { makeRoom, type Resident, takenBytes } from "./room.ts";
 
 /** Weights that can be brought into memory and taken out of it. */
-export interface Loadable {
-  /** What it will take, estimated without loading. Rejects with `model_unavailable` for weights that can never be loaded. */
-  footprint(): Promise<{ readonly memory: MemoryBytes }>;
-  /** Resolves when it serves. */
-  load(signal: AbortSignal): Promise<void>;
-  /** Resolves when its memory is free. */
-  unload(): Promise<void>;
-}
+export type Loadable = Pick<LocalEngine, "footprint" | "load" | "unload">;
 
-export interface PoolOptions {
+export interface ResidencyOptions {
   /** What all loaded models together may take. */
   readonly budget: MemoryBytes;
   /** Milliseconds, never going back. */
@@ -20,10 +14,10 @@ export interface PoolOptions {
   /** Calls back once after a time, unless the returned function is called before. */
   readonly after: (ms: number, callback: () => void) => () => void;
   /** For logs. */
-  readonly report: (name: string, event: PoolEvent) => void;
+  readonly report: (name: string, event: ResidencyEvent) => void;
 }
 
-export type PoolEvent =
+export type ResidencyEvent =
   | { readonly kind: "loaded"; readonly seconds: number }
   | { readonly kind: "failed"; readonly error: unknown }
   | { readonly kind: "unloading"; readonly reason: "idle" | "room" }
@@ -35,7 +29,7 @@ export interface Lease {
 }
 
 /** Since the start; bytes are of now and of all memories together. */
-export interface PoolStats {
+export interface ResidencyStats {
   readonly budgetBytes: number;
   readonly takenBytes: number;
   readonly loads: number;
@@ -69,8 +63,8 @@ interface Waiter {
  * Room is given in the order in which it was asked for, and a model that has to go takes no new requests, so everybody is
  * served however busy the others are. Requests for models that stay never wait.
  */
-export class ModelPool {
-  readonly #options: PoolOptions;
+export class ResidentModels {
+  readonly #options: ResidencyOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #waiters: Waiter[] = [];
   /** To be loaded at start, not looked at yet. */
@@ -80,7 +74,7 @@ export class ModelPool {
   #unloads = 0;
   #loadSeconds = 0;
 
-  constructor(options: PoolOptions) {
+  constructor(options: ResidencyOptions) {
     this.#options = options;
   }
 
@@ -157,7 +151,7 @@ export class ModelPool {
     return this.#waiters.filter(({ entry }) => entry.name === name).length;
   }
 
-  stats(): PoolStats {
+  stats(): ResidencyStats {
     return {
       budgetBytes: totalOf(this.#options.budget),
       takenBytes: totalOf(takenBytes(this.#entries.values())),
@@ -177,7 +171,7 @@ export class ModelPool {
 
   #entry(name: string): Entry {
     const entry = this.#entries.get(name);
-    if (entry === undefined) throw new Error(`the pool has no model "${name}"`);
+    if (entry === undefined) throw new Error(`there is no model "${name}"`);
     return entry;
   }
 

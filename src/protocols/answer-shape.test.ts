@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { GbnfGrammar } from "../../test/support/gbnf.ts";
 import { callOf, refusal } from "../../test/support/protocol-call.ts";
+import { ANY_JSON_OBJECT, gbnfOf } from "../continuation/shape.ts";
 import { generationProtocol } from "./dashscope-generation.ts";
 import { chatProtocol } from "./openai-chat.ts";
 import { completionsProtocol } from "./openai-completions.ts";
@@ -23,7 +24,8 @@ const native = (parameters: object, messages: readonly object[] = ask): Decoded 
   generationProtocol().decode({ model: "m", input: { messages }, parameters }, callOf());
 const completions = (fields: object, dialect: Dialect = "openai"): Decoded =>
   completionsProtocol(dialect).decode({ model: "m", prompt: "a", ...fields }, callOf());
-const grammarOf = ({ requests }: Decoded): GbnfGrammar => new GbnfGrammar(requests[0]?.grammar ?? "");
+const sourceOf = ({ requests }: Decoded): string | undefined => requests[0]?.shape && gbnfOf(requests[0].shape);
+const grammarOf = (decoded: Decoded): GbnfGrammar => new GbnfGrammar(sourceOf(decoded) ?? "");
 
 describe.each<[string, (format: object) => Decoded]>([
   ["chat, openai", (response_format) => chat({ response_format })],
@@ -45,9 +47,16 @@ describe.each<[string, (format: object) => Decoded]>([
     for (const text of ["[]", "null", "", "{} ", '{"a": 1', "{1: 2}"]) expect(grammar.admits(text), text).toBe(false);
   });
 
+  test("a schema travels as it is, with the place where it stood", () => {
+    const path = "response_format.json_schema.schema";
+
+    expect(decode(person).requests[0]?.shape).toEqual({ schema, path });
+    expect(decode({ type: "json_object" }).requests[0]?.shape).toBe(ANY_JSON_OBJECT);
+  });
+
   test("text asks for nothing", () => {
-    expect(decode({ type: "text" }).requests[0]).not.toHaveProperty("grammar");
-    expect(decode({}).requests[0]).not.toHaveProperty("grammar");
+    expect(decode({ type: "text" }).requests[0]).not.toHaveProperty("shape");
+    expect(decode({}).requests[0]).not.toHaveProperty("shape");
   });
 
   test("what no answer can be held to is refused with the path to it", () => {
@@ -84,6 +93,15 @@ describe.each<[string, (format: object) => Decoded]>([
   });
 });
 
+test("a schema is refused before the fields that are read after it", () => {
+  const response_format = { ...person, json_schema: { schema: { type: "integer", multipleOf: 2 } } };
+  const wrong = { response_format, n: 99, max_tokens: -1, temperature: 9 };
+
+  for (const decode of [() => chat(wrong), () => chat(wrong, "dashscope"), () => native(wrong)]) {
+    expect(refusal(decode)[2]).toBe("response_format.json_schema.schema.multipleOf");
+  }
+});
+
 test("nested fields without effect are reported", () => {
   const json_schema = { ...person.json_schema, color: "red" };
 
@@ -115,8 +133,8 @@ test("json_object needs the word json in a message on DashScope paths only", () 
     "messages",
   ]);
   expect(refusal(() => native({ response_format }, messages))[1]).toBe(message);
-  expect(chat({ messages, response_format }).requests[0]?.grammar).toBeDefined();
-  expect(chat({ messages, response_format: person }, "dashscope").requests[0]?.grammar).toBeDefined();
+  expect(chat({ messages, response_format }).requests[0]?.shape).toBeDefined();
+  expect(chat({ messages, response_format: person }, "dashscope").requests[0]?.shape).toBeDefined();
 });
 
 describe("grammar", () => {
@@ -124,7 +142,7 @@ describe("grammar", () => {
 
   test("goes to the engine as it is, on both /v1 routes", () => {
     for (const decoded of [chat({ grammar }), completions({ grammar })]) {
-      expect(decoded.requests[0]?.grammar).toBe(grammar);
+      expect(decoded.requests[0]?.shape).toEqual({ gbnf: grammar });
       expect(decoded.ignored).toEqual([]);
       expect(decoded.wireName("grammar")).toBe("grammar");
     }
@@ -133,20 +151,20 @@ describe("grammar", () => {
   test("goes to every prompt and every choice", () => {
     const { requests } = completions({ grammar, prompt: ["a", "b"], n: 2, best_of: 3 });
 
-    expect(requests.map((request) => request.grammar)).toEqual([grammar, grammar]);
+    expect(requests.map((request) => request.shape)).toEqual([{ gbnf: grammar }, { gbnf: grammar }]);
   });
 
   test("is an unknown field on DashScope paths", () => {
     for (const decoded of [chat({ grammar }, "dashscope"), completions({ grammar }, "dashscope")]) {
-      expect(decoded.requests[0]).not.toHaveProperty("grammar");
+      expect(decoded.requests[0]).not.toHaveProperty("shape");
       expect(decoded.ignored).toEqual(["grammar"]);
     }
     expect(native({ grammar }).ignored).toEqual(["parameters.grammar"]);
   });
 
   test("an empty one is none", () => {
-    expect(chat({ grammar: "", response_format: person }).requests[0]?.grammar).toContain("root ::=");
-    expect(completions({ grammar: "" }).requests[0]).not.toHaveProperty("grammar");
+    expect(sourceOf(chat({ grammar: "", response_format: person }))).toContain("root ::=");
+    expect(completions({ grammar: "" }).requests[0]).not.toHaveProperty("shape");
   });
 
   test.each<[object, string]>([

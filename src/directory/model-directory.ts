@@ -2,7 +2,7 @@ import type { ModelCard } from "../continuation/card.ts";
 import type { Engine, EngineModel } from "../continuation/engine.ts";
 import type { Sampling } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
-import type { Directory } from "./directory.ts";
+import type { Candidates, Directory } from "./directory.ts";
 
 /** A name of the catalogue, as far as routing needs it. Infinite limits: as much as the weights hold. */
 export interface KnownName {
@@ -80,16 +80,14 @@ export class ModelDirectory implements Directory {
     return [...names, ...mapped];
   }
 
-  async open(
-    name: string,
-    wanted: "text" | "infill" | "chat",
-    signal: AbortSignal,
-  ): Promise<{ card: ModelCard; engine: Engine }> {
+  /** One candidate: other weights give another answer, so they are none. */
+  async open(name: string, wanted: "text" | "infill" | "chat", signal: AbortSignal): Promise<Candidates> {
     const own = this.#mapped(name);
     const candidates = own === undefined ? this.#standIns(wanted) : [own];
     const weights = await this.#choose(candidates, wanted, signal);
     if (weights === undefined) throw new ServiceError("model_unavailable", this.#whyNobody(name), { model: name });
-    return { card: this.#card(name, this.#options.lookUp(name), weights, own === undefined), engine: weights.engine };
+    const card = this.#card(name, this.#options.lookUp(name), weights, own === undefined);
+    return [{ card, engine: weights.engine }];
   }
 
   #mapped(name: string): ServedWeights | undefined {
@@ -129,7 +127,7 @@ export class ModelDirectory implements Directory {
 
   #card(name: string, known: KnownName | undefined, weights: ServedWeights | undefined, standIn: boolean): ModelCard {
     const model = weights === undefined ? undefined : this.#models.get(weights.name);
-    const room = model === undefined ? Number.POSITIVE_INFINITY : model.contextTokens - 1;
+    const room = (model?.contextTokens ?? Number.POSITIVE_INFINITY) - 1;
     // What the operator says of weights holds for the names given to them. A name they merely stand in for keeps what the
     // catalogue says of it, less what the operator takes away.
     const within = (configured: number | undefined, documented = room): number =>
@@ -146,7 +144,10 @@ export class ModelDirectory implements Directory {
       maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),
       maxOutputTokens: within(weights?.maxOutputTokens, known?.maxOutputTokens),
       contextTokens: Math.min(known?.contextTokens ?? room + 1, room + 1),
-      defaults: { ...PLAIN_DEFAULTS, ...known?.defaults, ...model?.defaults, ...weights?.sampling },
+      defaults: {
+        model: { ...PLAIN_DEFAULTS, ...known?.defaults, ...model?.defaults },
+        operator: weights?.sampling ?? {},
+      },
     };
   }
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Gate, gate } from "../../test/support/scripted-engine.ts";
 import { ServiceError } from "../errors.ts";
-import { type Lease, type Loadable, ModelPool, type PoolEvent } from "./model-pool.ts";
+import { type Lease, type Loadable, type ResidencyEvent, ResidentModels } from "./resident-models.ts";
 
 const never = new AbortController().signal;
 
@@ -46,15 +46,15 @@ interface Timer {
   readonly callback: () => void;
 }
 
-function poolOf(
+function residentsOf(
   weights: Readonly<Record<string, Weights>>,
   budgetBytes: number,
   keepAliveMs = Number.POSITIVE_INFINITY,
 ) {
   const timers = new Set<Timer>();
-  const events: [string, PoolEvent["kind"]][] = [];
+  const events: [string, ResidencyEvent["kind"]][] = [];
   let now = 0;
-  const pool = new ModelPool({
+  const residents = new ResidentModels({
     budget: { machine: budgetBytes, gpu: 0 },
     now: () => ++now,
     after: (ms, callback) => {
@@ -64,47 +64,47 @@ function poolOf(
     },
     report: (name, { kind }) => events.push([name, kind]),
   });
-  for (const [name, each] of Object.entries(weights)) pool.add(name, each, keepAliveMs);
-  return { pool, timers, events };
+  for (const [name, each] of Object.entries(weights)) residents.add(name, each, keepAliveMs);
+  return { residents, timers, events };
 }
 
 test("three models with a budget for two are all served in turn, never more than two at a time", async () => {
   const weights = { a: new Weights(10), b: new Weights(10), c: new Weights(10) };
-  const { pool } = poolOf(weights, 20);
+  const { residents } = residentsOf(weights, 20);
   for (const name of ["a", "b", "c", "a", "b", "c"]) {
-    const lease = await pool.acquire(name, never);
+    const lease = await residents.acquire(name, never);
     expect(Object.values(weights).filter(({ isLoaded }) => isLoaded).length).toBeLessThanOrEqual(2);
     lease.release();
   }
 
-  expect(pool.stats()).toMatchObject({ budgetBytes: 20, takenBytes: 20, loads: 6, unloads: 4 });
+  expect(residents.stats()).toMatchObject({ budgetBytes: 20, takenBytes: 20, loads: 6, unloads: 4 });
 });
 
 test("a model with a request stays; the other one waits for it and is served afterwards", async () => {
-  const { pool } = poolOf({ a: new Weights(10), b: new Weights(10) }, 15);
-  const first = await pool.acquire("a", never);
+  const { residents } = residentsOf({ a: new Weights(10), b: new Weights(10) }, 15);
+  const first = await residents.acquire("a", never);
   let second: Lease | undefined;
-  const waiting = pool.acquire("b", never).then((lease) => {
+  const waiting = residents.acquire("b", never).then((lease) => {
     second = lease;
   });
   await settled();
 
-  expect([second, pool.waiting("b")]).toEqual([undefined, 1]);
+  expect([second, residents.waiting("b")]).toEqual([undefined, 1]);
   first.release();
   await waiting;
-  expect(pool.waiting("b")).toBe(0);
+  expect(residents.waiting("b")).toBe(0);
 });
 
 test("a busy model that has to go takes no new requests, so its users cannot keep the others out", async () => {
-  const { pool } = poolOf({ a: new Weights(10), b: new Weights(10) }, 15);
-  const first = await pool.acquire("a", never);
+  const { residents } = residentsOf({ a: new Weights(10), b: new Weights(10) }, 15);
+  const first = await residents.acquire("a", never);
   const order: string[] = [];
-  const other = pool.acquire("b", never).then((lease) => {
+  const other = residents.acquire("b", never).then((lease) => {
     order.push("b");
     return lease;
   });
   await settled();
-  const again = pool.acquire("a", never).then(() => order.push("a"));
+  const again = residents.acquire("a", never).then(() => order.push("a"));
   await settled();
   expect(order).toEqual([]);
 
@@ -116,24 +116,24 @@ test("a busy model that has to go takes no new requests, so its users cannot kee
 });
 
 test("requests for a model that stays do not wait behind one that needs room", async () => {
-  const { pool } = poolOf({ a: new Weights(10), b: new Weights(5), c: new Weights(10) }, 15);
-  const busy = await pool.acquire("a", never);
-  await pool.acquire("b", never);
-  const waiting = pool.acquire("c", never);
+  const { residents } = residentsOf({ a: new Weights(10), b: new Weights(5), c: new Weights(10) }, 15);
+  const busy = await residents.acquire("a", never);
+  await residents.acquire("b", never);
+  const waiting = residents.acquire("c", never);
   await settled();
 
-  await expect(pool.acquire("b", never)).resolves.toBeDefined();
+  await expect(residents.acquire("b", never)).resolves.toBeDefined();
   busy.release();
   await waiting;
 });
 
 test("whoever leaves while waiting makes way for the next", async () => {
-  const { pool } = poolOf({ a: new Weights(10), b: new Weights(10) }, 15);
-  const busy = await pool.acquire("a", never);
+  const { residents } = residentsOf({ a: new Weights(10), b: new Weights(10) }, 15);
+  const busy = await residents.acquire("a", never);
   const leaving = new AbortController();
-  const gone = pool.acquire("b", leaving.signal);
+  const gone = residents.acquire("b", leaving.signal);
   await settled();
-  const next = pool.acquire("a", never);
+  const next = residents.acquire("a", never);
   leaving.abort(new Error("gone"));
 
   await expect(gone).rejects.toThrow("gone");
@@ -143,11 +143,11 @@ test("whoever leaves while waiting makes way for the next", async () => {
 
 test("a request that comes while its model is on its way out brings it back", async () => {
   const weights = { a: new Weights(10) };
-  const { pool, timers } = poolOf(weights, 15, 1000);
-  (await pool.acquire("a", never)).release();
+  const { residents, timers } = residentsOf(weights, 15, 1000);
+  (await residents.acquire("a", never)).release();
   weights.a.slow = gate();
   for (const { callback } of timers) callback();
-  const back = pool.acquire("a", never);
+  const back = residents.acquire("a", never);
   await settled();
   expect(weights.a.loads).toBe(1);
 
@@ -159,8 +159,8 @@ test("a request that comes while its model is on its way out brings it back", as
 
 test("an idle model leaves when its time is up, a used one never", async () => {
   const weights = { a: new Weights(10) };
-  const { pool, timers, events } = poolOf(weights, 15, 1000);
-  const lease = await pool.acquire("a", never);
+  const { residents, timers, events } = residentsOf(weights, 15, 1000);
+  const lease = await residents.acquire("a", never);
   expect(timers.size).toBe(0);
   lease.release();
   expect([...timers].map(({ ms }) => ms)).toEqual([1000]);
@@ -169,44 +169,44 @@ test("an idle model leaves when its time is up, a used one never", async () => {
   await settled();
 
   expect(events.map(([, kind]) => kind)).toEqual(["loaded", "unloading"]);
-  expect(pool.stats()).toMatchObject({ takenBytes: 0, unloads: 1 });
+  expect(residents.stats()).toMatchObject({ takenBytes: 0, unloads: 1 });
 });
 
 test("a model that cannot be loaded gives its room back and is tried again for the next request", async () => {
   const weights = { a: new Weights(10), b: new Weights(10) };
   weights.a.broken = "no";
-  const { pool, events } = poolOf(weights, 15);
-  (await pool.acquire("a", never)).release();
-  await (await pool.acquire("b", never)).release();
-  await (await pool.acquire("a", never)).release();
+  const { residents, events } = residentsOf(weights, 15);
+  (await residents.acquire("a", never)).release();
+  await (await residents.acquire("b", never)).release();
+  await (await residents.acquire("a", never)).release();
 
   expect(events.filter(([name, kind]) => name === "a" && kind === "failed")).toHaveLength(2);
   expect(weights.a.loads).toBe(2);
 });
 
 test("a model larger than the budget is refused at once", async () => {
-  const { pool } = poolOf({ a: new Weights(30) }, 20);
+  const { residents } = residentsOf({ a: new Weights(30) }, 20);
 
-  await expect(pool.acquire("a", never)).rejects.toMatchObject({ code: "model_unavailable" });
+  await expect(residents.acquire("a", never)).rejects.toMatchObject({ code: "model_unavailable" });
 });
 
 test("preloading takes what fits and makes nobody leave", async () => {
   const weights = { a: new Weights(10), b: new Weights(10), c: new Weights(5) };
-  const { pool } = poolOf(weights, 15);
-  await pool.preload(["a", "b", "c"]);
+  const { residents } = residentsOf(weights, 15);
+  await residents.preload(["a", "b", "c"]);
 
   expect(Object.values(weights).map(({ isLoaded }) => isLoaded)).toEqual([true, false, true]);
 });
 
 test("closing refuses whoever waits, and whoever comes", async () => {
-  const { pool } = poolOf({ a: new Weights(10), b: new Weights(10) }, 15);
-  await pool.acquire("a", never);
-  const waiting = pool.acquire("b", never);
+  const { residents } = residentsOf({ a: new Weights(10), b: new Weights(10) }, 15);
+  await residents.acquire("a", never);
+  const waiting = residents.acquire("b", never);
   await settled();
-  pool.close();
+  residents.close();
 
   await expect(waiting).rejects.toMatchObject({ code: "shutting_down" });
-  await expect(pool.acquire("a", never)).rejects.toMatchObject({ code: "shutting_down" });
+  await expect(residents.acquire("a", never)).rejects.toMatchObject({ code: "shutting_down" });
 });
 
 interface Move {
@@ -224,7 +224,7 @@ test("whatever happens: never over budget, nobody in use leaves, everybody is se
   await fc.assert(
     fc.asyncProperty(sizes, fc.integer({ min: 10, max: 25 }), moves, async (bytes, budget, script) => {
       const weights = Object.fromEntries(bytes.map((each, index) => [`m${index}`, new Weights(each)]));
-      const { pool, timers } = poolOf(weights, budget, 1);
+      const { residents, timers } = residentsOf(weights, budget, 1);
       const held: { readonly name: string; readonly lease: Lease }[] = [];
       const aborts: AbortController[] = [];
       let open = 0;
@@ -237,7 +237,7 @@ test("whatever happens: never over budget, nobody in use leaves, everybody is se
         const abort = new AbortController();
         aborts.push(abort);
         open += 1;
-        pool.acquire(name, abort.signal).then(
+        residents.acquire(name, abort.signal).then(
           (lease) => {
             open -= 1;
             held.push({ name, lease });
@@ -257,7 +257,7 @@ test("whatever happens: never over budget, nobody in use leaves, everybody is se
         moving[move.kind](move);
         await settled();
         expect(inMemory()).toBeLessThanOrEqual(budget);
-        expect(pool.stats().takenBytes).toBeLessThanOrEqual(budget);
+        expect(residents.stats().takenBytes).toBeLessThanOrEqual(budget);
       };
 
       for (const move of script) await step(move);
@@ -274,12 +274,12 @@ test("a model that cannot be unloaded properly is reported, and those that wait 
   a.onUnload = () => {
     throw new Error("it does not die");
   };
-  const { pool, events } = poolOf({ a, b: new Weights(10) }, 15);
-  (await pool.acquire("a", never)).release();
+  const { residents, events } = residentsOf({ a, b: new Weights(10) }, 15);
+  (await residents.acquire("a", never)).release();
 
-  const lease = await pool.acquire("b", never);
+  const lease = await residents.acquire("b", never);
   lease.release();
 
   expect(events).toContainEqual(["a", "unload failed"]);
-  expect(pool.stats().takenBytes).toBe(10);
+  expect(residents.stats().takenBytes).toBe(10);
 });

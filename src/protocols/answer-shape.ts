@@ -1,14 +1,14 @@
 import type { Chat } from "../continuation/input.ts";
-import { grammarOfJsonSchema, jsonObjectGrammar } from "../continuation/json-schema/grammar.ts";
+import { ANY_JSON_OBJECT, type AnswerShape, gbnfOf, type SchemaShape } from "../continuation/shape.ts";
 import { ServiceError } from "../errors.ts";
 import { fieldsWithoutEffect } from "./ignored.ts";
 import { type Fields, invalid, readBoolean, readObject, readString } from "./parameters.ts";
 import type { Dialect } from "./protocol.ts";
 
 /** What the text of an answer is held to: `response_format` on the chat wires, and GBNF in llama-server's `grammar`. */
-export interface AnswerGrammar {
-  /** GBNF; absent: any text. */
-  readonly grammar?: string;
+export interface Held {
+  /** Absent: to nothing. */
+  readonly shape?: AnswerShape;
   /** The field that asked for it. */
   readonly field: "grammar" | "response_format";
 }
@@ -17,12 +17,12 @@ export interface AnswerGrammar {
 const MAX_GRAMMAR_BYTES = 64 * 1024;
 
 /** GBNF as it is; `""` is none. The engine is the one that can read it. For the OpenAI dialect. */
-export function readGrammar(fields: Fields): AnswerGrammar {
+export function readGrammar(fields: Fields): Held {
   const grammar = readString(fields, "grammar") ?? "";
   if (Buffer.byteLength(grammar) > MAX_GRAMMAR_BYTES) {
     throw invalid("grammar", `Range of grammar length should be [0, ${MAX_GRAMMAR_BYTES}] bytes`);
   }
-  return { field: "grammar", ...(grammar === "" ? {} : { grammar }) };
+  return { field: "grammar", ...(grammar === "" ? {} : { shape: { gbnf: grammar } }) };
 }
 
 /**
@@ -30,12 +30,12 @@ export function readGrammar(fields: Fields): AnswerGrammar {
  * answer only, and `json_object` needs the word "json" in a message (docs/wire.md 2.2.1, 4.3); in the OpenAI dialect the
  * grammar goes on over the assistant prefix.
  */
-export function readAnswerGrammar(fields: Fields, chat: Chat, dialect: Dialect): AnswerGrammar {
+export function readAnswerShape(fields: Fields, chat: Chat, dialect: Dialect): Held {
   const format = readFormat(fields, chat, dialect);
   if (dialect === "dashscope") return format;
   const own = readGrammar(fields);
-  if (own.grammar === undefined) return format;
-  if (format.grammar === undefined) return own;
+  if (own.shape === undefined) return format;
+  if (format.shape === undefined) return own;
   throw invalid("grammar", "grammar and response_format cannot be used together; leave one of them out.");
 }
 
@@ -51,7 +51,7 @@ export function ignoredFormatFields(fields: Fields, at: string): string[] {
 
 const DESCRIBED = new Set(["name", "description", "schema", "strict"]);
 
-function readFormat(fields: Fields, chat: Chat, dialect: Dialect): AnswerGrammar {
+function readFormat(fields: Fields, chat: Chat, dialect: Dialect): Held {
   const field = "response_format";
   const format = readObject(fields, field);
   const type = format?.["type"] ?? "text";
@@ -62,7 +62,7 @@ function readFormat(fields: Fields, chat: Chat, dialect: Dialect): AnswerGrammar
   if (dialect === "dashscope" && chat.assistantPrefix !== undefined) {
     throw invalid(field, "response_format is not supported with partial");
   }
-  if (type === "json_schema") return { field, grammar: schemaGrammar(format) };
+  if (type === "json_schema") return { field, shape: readSchema(format) };
   if (dialect === "dashscope" && !mentionsJson(chat)) {
     throw invalid(
       "messages",
@@ -76,10 +76,11 @@ function readFormat(fields: Fields, chat: Chat, dialect: Dialect): AnswerGrammar
       { param: "response_format.schema" },
     );
   }
-  return { field, grammar: jsonObjectGrammar() };
+  return { field, shape: ANY_JSON_OBJECT };
 }
 
-function schemaGrammar(format: Fields): string {
+/** Schemas that no answer can be held to are refused here, whoever is to answer. */
+function readSchema(format: Fields): SchemaShape {
   const described = readObject(format, "json_schema");
   const path = "response_format.json_schema";
   if (described === undefined) throw invalid(path, `${path} is required with the type "json_schema"`);
@@ -87,7 +88,9 @@ function schemaGrammar(format: Fields): string {
   readBoolean(described, "strict");
   const schema = described["schema"] ?? undefined;
   if (schema === undefined) throw invalid(`${path}.schema`, `${path}.schema is required: a JSON Schema`);
-  return grammarOfJsonSchema(schema, `${path}.schema`);
+  const shape = { schema, path: `${path}.schema` };
+  gbnfOf(shape);
+  return shape;
 }
 
 function mentionsJson({ messages }: Chat): boolean {

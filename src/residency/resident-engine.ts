@@ -1,31 +1,31 @@
-import type { Engine, EngineModel, EngineStats, Health } from "../continuation/engine.ts";
+import type { Engine, Health, LocalEngine, LocalModel, LocalStats } from "../continuation/engine.ts";
 import type { StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
-import type { ModelPool } from "./model-pool.ts";
+import type { ResidentModels } from "./resident-models.ts";
 
-/** An engine whose weights are in memory only while a pool keeps them there. Every request holds a lease while it runs. */
-export class PooledEngine implements Engine {
+/** An engine whose weights are in memory only while `ResidentModels` keeps them there. Every request holds a lease on them. */
+export class ResidentEngine implements Engine {
   readonly name: string;
   readonly accept?: NonNullable<Engine["accept"]>;
-  readonly #engine: Engine;
-  readonly #pool: ModelPool;
+  readonly #engine: LocalEngine;
+  readonly #models: ResidentModels;
 
-  /** @param engine in the pool under its own name. */
-  constructor(engine: Engine, pool: ModelPool) {
+  /** @param models has the engine under its own name. */
+  constructor(engine: LocalEngine, models: ResidentModels) {
     this.name = engine.name;
     this.#engine = engine;
-    this.#pool = pool;
+    this.#models = models;
     const accept = engine.accept?.bind(engine);
     if (accept === undefined) return;
     this.accept = (requests, signal) => this.#leased(() => accept(requests, signal), signal);
   }
 
-  model(signal: AbortSignal): Promise<EngineModel> {
+  model(signal: AbortSignal): Promise<LocalModel> {
     return this.#engine.model(signal);
   }
 
   async *generate(request: ContinuationRequest, signal: AbortSignal): AsyncGenerator<StreamPart> {
-    const lease = await this.#pool.acquire(this.name, signal);
+    const lease = await this.#models.acquire(this.name, signal);
     try {
       yield* this.#engine.generate(request, signal);
     } finally {
@@ -34,7 +34,7 @@ export class PooledEngine implements Engine {
   }
 
   async #leased<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const lease = await this.#pool.acquire(this.name, signal);
+    const lease = await this.#models.acquire(this.name, signal);
     try {
       return await work();
     } finally {
@@ -44,14 +44,14 @@ export class PooledEngine implements Engine {
 
   health(): Health {
     const health = this.#engine.health();
-    const isComing = health.state === "unloaded" && this.#pool.isExpected(this.name);
+    const isComing = health.state === "unloaded" && this.#models.isExpected(this.name);
     return isComing ? { state: "loading", detail: "waiting for its turn to be loaded" } : health;
   }
 
   /** Requests that wait for the weights count as queued. */
-  stats(): EngineStats {
+  stats(): LocalStats {
     const stats = this.#engine.stats();
-    return { ...stats, queued: stats.queued + this.#pool.waiting(this.name) };
+    return { ...stats, queued: stats.queued + this.#models.waiting(this.name) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
