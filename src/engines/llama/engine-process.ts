@@ -22,6 +22,7 @@ export interface EngineProcessParts {
 export interface EngineProcessEvents {
   /** A process serves; it knows of no request yet. */
   readonly ready: (message: ReadyMessage) => void;
+  /** From a process that serves. */
   readonly message: (message: FromEngine | PongMessage) => void;
   /** There will be no process until somebody asks again. */
   readonly failed: (error: ServiceError) => void;
@@ -211,8 +212,8 @@ export class EngineProcess {
       this.#changed();
     } else if (message.type === "failed") {
       this.#fail(new ServiceError("model_unavailable", message.message));
-    } else {
-      this.#events.message(message);
+    } else if (state.kind === "ready") {
+      this.#events.message(message); // a pong may come before
     }
   }
 
