@@ -83,14 +83,13 @@ export class EngineProcess {
     if (this.#stopping || this.#state.kind === "preparing" || "child" in this.#state) return;
     const preparing: State = { kind: "preparing" };
     this.#state = preparing;
-    this.#prepare().then(
-      (load) => {
+    this.#prepare()
+      .then((load) => {
         if (this.#state === preparing && !this.#stopping) this.#fork(load);
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         if (this.#state === preparing) this.#fail(error);
-      },
-    );
+      });
   }
 
   /** Resolves when a process serves; starts one if an earlier failure is old enough. Rejects with `model_unavailable`. */
@@ -166,6 +165,7 @@ export class EngineProcess {
       const isKilled = signal === "SIGKILL" || signal === "SIGTERM";
       this.#exited(child, { how: signal ?? `exit code ${code}`, cause: isKilled ? "kill" : "crash" });
     });
+    if (child.pid === undefined) return; // without files for the channel it has no `send` either
     child.send(load, () => {});
     this.#unwatch();
     this.#watch = new ProcessWatch(this.#timeoutMs, {
