@@ -68,7 +68,7 @@ export class Sampler {
     logits: Float32Array,
     { alternatives, among, filter, raised, barred = [] }: PickOptions = {},
   ): Picked | undefined {
-    const report = alternatives === undefined ? undefined : scored(logits, alternatives);
+    const report = alternatives === undefined ? undefined : scored(new Float32Array(logits), alternatives);
     this.#bias(logits);
     for (const id of raised?.ids ?? []) logits[id] = at(logits, id) + (raised?.by ?? 0);
     if (among === undefined) this.#penalize(logits);
@@ -216,7 +216,7 @@ function nucleus(weights: readonly number[], topP: number): number {
   return weights.length;
 }
 
-/** The likeliest tokens of a row and the log probability of any other, natural logarithm. Keeps its own copy of the row. */
+/** The likeliest tokens of a row and the log probability of any other, natural logarithm. @param logits not to be changed. */
 export function scored(
   logits: Float32Array,
   alternatives: number,
@@ -226,8 +226,7 @@ export function scored(
 } {
   const total = logSumExp(logits);
   const top = largest(logits, alternatives).map((id) => ({ id, logprob: at(logits, id) - total }));
-  const before = new Float32Array(logits); // penalties change the logits in place
-  return { top, logprob: (id) => at(before, id) - total };
+  return { top, logprob: (id) => at(logits, id) - total };
 }
 
 function logSumExp(logits: Float32Array): number {

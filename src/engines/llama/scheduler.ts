@@ -123,8 +123,8 @@ export class Scheduler {
       const outcome = await decoding;
       this.#running = NO_PLAN;
       if (outcome === "done") {
-        this.#sizer.observe(plan.rows.length, this.#options.now() - startedMs);
         this.#settle(plan);
+        this.#sizer.observe(plan.rows.length, this.#options.now() - startedMs); // scoring a prompt takes its time, too
       } else if (outcome === "aborted") this.#rollBack(plan);
       else throw new Error("the context has no free cells although every slot is within its bounds");
     }
