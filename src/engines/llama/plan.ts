@@ -140,7 +140,11 @@ export function planAlone(
   if (next === undefined) return builder;
   const { slot, task } = next;
   const at = slot.tokens.length;
-  builder.add(slot, task, at < task.promptLength ? runEnd(next, 2 * blockTokens, blockTokens) - at : 1);
+  builder.add(
+    slot,
+    task,
+    at < task.promptLength ? runEnd(next, Math.min(2 * blockTokens, capacity), blockTokens) - at : 1,
+  );
   return builder;
 }
 
