@@ -1,7 +1,7 @@
 import { nextCut } from "./blocks.ts";
 import type { NativeContext } from "./context.ts";
 import type { Span } from "./plan.ts";
-import { emptySlot, type Placement, place, type Slot } from "./slot.ts";
+import { emptySlot, type Placement, place, type Seated, type Slot } from "./slot.ts";
 import type { Task } from "./task.ts";
 
 export interface SeatsOptions {
@@ -25,6 +25,11 @@ export class Seats {
   /** Slots in use. */
   get taken(): number {
     return this.slots.filter((slot) => slot.task !== undefined).length;
+  }
+
+  /** The tasks of a request that have a slot. */
+  of(id: number): readonly Seated[] {
+    return this.slots.flatMap((slot) => (slot.task?.id === id ? [{ slot, task: slot.task }] : []));
   }
 
   /** Whether a task has a slot, in which its prompt has been evaluated. */
@@ -77,11 +82,6 @@ export class Seats {
     slot.tokens.push(...task.tokens.slice(slot.tokens.length, kept));
     slot.tokens.length = kept;
     if (kept < evaluated) this.#context.truncate(slot.index, kept);
-  }
-
-  /** A step that did not end leaves no trace. */
-  forget({ slot, start }: Span): void {
-    this.#context.truncate(slot.index, start);
   }
 
   /** The task is over. */
