@@ -7,10 +7,9 @@ const CALM_STEP_MS = 3_000;
 /** So long after a newcomer had to stop a step, others are expected. */
 const RESTLESS_MS = 2_000;
 
-/** Bounds and grain of a slice, in tokens. Below, the cores idle between steps; above, nothing is gained any more. */
+/** Bounds of a slice, in tokens. Below, the cores idle between steps; above, nothing is gained any more. */
 const MIN_SLICE = 64;
 export const MAX_SLICE = 512;
-const GRAIN = 64;
 
 /** Slice of a machine nobody has measured yet. */
 const FIRST_SLICE = 128;
@@ -50,6 +49,6 @@ export class SliceSizer {
 
   #lasting(ms: number): number {
     if (this.#msPerToken === undefined) return FIRST_SLICE;
-    return Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(ms / this.#msPerToken / GRAIN) * GRAIN));
+    return Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(ms / this.#msPerToken)));
   }
 }
