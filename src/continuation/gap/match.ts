@@ -1,6 +1,6 @@
 import { type Blank, type Glyph, isWord } from "./code-text.ts";
 
-/** Word characters that must agree, up to the end of a line, before a repetition of the suffix is no chance. */
+/** Word characters that must agree, up to the end of a line, before it cannot be a coincidence. */
 const TELLING = 12;
 
 /** The same within a line, which may be too long to wait for its end. */
@@ -26,7 +26,7 @@ export class Match {
     this.#telling = isWord(suffix[0]?.character) ? 1 : 0;
   }
 
-  /** It repeats so much of the suffix that it is no chance. */
+  /** It repeats so much of the suffix that it cannot be a coincidence. */
   get isTelling(): boolean {
     return this.#telling >= TELLING;
   }
