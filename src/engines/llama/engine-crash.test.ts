@@ -194,3 +194,28 @@ test("a request that was given up is not sent to the next process, though its re
   expect(sent.filter((each) => each === "slow").length).toBeLessThanOrEqual(2);
   await expect(collect(slow)).rejects.toMatchObject({ code: "unsupported_input" });
 });
+
+test("a process that dies while it loads says nothing against the requests that wait for it", async () => {
+  const source = `
+    const { existsSync, writeFileSync } = await import("node:fs");
+    const lives = ["first", "second"].map((name) => new URL("life-" + name, import.meta.url));
+    const life = lives.filter((each) => existsSync(each)).length;
+    if (life < lives.length) writeFileSync(lives[life], "");
+    process.on("message", (message) => {
+      if (message.type === "load" && life === 1) {
+        process.send({ type: "pong", progress: { count: 1, activity: "loading" } }, () => process.exit(7));
+      } else if (message.type === "load") process.send(${READY});
+      if (message.type !== "generate") return;
+      if (life === 0) process.exit(7);
+      process.send({ type: "accepted", id: message.id, promptTokens: 3, truncatedTokens: 0 });
+      const done = { id: message.id, choice: 0, generated: [1], text: "a", shown: [1], cachedTokens: 2,
+        finished: { reason: "stop", completionTokens: 1 } };
+      process.send({ type: "step", running: [], outputs: [done], stats: { aborted: {} } });
+    });`;
+  const engine = start({ script: program("dies-of-a-request-and-then-loading", source) });
+
+  const { choices } = await collect(engine.generate(asking("x"), never));
+
+  expect(choices[0]?.text).toBe("a");
+  expect(engine.stats()).toMatchObject({ restarts: 2, blamed: 0 });
+});

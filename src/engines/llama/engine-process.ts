@@ -22,6 +22,7 @@ export interface EngineProcessParts {
 export interface EngineProcessEvents {
   /** A process serves; it knows of no request yet. */
   readonly ready: (message: ReadyMessage) => void;
+  /** From a process that serves. */
   readonly message: (message: FromEngine | PongMessage) => void;
   /** There will be no process until somebody asks again. */
   readonly failed: (error: ServiceError) => void;
@@ -82,14 +83,13 @@ export class EngineProcess {
     if (this.#stopping || this.#state.kind === "preparing" || "child" in this.#state) return;
     const preparing: State = { kind: "preparing" };
     this.#state = preparing;
-    this.#prepare().then(
-      (load) => {
+    this.#prepare()
+      .then((load) => {
         if (this.#state === preparing && !this.#stopping) this.#fork(load);
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         if (this.#state === preparing) this.#fail(error);
-      },
-    );
+      });
   }
 
   /** Resolves when a process serves; starts one if an earlier failure is old enough. Rejects with `model_unavailable`. */
@@ -165,6 +165,7 @@ export class EngineProcess {
       const isKilled = signal === "SIGKILL" || signal === "SIGTERM";
       this.#exited(child, { how: signal ?? `exit code ${code}`, cause: isKilled ? "kill" : "crash" });
     });
+    if (child.pid === undefined) return; // without files for the channel it has no `send` either
     child.send(load, () => {});
     this.#unwatch();
     this.#watch = new ProcessWatch(this.#timeoutMs, {
@@ -211,8 +212,8 @@ export class EngineProcess {
       this.#changed();
     } else if (message.type === "failed") {
       this.#fail(new ServiceError("model_unavailable", message.message));
-    } else {
-      this.#events.message(message);
+    } else if (state.kind === "ready") {
+      this.#events.message(message); // a pong may come before
     }
   }
 

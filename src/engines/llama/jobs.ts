@@ -130,9 +130,9 @@ export class Jobs {
     this.#blame.stepped();
     for (const job of this.#open()) {
       if (this.#sent.has(job.id) || !this.#blame.admits(job)) continue;
+      if (!this.#send(...job.messages())) return; // `processStarted` sends them
       this.#sent.add(job.id);
       this.#unanswered.add(job.id);
-      this.#send(...job.messages());
     }
   }
 
