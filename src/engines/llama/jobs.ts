@@ -36,6 +36,8 @@ export class Jobs {
   remove(job: Job): void {
     this.#blame.ended(job);
     this.#jobs.delete(job.id);
+    this.#sent.delete(job.id);
+    this.#unanswered.delete(job.id);
     this.#sendAdmitted();
   }
 

@@ -109,7 +109,10 @@ export class Sampler {
   #chooseAllowed(logits: Float32Array, filter: TokenFilter, among?: readonly number[]): number | undefined {
     const isPossible = (id: number): boolean => at(logits, id) > Number.NEGATIVE_INFINITY;
     if (this.isGreedy) {
-      const [first] = filter.filter(largest(logits, LIKELY_ENOUGH).filter(isPossible));
+      const likely = largest(logits, LIKELY_ENOUGH).filter(isPossible);
+      const allowed = new Set(filter.filter(likely));
+      for (const id of likely) if (!allowed.has(id)) logits[id] = Number.NEGATIVE_INFINITY; // no rivals of the one picked
+      const [first] = allowed;
       if (first !== undefined) return first;
     }
     const few = among ?? filter.candidates();
