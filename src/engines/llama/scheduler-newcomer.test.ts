@@ -16,7 +16,7 @@ const LONG = "def quick_sort(values):\n    if len(values) < 2:\n        return v
  */
 async function arrival(running: Asked, newcomer: Asked) {
   let nowMs = 0;
-  let stepMs = 2_000;
+  let stepMs = 1_000; // the clock is asked three times from the beginning of a step to its end
   const seen = { first: "", wasStopped: false, isWhole: false };
   await withScheduler({ deterministic: false, now: () => (nowMs += stepMs) }, async (scheduler) => {
     await scheduler.ask({ prompt: LONG, limits: { maxTokens: 3 } }).answer();
