@@ -108,6 +108,21 @@ describe("an engine process that cannot live", () => {
     });
   });
 
+  test("is not started for ever either when it dies as soon as it has loaded", async () => {
+    const source = `process.on("message", (message) => {
+      if (message.type === "load") process.send(${READY}, () => process.exit(7));
+    });`;
+    const engine = start({ script: program("dies-when-ready", source) });
+
+    while (engine.health().state !== "failed" && engine.stats().restarts < 10)
+      await new Promise((resolve) => setImmediate(resolve));
+
+    expect(engine.health()).toMatchObject({
+      state: "failed",
+      detail: expect.stringMatching(/died 5 times while loading .*tiny\.gguf \(exit code 7\)/),
+    });
+  });
+
   test("fails the request that it dies of twice, and does not try its like again", async () => {
     const source = `process.on("message", (message) => {
       if (message.type === "load") process.send(${READY});

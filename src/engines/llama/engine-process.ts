@@ -45,7 +45,7 @@ type State =
   | { readonly kind: "idle" }
   | { readonly kind: "preparing" }
   | { readonly kind: "loading"; readonly child: ChildProcess; readonly path: string; readonly fraction: number }
-  | { readonly kind: "ready"; readonly child: ChildProcess }
+  | { readonly kind: "ready"; readonly child: ChildProcess; readonly path: string; readonly hasStepped: boolean }
   | { readonly kind: "leaving"; readonly child: ChildProcess }
   | { readonly kind: "failed"; readonly error: ServiceError; readonly sinceMs: number };
 
@@ -199,10 +199,9 @@ export class EngineProcess {
     if (message.type === "pong") this.#watch?.heard(message.progress);
     if (message.type === "progress") {
       if (state.kind === "loading") this.#state = { ...state, fraction: message.fraction };
-    } else if (message.type === "ready") {
-      this.#startDeaths = 0;
+    } else if (message.type === "ready" && state.kind === "loading") {
       this.#stall = undefined;
-      this.#state = { kind: "ready", child };
+      this.#state = { kind: "ready", child, path: state.path, hasStepped: false };
       try {
         this.#events.ready(message);
       } catch (error) {
@@ -213,8 +212,16 @@ export class EngineProcess {
     } else if (message.type === "failed") {
       this.#fail(new ServiceError("model_unavailable", message.message));
     } else if (state.kind === "ready") {
+      if (message.type === "step") this.#stepped(state);
       this.#events.message(message); // a pong may come before
     }
+  }
+
+  /** It sends its figures as soon as it can compute, without requests too: what it dies of from then on is no longer its start. */
+  #stepped(state: Extract<State, { kind: "ready" }>): void {
+    if (state.hasStepped) return;
+    this.#state = { ...state, hasStepped: true };
+    this.#startDeaths = 0;
   }
 
   #exited(child: ChildProcess, seen: Death): void {
@@ -227,7 +234,7 @@ export class EngineProcess {
     const death: Death = this.#hung?.child === child ? { how: this.#hung.finding, cause: "hang" } : seen;
     this.#unwatch();
     this.#state = { kind: "idle" };
-    if (state.kind === "loading") {
+    if (state.kind === "loading" || !state.hasStepped) {
       this.#startDeaths += 1;
       if (this.#startDeaths >= MAX_START_DEATHS[death.cause]) {
         const text = `the engine process died ${this.#startDeaths} times while loading ${state.path} (${death.how}); is there enough memory?`;
