@@ -209,6 +209,8 @@ describe("an answer that ends with the beginning of the suffix", () => {
     expect(area("w * h;\n};")).toEqual({ text: "w * h", rule: "suffix" });
     expect(area("w * h;")).toEqual({ text: "w * h", rule: "suffix" });
     expect(area("w * h")).toEqual({ text: "w * h", rule: undefined });
+    const printed = between("const area = (w, h) => {\n  return ", ";\n};\n\nconsole.log(area(2, 3));\n");
+    expect(printed("w * h;\n};\n\nconsole.log(area(5, 7));\n")).toEqual({ text: "w * h", rule: "suffix" });
   });
 
   test("keeps a bracket that closes what it or the prefix has opened", () => {

@@ -82,9 +82,9 @@ export class SuffixEcho implements GapStage {
   #takeGlyph(character: string): Match | undefined {
     const going: Match[] = [];
     for (const match of this.#matches) {
-      const outcome = match.take(character, this.#blank);
-      if (outcome === "repeats") return match;
-      if (outcome === "agrees") going.push(match);
+      if (!match.take(character, this.#blank)) continue;
+      if (match.isCertain || (match.spansLines && this.#tells(match))) return match;
+      going.push(match);
     }
     if (this.#mayBegin(character)) {
       going.push(new Match(this.#shown + this.#held.length - character.length, this.#glyphs));
