@@ -178,6 +178,14 @@ describe("what the next process is told", () => {
     expect(asked.messages()).toHaveLength(1);
   });
 
+  test("nothing, when its reader has left", async () => {
+    const { job: asked } = job();
+    accept(asked);
+    for await (const _ of asked.parts()) break;
+
+    expect(asked.isOpen).toBe(false);
+  });
+
   test("the cache of a later process does not change what was said of the first", async () => {
     const { job: asked } = job();
     accept(asked);

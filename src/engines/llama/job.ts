@@ -75,7 +75,7 @@ export class Job {
 
   /** There is something left to generate, and nothing stands against it. */
   get isOpen(): boolean {
-    return !this.isDone && !this.#hasFailed;
+    return !this.isDone && !this.#hasFailed && !this.#givenUp;
   }
 
   /** The same for all requests that ask the same, whatever their seeds, alone or in a batch. */

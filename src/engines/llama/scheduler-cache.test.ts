@@ -103,6 +103,16 @@ describe("cached prompts", () => {
     });
   });
 
+  test("several choices evaluate their prompt once in a new process, too", async () => {
+    await withScheduler({ deterministic: false }, async (scheduler) => {
+      const choices = [[65, 66], [67], [68, 69]];
+      const resumed = await scheduler.ask({ ...SEEDED, prompt: LONG, choices, resumed: true }).answers();
+
+      const cached = tokensOf(LONG); // what was generated is left to evaluate
+      expect(resumed.map((each) => each.cachedTokens)).toEqual([0, cached, cached]);
+    });
+  });
+
   test("deterministic mode reuses them too, and says the same", async () => {
     await withScheduler({}, async (scheduler) => {
       const first = await scheduler.ask({ prompt: LONG, logprobs: 2 }).answer();

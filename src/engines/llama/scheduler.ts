@@ -171,7 +171,7 @@ export class Scheduler {
   /** Those that wait get the free slots, then those of answers that nobody reads at the moment. */
   #seatWaiting(): void {
     for (;;) {
-      const task = this.#waiting.next(this.#options.now());
+      const task = this.#waiting.next(this.#options.now(), (leader) => this.#seats.holdsPrompt(leader));
       if (task === undefined) return;
       const isNew = task.cachedTokens === undefined;
       while (!this.#seats.seat(task)) {

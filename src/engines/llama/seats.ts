@@ -27,6 +27,11 @@ export class Seats {
     return this.slots.filter((slot) => slot.task !== undefined).length;
   }
 
+  /** Whether a task has a slot, in which its prompt has been evaluated. */
+  holdsPrompt(task: Task): boolean {
+    return this.slots.some((slot) => slot.task === task && slot.tokens.length >= task.promptLength);
+  }
+
   /** Tokens to be evaluated of a task if it got a slot now; undefined when all slots are taken. */
   left(task: Task): number | undefined {
     const placement = this.#place(task);

@@ -18,12 +18,16 @@ export class Waiting {
     this.#tasks = [...this.#tasks, ...tasks];
   }
 
-  /** The one to be seated next. A choice waits until the choice whose prompt it can share has evaluated it. */
-  next(nowMs: number): Task | undefined {
+  /**
+   * The one to be seated next. A choice waits until the choice whose prompt it can share has evaluated it.
+   *
+   * @param isEvaluated whether a task's slot holds its prompt.
+   */
+  next(nowMs: number, isEvaluated: (task: Task) => boolean): Task | undefined {
     const order = (task: Task): number => (isUrgent(task, nowMs) ? 0 : 1);
     const [task] = this.#tasks
       .filter(({ paused }) => !paused)
-      .filter(({ leader }) => leader === undefined || leader.finished || leader.cancelled || leader.generated > 0)
+      .filter(({ leader }) => leader === undefined || leader.finished || leader.cancelled || isEvaluated(leader))
       .sort((a, b) => order(a) - order(b) || a.arrivedMs - b.arrivedMs || a.choice - b.choice);
     return task;
   }
