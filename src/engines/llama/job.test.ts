@@ -167,13 +167,13 @@ describe("what the next process is told", () => {
   test("that the reader is still behind", async () => {
     const { job: asked, sent } = job();
     accept(asked);
-    for (let count = 0; count < 300; count += 1) asked.take(output());
+    for (let count = 0; count < 80; count += 1) asked.take(output());
 
     expect(sent).toEqual([{ type: "flow", id: 7, paused: true }]);
     expect(asked.messages()).toMatchObject([{ type: "generate" }, { type: "flow", id: 7, paused: true }]);
 
     const parts = asked.parts();
-    for (let count = 0; count < 250; count += 1) await parts.next();
+    for (let count = 0; count < 70; count += 1) await parts.next();
     expect(sent.at(-1)).toEqual({ type: "flow", id: 7, paused: false });
     expect(asked.messages()).toHaveLength(1);
   });
