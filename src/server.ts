@@ -19,6 +19,7 @@ import { LlamaEngine } from "./engines/llama/engine.ts";
 import { chooseLibraries, type LibraryChoice } from "./engines/llama/engine-choice.ts";
 import { freeModelMemory } from "./engines/llama/free-memory.ts";
 import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
+import { ServiceError } from "./errors.ts";
 import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
@@ -260,12 +261,17 @@ function residentModels(budget: MemoryBytes, log: Log): ResidentModels {
       return () => clearTimeout(timer);
     },
     report: (model, event) => {
-      if (event.kind === "failed") log.error({ model, err: event.error }, "the model cannot be loaded");
+      if (event.kind === "failed") log.error({ model, ...whyOf(event.error) }, "the model cannot be loaded");
       else if (event.kind === "unload failed") log.error({ model, err: event.error }, "the model cannot be unloaded");
       else if (event.kind === "loaded") log.info({ model, seconds: Math.round(event.seconds * 10) / 10 }, "loaded");
       else log.info({ model }, event.reason === "idle" ? "unloaded: idle" : "unloaded to make room");
     },
   });
+}
+
+/** What is wrong with a file is said in words; where in the program it was noticed helps nobody. */
+function whyOf(error: unknown): { readonly reason: string } | { readonly err: unknown } {
+  return error instanceof ServiceError ? { reason: error.message } : { err: error };
 }
 
 /** In order, as far as the budget goes. A model that is unloaded at once when idle would be loaded for nothing. */

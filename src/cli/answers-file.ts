@@ -12,19 +12,25 @@ export class AnswersFile {
   readonly earlier: readonly Result[];
 
   /**
-   * @param goesOn keep the answers that are there, and add to them; else begin anew
+   * @param goesOn keep the answers that are there, and add to them; else there must be none
    * @throws CommandFailure where the file cannot be used, ServiceError where its answers belong to something else
    */
   constructor(path: string, asked: Asked, goesOn: boolean) {
     this.#path = path;
     this.#model = asked.model;
-    const text = goesOn ? textOf(path) : "";
+    const text = textOf(path);
+    if (!goesOn && text !== "") {
+      throw new CommandFailure(
+        `${path} is not empty; go on with its answers with --resume, remove it, or choose another file with --out`,
+        EXIT.usage,
+      );
+    }
     const kept = wholeLines(text);
     this.earlier = earlierResults(kept, asked);
     this.#file = attempt(path, () => {
       // A line that was cut off must not be continued.
       if (kept.length < text.length) truncateSync(path, Buffer.byteLength(kept));
-      return openSync(path, goesOn ? "a" : "w");
+      return openSync(path, "a");
     });
   }
 

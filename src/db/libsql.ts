@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, existsSync, openSync, statfsSync } from "node:fs";
+import { accessSync, closeSync, constants, lstatSync, openSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import {
   CompiledQuery,
@@ -110,8 +110,13 @@ async function makeFile(path: string): Promise<void> {
 
 /** A file that is there is not opened: closing it again would drop the locks that this process has on it (fcntl(2)). */
 function makeOrFind(path: string): void {
-  if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK);
-  else closeSync(openSync(path, "a", 0o600));
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined && lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+    throw new Error(`it is a symbolic link to ${readlinkSync(path)}, which does not exist`);
+  }
+  if (found === undefined) closeSync(openSync(path, "a", 0o600));
+  else if (found.isFile()) accessSync(path, constants.R_OK | constants.W_OK);
+  else throw new Error("it is no file");
 }
 
 /** A change of tables can be undone like any other, so migrations run in a transaction. */

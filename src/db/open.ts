@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { type Dialect, Kysely } from "kysely";
 import type { StorePlace } from "./failure.ts";
@@ -34,7 +34,9 @@ export async function openStore(location: StoreLocation): Promise<Store> {
  * @throws StoreFailure where a server could not use it
  */
 export async function tryStore(location: StoreLocation): Promise<"there" | "not there yet"> {
-  if (location.database === undefined && !existsSync(fileIn(location.dataDir))) return "not there yet";
+  // A link that leads nowhere is there: opening says what is wrong with it.
+  const isThere = lstatSync(fileIn(location.dataDir), { throwIfNoEntry: false }) !== undefined;
+  if (location.database === undefined && !isThere) return "not there yet";
   const { dialect, place } = await databaseAt(location);
   const store = queriesOver(dialect, place);
   try {

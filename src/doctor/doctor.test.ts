@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../../test/support/files.ts";
@@ -99,6 +99,25 @@ test("a database is opened and left as it is; what is no database is a problem",
   expect(await examineDatabase({ dataDir })).toMatchObject({
     state: "problem",
     found: expect.stringContaining("file is not a database"),
+  });
+});
+
+test("a link to nowhere and a folder are no databases, and it is said why", async () => {
+  const dataDir = join(folder.path, "with-a-link");
+  mkdirSync(dataDir);
+  const file = join(dataDir, "continuo.db");
+
+  symlinkSync(join(dataDir, "nowhere"), file);
+  expect(await examineDatabase({ dataDir })).toMatchObject({
+    state: "problem",
+    found: expect.stringMatching(/it is a symbolic link to .*nowhere, which does not exist/),
+  });
+
+  unlinkSync(file);
+  mkdirSync(file);
+  expect(await examineDatabase({ dataDir })).toMatchObject({
+    state: "problem",
+    found: expect.stringContaining("it is no file"),
   });
 });
 

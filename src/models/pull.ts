@@ -158,7 +158,7 @@ async function install(
   options: PullOptions,
   { quantization, revision, reason, ...what }: Plan,
 ): Promise<Pulled> {
-  for (const { path } of what.files) assertFileName(path.split("/").at(-1) ?? path, source);
+  for (const { path } of what.files) for (const part of path.split("/")) assertFileName(part, source);
   return exclusively(name, source, options, async () => {
     const there = options.store.find(name);
     if (there !== undefined && isUpToDate(there.manifest, what.files)) return { model: there, wasThere: true };

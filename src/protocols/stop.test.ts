@@ -50,9 +50,19 @@ describe("the stop parameter (docs/wire.md 3.4)", () => {
     expect(refusal(() => readStop(value))).toEqual(["invalid_parameter", MESSAGE, "stop"]);
   });
 
-  test("at least 64 entries are accepted", () => {
-    const stops = Array.from({ length: 200 }, (_, index) => `s${index}`);
+  test("at most 256 entries of at most 4096 characters or ids are taken", () => {
+    const longest = "x".repeat(4096);
+    const ids = Array.from({ length: 4096 }, () => 1);
 
-    expect(readStop(stops).stopStrings).toHaveLength(200);
+    expect(readStop(Array.from({ length: 256 }, () => longest)).stopStrings).toHaveLength(256);
+    expect(readStop([ids]).stopSequences).toEqual([ids]);
+    expect(refusal(() => readStop(Array.from({ length: 257 }, () => "x")))[1]).toBe(
+      "stop should have at most 256 entries, found 257",
+    );
+    for (const value of [`${longest}x`, ["x", `${longest}x`], [[1], [...ids, 1]]]) {
+      expect(refusal(() => readStop(value))[1]).toBe(
+        "entries of stop should be at most 4096 characters or token ids long",
+      );
+    }
   });
 });

@@ -54,6 +54,9 @@ test("stopped it prints what was measured, marked as a part, and --resume asks o
 
   appendFileSync(out, '{"model":"m","id":"2","sty'); // as a crash leaves it
   const before = server.bodies.length;
+  const anew = await runProgram(command);
+  expect([anew.code, anew.stderr]).toEqual([2, expect.stringContaining(`${out} is not empty; go on with its answers`)]);
+  expect(server.bodies).toHaveLength(before);
   const second = await runProgram([...command, "--resume", "--json"]);
 
   expect([second.code, second.stderr]).toEqual([0, `Going on with 2 of 4 answers in ${out}.\n`]);

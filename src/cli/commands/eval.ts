@@ -168,8 +168,9 @@ async function print(model: string, { runs, state }: Evaluation, { json }: EvalO
 function stateText({ setting, results, exact, cases, done, total }: State, pace: Pace): string {
   if (setting === undefined) return "";
   const score = exact === undefined ? "" : `, exact ${(100 * exact).toFixed(1)} %`;
-  const all = total === cases ? "" : ` (${done} of ${total} in all)`;
-  return `${settingName(setting)}: ${results} of ${cases}${all}, ${pace.text(done, total)}${score}`;
+  const part = total === cases ? "" : `, ${results} of ${cases}`;
+  // A narrow terminal cuts the end.
+  return `${done} of ${total}, ${pace.text(done, total)}${score} (${settingName(setting)}${part})`;
 }
 
 function goOnText({ out }: EvalOptions): string {

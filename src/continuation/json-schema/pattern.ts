@@ -256,7 +256,7 @@ class Parser {
 
   #next(): string {
     const next = this.#peek();
-    if (next === undefined) throw new PatternError("ends in the middle of something");
+    if (next === undefined) throw this.#error("ends within a class, a group or an escape", this.#at);
     this.#at += 1;
     return next;
   }

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { EngineProcess } from "./engine-process.ts";
@@ -24,7 +24,7 @@ async function withoutFiles(act: () => Promise<void>): Promise<void> {
   }
 }
 
-test.runIf(process.platform === "linux")(
+test.runIf(spawnSync("prlimit", ["--version"]).status === 0)(
   "a process for which no file is left fails the load, with the reason",
   async () => {
     const engine = new EngineProcess({

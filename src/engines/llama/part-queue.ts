@@ -57,5 +57,5 @@ export class PartQueue<T> {
 }
 
 /** A reader this many parts behind does not keep up with one token at a time. */
-const HIGH_ITEMS = 256;
-const LOW_ITEMS = 64;
+const HIGH_ITEMS = 64;
+const LOW_ITEMS = 16;
