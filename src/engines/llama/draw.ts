@@ -9,7 +9,7 @@ export interface DrawOptions {
   readonly minP: number;
 }
 
-/** Weights that are alike to find where top_p ends: so many bands for a factor of e, and the last one for all that is left. */
+/** Weights are sorted into bands to find where top_p ends: 32 for each factor of e, and the last one for all smaller weights. */
 const BANDS_PER_FACTOR = 32;
 const BANDS = 1024;
 

@@ -16,7 +16,7 @@ import { Waiting } from "./waiting.ts";
 
 export interface SchedulerOptions {
   readonly slots: number;
-  /** Tokens of a block (`blocks.ts`); the context computes so many at once. */
+  /** Tokens of a block (`blocks.ts`); the context computes one block at a time. */
   readonly blockTokens: number;
   readonly deterministic: boolean;
   readonly queueLimit: number;
@@ -26,7 +26,7 @@ export interface SchedulerOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** Rows of a running step that nobody wants any more are worth stopping it from here on. */
+/** A running step is stopped when at least this many of its rows are for cancelled tasks. */
 const ABORT_WORTH_ROWS = 16;
 
 /**

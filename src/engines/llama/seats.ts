@@ -90,7 +90,7 @@ export class Seats {
     slot.usedMs = this.#options.now();
   }
 
-  /** Takes the slot from a task whose reader is behind, the one served longest ago; undefined when there is none. */
+  /** Unseats the task that was served longest ago among those whose reader is too slow; undefined if there is none. */
   unseatPaused(): Task | undefined {
     const paused = this.slots.filter((slot) => slot.task?.paused === true && slot.task.generated > 0);
     const [slot] = paused.sort((a, b) => a.usedMs - b.usedMs);
