@@ -50,6 +50,8 @@ export interface TinySchedulerOptions {
   readonly now?: () => number;
   /** Called for every row that is read. */
   readonly onRead?: () => void;
+  /** Called for every step. */
+  readonly onStep?: (rows: number) => void;
 }
 
 export type Asked = Partial<Omit<GenerateMessage, "prompt" | "limits">> & {
@@ -66,6 +68,7 @@ class ObservedContext extends NativeContext {
   readonly sizes: number[] = [];
   failures = 0;
   onRead = (): void => {};
+  onStep = (_rows: number): void => {};
 
   override logits(row: number): Float32Array {
     this.onRead();
@@ -78,6 +81,7 @@ class ObservedContext extends NativeContext {
 
   override async decode(rows: readonly Row[]): Promise<Outcome> {
     this.sizes.push(rows.length);
+    this.onStep(rows.length);
     const outcome = await super.decode(rows);
     this.outcomes.push(outcome);
     return outcome;
@@ -109,6 +113,7 @@ export class TinyScheduler {
       microBatchTokens: BLOCK_TOKENS,
     });
     if (options.onRead !== undefined) this.#context.onRead = options.onRead;
+    if (options.onStep !== undefined) this.#context.onStep = options.onStep;
     this.scheduler = new Scheduler(this.#context, model, {
       slots,
       blockTokens: BLOCK_TOKENS,

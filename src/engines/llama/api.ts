@@ -62,7 +62,6 @@ export interface LlamaApi {
   readonly contextDefaultParams: () => NativeParams;
   readonly contextInit: (model: Pointer, params: NativeParams) => Pointer | null;
   readonly contextFree: (context: Pointer) => void;
-  readonly contextCells: (context: Pointer) => number;
   readonly contextCellsPerSequence: (context: Pointer) => number;
   readonly contextBatch: (context: Pointer) => number;
   readonly contextMemory: (context: Pointer) => Pointer;
@@ -74,7 +73,6 @@ export interface LlamaApi {
 
   readonly sequenceRemove: (memory: Pointer, sequence: number, from: number, to: number) => boolean;
   readonly sequenceCopy: (memory: Pointer, from: number, to: number, start: number, end: number) => void;
-  readonly sequenceEnd: (memory: Pointer, sequence: number) => number;
 
   readonly threadpoolParams: (threads: number) => NativeParams;
   readonly threadpoolNew: (params: NativeParams) => Pointer | null;
@@ -125,7 +123,6 @@ export function bindApi({ llama, base, cpu, types }: NativeLibraries): LlamaApi 
     contextDefaultParams: fn("llama_context_default_params", contextParams, []),
     contextInit: fn("llama_init_from_model", p, [p, contextParams]),
     contextFree: fn("llama_free", "void", [p]),
-    contextCells: fn("llama_n_ctx", "uint32", [p]),
     contextCellsPerSequence: fn("llama_n_ctx_seq", "uint32", [p]),
     contextBatch: fn("llama_n_batch", "uint32", [p]),
     contextMemory: fn("llama_get_memory", p, [p]),
@@ -136,7 +133,6 @@ export function bindApi({ llama, base, cpu, types }: NativeLibraries): LlamaApi 
     attachThreadpool: fn("llama_attach_threadpool", "void", [p, p, p]),
     sequenceRemove: fn("llama_memory_seq_rm", "bool", [p, "int32", "int32", "int32"]),
     sequenceCopy: fn("llama_memory_seq_cp", "void", [p, "int32", "int32", "int32", "int32"]),
-    sequenceEnd: fn("llama_memory_seq_pos_max", "int32", [p, "int32"]),
     threadpoolParams: from(base)("ggml_threadpool_params_default", threadpoolParams, ["int"]),
     threadpoolNew: from(cpu)("ggml_threadpool_new", p, [koffi.pointer(threadpoolParams)]),
     threadpoolPause: from(cpu)("ggml_threadpool_pause", "void", [p]),

@@ -15,15 +15,15 @@ export interface Death {
   readonly cause: "crash" | "hang" | "kill";
 }
 
-/** Kills in a row, without a token in between, that are held against a request like one crash: it may eat up the memory. */
+/** This many kills without a token between them weigh as one crash: the request may be using up the memory. */
 const KILLS_PER_STRIKE = 5;
 /** Deaths a request may be part of before one that it is part of alone ends it. */
 const STRIKES = 2;
-/** How long a request stays refused, and earlier deaths count, ms: what broke may have been mended meanwhile. */
+/** How long a request stays refused and its earlier deaths count, ms. The cause may be fixed by then. */
 const MEMORY_MS = 600_000;
 const MAX_RECORDS = 1_000;
 
-/** A trial ends after so many tokens or so much time; every further strike makes the next one longer. */
+/** A trial ends after `tokens` tokens or `ms` milliseconds; each further strike multiplies both, up to `longest` strikes. */
 const TRIAL = { tokens: 1, tokensFactor: 8, ms: 5_000, msFactor: 4, longest: 3 } as const;
 
 interface Record {
@@ -105,7 +105,7 @@ export class Blame {
     this.#tryNext();
   }
 
-  /** It has got so many tokens further. */
+  /** It has generated tokens. */
   progressed({ id }: Suspect, tokens: number): void {
     const record = this.#known.get(id);
     if (record !== undefined && tokens > 0) record.kills = 0;

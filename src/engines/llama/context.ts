@@ -88,7 +88,7 @@ export class NativeContext {
 
   /**
    * Evaluates rows; `done` leaves the logits of the output rows readable until the next decode, `full` means no free cells,
-   * `aborted` that `abort()` was called: the memory then holds some of the rows or none (see `truncate`).
+   * `aborted` that `abort()` was called: the memory then holds none of the rows.
    */
   async decode(rows: readonly Row[]): Promise<"done" | "full" | "aborted"> {
     if (this.#decoding !== undefined) throw new Error("a decode is running already");
@@ -99,8 +99,8 @@ export class NativeContext {
     try {
       for (;;) {
         const outcome = await this.#attempt(batch, rows.length);
+        if (outcome === "aborted" || outcome === "crowded") this.#forget(rows);
         if (outcome !== "crowded") return outcome;
-        this.#forget(rows);
       }
     } finally {
       this.#decoding = undefined;

@@ -54,7 +54,7 @@ describe("a draft", () => {
 
   test("is what was taken back, for as long as the answer repeats it; then guesses", () => {
     const drafter = new Drafter(prompt, never, true);
-    const propose = (...answer: number[]) => drafter.propose([...prompt.tokens, ...answer], answer, 3);
+    const propose = (...answer: number[]) => drafter.propose([...prompt.tokens, ...answer], 3);
 
     expect(propose()).toEqual({ tokens: [3, 4], isGuess: false });
     expect(propose(3)).toEqual({ tokens: [4], isGuess: false });
@@ -66,17 +66,17 @@ describe("a draft", () => {
     const plain = new Drafter({ ...prompt, tail: [] }, never, false);
     const drafter = new Drafter({ ...prompt, tail: [] }, never, true);
 
-    expect(plain.propose([...prompt.tokens, 3], [3], 3)).toEqual(NO_DRAFT);
-    expect(drafter.propose(prompt.tokens, [], 3)).toEqual(NO_DRAFT);
+    expect(plain.propose([...prompt.tokens, 3], 3)).toEqual(NO_DRAFT);
+    expect(drafter.propose(prompt.tokens, 3)).toEqual(NO_DRAFT);
     drafter.observe({ proposed: 3, accepted: 1 }, true);
-    expect(drafter.propose([...prompt.tokens, 3], [3], 3)).toEqual(NO_DRAFT);
+    expect(drafter.propose([...prompt.tokens, 3], 3)).toEqual(NO_DRAFT);
     drafter.observe({ proposed: 0, accepted: 0 }, false);
-    expect(drafter.propose([...prompt.tokens, 3], [3], 3).tokens.length).toBeGreaterThan(0);
+    expect(drafter.propose([...prompt.tokens, 3], 3).tokens.length).toBeGreaterThan(0);
   });
 
   test("grows while guesses come true and shrinks when they do not", () => {
     const drafter = new Drafter({ ...prompt, tail: [] }, never, true);
-    const length = (): number => drafter.propose([...prompt.tokens, 3], [3], 100).tokens.length;
+    const length = (): number => drafter.propose([...prompt.tokens, 3], 100).tokens.length;
     const lengths = [length()];
     for (const accepted of [0, 1, 2, 4, 1]) {
       drafter.observe({ proposed: length(), accepted }, false);
@@ -90,6 +90,6 @@ describe("a draft", () => {
     const infill = { tokens: [100, 1, 2, 3, 1, 2, 101, 5, 2, 7, 102], lead: [1, 2, 3, 1, 2], tail: [] };
     const drafter = new Drafter({ ...infill, promptTokens: 11, truncatedTokens: 0 }, (id) => id > 99, true);
 
-    expect(drafter.propose([...infill.tokens, 3], [3], 2).tokens).toEqual([1, 2]);
+    expect(drafter.propose([...infill.tokens, 3], 2).tokens).toEqual([1, 2]);
   });
 });

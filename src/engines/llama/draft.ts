@@ -65,6 +65,7 @@ class DraftLength {
 
 /** What a text is continued with, before it is known: the tokens taken back from it, then guesses. */
 export class Drafter {
+  readonly #promptLength: number;
   readonly #tail: readonly number[];
   readonly #lead: readonly number[];
   readonly #isEnd: (id: number) => boolean;
@@ -74,6 +75,7 @@ export class Drafter {
 
   /** @param guesses false: only the tokens taken back. */
   constructor({ tokens, tail, lead }: EncodedPrompt, isEnd: (id: number) => boolean, guesses: boolean) {
+    this.#promptLength = tokens.length;
     this.#tail = tail;
     this.#lead = lead ?? tokens.slice(-MOST_MATCH);
     this.#isEnd = isEnd;
@@ -82,16 +84,17 @@ export class Drafter {
 
   /**
    * @param tokens prompt and answer so far.
-   * @param answer the tokens of the answer alone.
    * @param most tokens wanted.
    */
-  propose(tokens: readonly number[], answer: readonly number[], most: number): Draft {
-    const back = this.#tail.slice(answer.length);
-    if (back.length > 0 && answer.every((id, index) => id === this.#tail[index])) {
+  propose(tokens: readonly number[], most: number): Draft {
+    const answered = tokens.length - this.#promptLength;
+    const back = this.#tail.slice(answered);
+    if (back.length > 0 && tokens.slice(this.#promptLength).every((id, index) => id === this.#tail[index])) {
       return { tokens: back.slice(0, Math.max(0, most)), isGuess: false };
     }
-    if (!this.#guesses || this.#alone || answer.length === 0) return NO_DRAFT;
-    const recent = [...this.#lead, ...answer.slice(-MOST_MATCH)].slice(-MOST_MATCH);
+    if (!this.#guesses || this.#alone || answered === 0) return NO_DRAFT;
+    const last = tokens.slice(-Math.min(MOST_MATCH, answered));
+    const recent = [...this.#lead, ...last].slice(-MOST_MATCH);
     return { tokens: lookUp(tokens, recent, Math.min(most, this.#length.most), this.#isEnd), isGuess: true };
   }
 

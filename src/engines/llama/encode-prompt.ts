@@ -53,7 +53,7 @@ export function fitPrompt(
 export interface ArrangeOptions {
   /** Most tokens the engine can take. */
   readonly roomTokens: number;
-  /** How many of the last tokens of a text of so many bytes to take back. */
+  /** How many of the last tokens to take back, given the tokens of a text and its length in bytes. */
   readonly tokensToHeal: (tokens: readonly number[], bytes: number) => number;
 }
 

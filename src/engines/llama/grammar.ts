@@ -9,7 +9,7 @@ import { ServiceError } from "../../errors.ts";
 import type { Pieces } from "./pieces.ts";
 import type { TokenFilter } from "./sampler.ts";
 
-/** What finding states may cost for one token, in units of some 20 ns, and for what an answer begins with. */
+/** Bounds on the work of finding states, in units of about 20 ns: for one token, and for the prefix of an answer. */
 const STEP_WORK = 300_000;
 const START_WORK = 1_000_000;
 
@@ -140,7 +140,7 @@ export class Grammar implements Omit<TokenFilter, "candidates"> {
     const { ids, shared, bytes, starts } = this.#pieces.sorted();
     const cursor = this.#cursor;
     const mask = new Uint32Array((starts.length + 31) >> 5);
-    /** Behind so many bytes of the token. */
+    /** By number of bytes of the token: the state behind them. */
     const states = [cursor.state];
     const partials = [cursor.partial];
     let taken = 0;

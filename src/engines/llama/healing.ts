@@ -30,7 +30,7 @@ function startsCharacter(bytes: string): boolean {
 /** The text that the first tokens of an answer must spell before anything new may come. */
 export class Healing {
   readonly #pieces: Pieces;
-  /** Whether tokens spell so many bytes at the end of the text. */
+  /** Whether tokens can spell the last `bytes` bytes of the text. */
   readonly #spellable = new Map<number, boolean>();
   #rest: string;
 

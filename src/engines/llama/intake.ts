@@ -51,9 +51,9 @@ export class Intake {
     }
   }
 
-  /** True when the request was here; nothing more comes of it. */
-  abort(id: number): boolean {
-    return this.#pending.delete(id);
+  /** Nothing more comes of the request. */
+  abort(id: number): void {
+    this.#pending.delete(id);
   }
 
   pause(id: number, paused: boolean): void {

@@ -37,7 +37,8 @@ export class Job {
   /** Per choice, log probabilities of tokens that are generated but not shown yet, in order. */
   readonly #unshown: TokenLogprob[][];
   #promptTokens: number | undefined;
-  #cachedTokens = 0;
+  /** Of the prompt, as the first process said. */
+  #cachedTokens: number | undefined;
   #drafts = { proposed: 0, accepted: 0 };
   #echoed = false;
   #hasFailed = false;
@@ -152,7 +153,7 @@ export class Job {
     const scores = this.#unshown[choice] ?? [];
     scores.push(...(logprobs ?? []));
     // After a crash the whole prompt is evaluated again; that is our affair, not a smaller cache hit of the caller's.
-    if (choice === 0 && cachedTokens !== undefined && !this.#cacheKnown) this.#learnCache(cachedTokens);
+    if (choice === 0) this.#cachedTokens ??= cachedTokens;
     if (text !== "" || shown.length > 0) {
       const delta = { type: "delta", choice, text, tokens: shown } as const;
       this.#queue.push(
@@ -210,20 +211,13 @@ export class Job {
     this.#whenOver();
   }
 
-  #cacheKnown = false;
-
-  #learnCache(tokens: number): void {
-    this.#cacheKnown = true;
-    this.#cachedTokens = tokens;
-  }
-
   #finish(choice: number, { reason, completionTokens, rule }: NonNullable<StepOutput["finished"]>): void {
     this.#finished[choice] = completionTokens;
     this.#queue.push({ type: "finish", choice, reason, ...(rule !== undefined && { rule }) });
     if (!this.isDone) return;
     this.#end();
     const promptTokens = this.#promptTokens ?? 0;
-    const cachedPromptTokens = Math.min(this.#cachedTokens, promptTokens);
+    const cachedPromptTokens = Math.min(this.#cachedTokens ?? 0, promptTokens);
     const usage = { promptTokens, completionTokens: this.#completionTokens(), cachedPromptTokens, ...this.#drafted() };
     this.#queue.push({ type: "usage", usage: { ...usage, source: "engine" } });
     this.#queue.end();
@@ -240,7 +234,7 @@ export class Job {
     return {
       promptTokens,
       completionTokens: seen,
-      ...(this.#cacheKnown && { cachedPromptTokens: Math.min(this.#cachedTokens, promptTokens) }),
+      ...(this.#cachedTokens !== undefined && { cachedPromptTokens: Math.min(this.#cachedTokens, promptTokens) }),
       ...this.#drafted(),
       source: isKnown ? "engine" : "estimate",
     };

@@ -38,7 +38,7 @@ export interface Offload {
 
 const PROCESSOR: Offload = { hasGpu: false };
 
-/** Rows of one decode: a full bulk slice beside every slot's answer. */
+/** Rows of one decode: the largest slice, and what is taken back or guessed behind the end of its prompt. */
 export const BATCH_TOKENS = MAX_SLICE + 64;
 
 /** Requests that one model runs at the same time unless the configuration says otherwise. */

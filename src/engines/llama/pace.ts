@@ -12,7 +12,7 @@ export class Pace {
     this.#ms[at] = known === undefined ? ms : NEWEST * ms + (1 - NEWEST) * known;
   }
 
-  /** What a step of so many rows takes at most as a rule; undefined before any was measured. */
+  /** The usual maximum duration of a step of `rows` rows; undefined before any was measured. */
   expectedMs(rows: number): number | undefined {
     const at = sizeOf(rows);
     for (let size = at; size >= 0; size -= 1) {

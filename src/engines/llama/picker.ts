@@ -35,7 +35,7 @@ export class Picker {
     this.#healing = new Healing(tail, model.pieces);
     this.#characters = new Characters(tokens, model.pieces);
     this.#grammar = grammarOf(message, this.#healing.bytes, model);
-    this.#filter = this.#grammar === undefined ? this.#characters : both(this.#characters, this.#grammar);
+    this.#filter = this.#grammar === undefined ? this.#characters : within(this.#grammar, this.#characters);
     this.#alternatives = message.logprobs;
     this.#isBiased = sampling.logitBias.size > 0;
     this.#ends = message.ends;
@@ -85,13 +85,13 @@ function isBlank(byte: number | undefined): boolean {
   return byte === undefined || byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 }
 
-/** The cheap one is asked first. */
-function both(first: TokenFilter, second: Omit<TokenFilter, "candidates">): TokenFilter {
+/** The characters, which cost less, are asked first, but not about a whole vocabulary: the grammar takes no others. */
+function within(grammar: Grammar, characters: Characters): TokenFilter {
   return {
-    allows: (id) => first.allows(id) && second.allows(id),
-    filter: (ids) => second.filter(first.filter(ids)),
-    candidates: () => first.candidates(),
-    keepAllowed: (logits) => first.keepAllowed(logits) && second.keepAllowed(logits),
+    allows: (id) => characters.allows(id) && grammar.allows(id),
+    filter: (ids) => grammar.filter(characters.filter(ids)),
+    candidates: () => characters.candidates(),
+    keepAllowed: (logits) => grammar.keepAllowed(logits),
   };
 }
 

@@ -205,6 +205,12 @@ describe("a step of one", () => {
     ]);
   });
 
+  test("fits into a batch, however large the blocks are", () => {
+    const large = { ...options(), blockTokens: 512 };
+
+    expect(spans(planAlone(slotsOf({ prompt: 2_000 }), new Map(), large))).toEqual([[0, 0, 512]]);
+  });
+
   test("is for the slot served longest ago", () => {
     const slots = slotsOf({ prompt: 3 }, undefined, { prompt: 3 }, { prompt: 3, paused: true });
     const [first, , third, paused] = slots;

@@ -2,7 +2,7 @@ import type { Row } from "./batch-memory.ts";
 import { nextCut } from "./blocks.ts";
 import { type Draft, NO_DRAFT } from "./draft.ts";
 import type { SliceSizer } from "./slice.ts";
-import type { Slot } from "./slot.ts";
+import type { Seated, Slot } from "./slot.ts";
 import type { Task } from "./task.ts";
 
 /** Prompt tokens of others for each of the prompt that waits longest, so that a stream of short ones cannot starve it. */
@@ -44,11 +44,6 @@ export interface PlannerOptions {
   readonly slotTokens: number;
   readonly blockTokens: number;
   readonly sizer: SliceSizer;
-}
-
-interface Seated {
-  readonly slot: Slot;
-  readonly task: Task;
 }
 
 /** A task and how many of its tokens are to be evaluated yet. */
@@ -140,7 +135,11 @@ export function planAlone(
   if (next === undefined) return builder;
   const { slot, task } = next;
   const at = slot.tokens.length;
-  builder.add(slot, task, at < task.promptLength ? runEnd(next, 2 * blockTokens, blockTokens) - at : 1);
+  builder.add(
+    slot,
+    task,
+    at < task.promptLength ? runEnd(next, Math.min(2 * blockTokens, capacity), blockTokens) - at : 1,
+  );
   return builder;
 }
 

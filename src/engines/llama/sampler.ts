@@ -32,7 +32,7 @@ export interface PickOptions {
   readonly barred?: readonly number[] | undefined;
 }
 
-/** One of so many likeliest tokens is nearly always allowed; asking a grammar about the whole vocabulary is slow. */
+/** One of the 64 likeliest tokens is nearly always allowed; asking a grammar about the whole vocabulary is slow. */
 const LIKELY_ENOUGH = 64;
 
 /**

@@ -9,14 +9,14 @@ import { idsIn, NO_PLAN, type Plan, Planner, type PlannerOptions, planAlone, typ
 import { PromptScorer } from "./prompt-scorer.ts";
 import { Seats } from "./seats.ts";
 import { SliceSizer } from "./slice.ts";
-import type { Slot } from "./slot.ts";
+import type { Seated, Slot } from "./slot.ts";
 import type { Task } from "./task.ts";
 import { usedUntilAbort } from "./used-until-abort.ts";
 import { Waiting } from "./waiting.ts";
 
 export interface SchedulerOptions {
   readonly slots: number;
-  /** Tokens of a block (`blocks.ts`); the context computes so many at once. */
+  /** Tokens of a block (`blocks.ts`); the context computes one block at a time. */
   readonly blockTokens: number;
   readonly deterministic: boolean;
   readonly queueLimit: number;
@@ -26,7 +26,7 @@ export interface SchedulerOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** Rows of a running step that nobody wants any more are worth stopping it from here on. */
+/** A running step is stopped when at least this many of its rows are for cancelled tasks. */
 const ABORT_WORTH_ROWS = 16;
 
 /**
@@ -79,7 +79,7 @@ export class Scheduler {
   abort(id: number): void {
     this.#intake.abort(id);
     const queued = this.#waiting.take(id);
-    const seated = this.#seats.slots.flatMap((slot) => (slot.task?.id === id ? [{ slot, task: slot.task }] : []));
+    const seated = this.#seats.of(id);
     this.#counters.aborted(
       queued,
       seated.map(({ slot, task }) => ({ task, evaluated: slot.tokens.length })),
@@ -97,9 +97,7 @@ export class Scheduler {
 
   pause(id: number, paused: boolean): void {
     this.#intake.pause(id, paused);
-    for (const task of [...this.#waiting.tasks, ...this.#seats.slots.flatMap((slot) => slot.task ?? [])]) {
-      if (task.id === id) task.paused = paused;
-    }
+    for (const task of [...this.#waiting.of(id), ...this.#seats.of(id).map((seat) => seat.task)]) task.paused = paused;
     this.#wake();
   }
 
@@ -210,14 +208,13 @@ export class Scheduler {
     } catch (error) {
       const { id } = span.task;
       this.#outputs = this.#outputs.filter((output) => output.id !== id);
-      const seated = this.#seats.slots.flatMap((slot) => (slot.task?.id === id ? [{ slot, task: slot.task }] : []));
-      this.#drop(this.#waiting.take(id), seated);
+      this.#drop(this.#waiting.take(id), this.#seats.of(id));
       this.#refuse(id, error);
     }
   }
 
   /** Ends tasks of a request. One that a running step computes for leaves its slot behind that step. */
-  #drop(queued: readonly Task[], seated: readonly { readonly slot: Slot; readonly task: Task }[]): void {
+  #drop(queued: readonly Task[], seated: readonly Seated[]): void {
     for (const task of queued) task.cancelled = true;
     for (const { slot, task } of seated) {
       task.cancelled = true;
@@ -249,11 +246,9 @@ export class Scheduler {
     this.#seats.keep(slot, task, end + draft.tokens.length);
   }
 
+  /** The slots hold what they held before the step. */
   #rollBack(plan: Plan): void {
-    for (const span of plan.spans) {
-      this.#seats.forget(span);
-      if (span.task.cancelled) this.#seats.vacate(span.slot);
-    }
+    for (const { slot, task } of plan.spans) if (task.cancelled) this.#seats.vacate(slot);
   }
 
   /** The figures go out without outputs too: while a prompt is evaluated, and after an abort freed a slot. */

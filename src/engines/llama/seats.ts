@@ -1,7 +1,7 @@
 import { nextCut } from "./blocks.ts";
 import type { NativeContext } from "./context.ts";
 import type { Span } from "./plan.ts";
-import { emptySlot, type Placement, place, type Slot } from "./slot.ts";
+import { emptySlot, type Placement, place, type Seated, type Slot } from "./slot.ts";
 import type { Task } from "./task.ts";
 
 export interface SeatsOptions {
@@ -25,6 +25,11 @@ export class Seats {
   /** Slots in use. */
   get taken(): number {
     return this.slots.filter((slot) => slot.task !== undefined).length;
+  }
+
+  /** The tasks of a request that have a slot. */
+  of(id: number): readonly Seated[] {
+    return this.slots.flatMap((slot) => (slot.task?.id === id ? [{ slot, task: slot.task }] : []));
   }
 
   /** Whether a task has a slot, in which its prompt has been evaluated. */
@@ -79,18 +84,13 @@ export class Seats {
     if (kept < evaluated) this.#context.truncate(slot.index, kept);
   }
 
-  /** A step that did not end leaves no trace. */
-  forget({ slot, start }: Span): void {
-    this.#context.truncate(slot.index, start);
-  }
-
   /** The task is over. */
   vacate(slot: Slot): void {
     slot.task = undefined;
     slot.usedMs = this.#options.now();
   }
 
-  /** Takes the slot from a task whose reader is behind, the one served longest ago; undefined when there is none. */
+  /** Unseats the task that was served longest ago among those whose reader is too slow; undefined if there is none. */
   unseatPaused(): Task | undefined {
     const paused = this.slots.filter((slot) => slot.task?.paused === true && slot.task.generated > 0);
     const [slot] = paused.sort((a, b) => a.usedMs - b.usedMs);

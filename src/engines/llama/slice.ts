@@ -1,16 +1,15 @@
 /** How long a step may take while somebody's answer is being generated: the longest stall a prompt causes. */
 const STREAMING_STEP_MS = 250;
-/** How long when only prompts are there: what a newcomer waits at most before it has its turn. */
+/** How long if only prompts are being evaluated: the longest wait of a new request before its turn. */
 const PROMPT_STEP_MS = 400;
-/** How long when no newcomer is expected. One that comes all the same stops the step, and its work is lost. */
+/** How long if no new request is expected. One that arrives anyway stops the step, and the work of the step is lost. */
 const CALM_STEP_MS = 3_000;
-/** So long after a newcomer had to stop a step, others are expected. */
+/** How long more new requests are expected after one had to stop a step. */
 const RESTLESS_MS = 2_000;
 
-/** Bounds and grain of a slice, in tokens. Below, the cores idle between steps; above, nothing is gained any more. */
+/** Bounds of a slice, in tokens. Below, the cores idle between steps; above, nothing is gained any more. */
 const MIN_SLICE = 64;
 export const MAX_SLICE = 512;
-const GRAIN = 64;
 
 /** Slice of a machine nobody has measured yet. */
 const FIRST_SLICE = 128;
@@ -38,7 +37,7 @@ export class SliceSizer {
     return this.#lasting(streaming ? STREAMING_STEP_MS : isCalm ? CALM_STEP_MS : PROMPT_STEP_MS);
   }
 
-  /** A newcomer need not wait for a step of so many prompt tokens. */
+  /** Whether a step of `tokens` prompt tokens is too long for a new request to wait for. */
   isLong(tokens: number): boolean {
     return tokens > this.#lasting(PROMPT_STEP_MS);
   }
@@ -50,6 +49,6 @@ export class SliceSizer {
 
   #lasting(ms: number): number {
     if (this.#msPerToken === undefined) return FIRST_SLICE;
-    return Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(ms / this.#msPerToken / GRAIN) * GRAIN));
+    return Math.min(MAX_SLICE, Math.max(MIN_SLICE, Math.floor(ms / this.#msPerToken)));
   }
 }

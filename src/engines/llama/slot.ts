@@ -14,6 +14,12 @@ export interface Slot {
   usedMs: number;
 }
 
+/** A task and the slot that it has. */
+export interface Seated {
+  readonly slot: Slot;
+  readonly task: Task;
+}
+
 export function emptySlot(index: number): Slot {
   return { index, tokens: [], cuts: [], task: undefined, left: undefined, usedMs: 0 };
 }

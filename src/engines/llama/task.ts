@@ -85,7 +85,7 @@ export class Task {
   /** Tokens worth verifying in the same step as the next one. @param most that there is room for. */
   draft(most: number): Draft {
     const left = this.maxTokens - this.completionTokens - 1;
-    return this.#drafter.propose(this.tokens, this.tokens.slice(this.promptLength), Math.min(most, left));
+    return this.#drafter.propose(this.tokens, Math.min(most, left));
   }
 
   /**

@@ -5,11 +5,11 @@ export interface Clocks {
   readonly cpuMs: number;
 }
 
-/** Who says how many threads compute the next step. */
+/** Chooses the number of threads for the next step. */
 export interface StepThreads {
   /** A step begins. Returns the threads it gets. */
   begin(now: Clocks): number;
-  /** Looks at a step that is running. True: it had better be stopped and begun again with fewer threads. */
+  /** Looks at a step that is running. True: it should be stopped and repeated with fewer threads. */
   isCrowded(now: Clocks): boolean;
   /** The step is over, and was not stopped. */
   end(now: Clocks): void;

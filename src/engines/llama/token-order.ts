@@ -1,4 +1,4 @@
-/** Tokens sorted by their bytes, so that what many begin with is looked at once. */
+/** Tokens sorted by their bytes, so that a prefix that many of them share is read only once. */
 export interface TokenOrder {
   readonly ids: Uint32Array;
   /** By position in `ids`: how many bytes it shares with the one before. */

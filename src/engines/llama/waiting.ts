@@ -10,8 +10,9 @@ export class Waiting {
     return new Set(this.#tasks.filter((task) => !task.paused).map((task) => task.id)).size;
   }
 
-  get tasks(): readonly Task[] {
-    return this.#tasks;
+  /** The tasks of a request. */
+  of(id: number): readonly Task[] {
+    return this.#tasks.filter((task) => task.id === id);
   }
 
   add(...tasks: readonly Task[]): void {
@@ -38,7 +39,7 @@ export class Waiting {
 
   /** Takes out the tasks of a request. */
   take(id: number): readonly Task[] {
-    const taken = this.#tasks.filter((task) => task.id === id);
+    const taken = this.of(id);
     this.#tasks = this.#tasks.filter((task) => task.id !== id);
     return taken;
   }

@@ -27,11 +27,11 @@ export function withReads(
 
 /** Least time without progress that means anything, ms. An overloaded machine leaves a process without its turn for seconds. */
 const FLOOR_MS = 10_000;
-/** A step is given so many times what it takes usually. */
+/** A step may take this many times its usual duration. */
 const PATIENCE = 30;
-/** Questions a second or so apart: at most this time apart, ms. */
+/** Longest time between two questions, ms. */
 const MAX_PERIOD_MS = 1_000;
-/** Questions within the shortest bound. */
+/** Questions asked within the shortest bound. */
 const QUESTIONS = 8;
 
 /**
