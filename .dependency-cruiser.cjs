@@ -1,7 +1,7 @@
 /**
  * Who may import whom: one line per folder of `src/`, checked by `npm run imports`.
  *
- * Everybody may import files of the own folder, `errors.ts`, `folder.ts`, `visible.ts`, and Node. What a folder may import besides, from our code
+ * Everybody may import files of the own folder, `connection.ts`, `errors.ts`, `folder.ts`, `visible.ts`, and Node. What a folder may import besides, from our code
  * and from packages, stands here; `types` is what it may name in `import type` only.
  */
 const FOLDERS = {
@@ -9,6 +9,7 @@ const FOLDERS = {
   wire: { folders: [], packages: ["zod"] },
   protocols: { folders: ["continuation", "wire"], packages: ["zod"] },
   "engines/llama": { folders: ["continuation"], packages: ["koffi", "lru-cache"] },
+  "engines/remote": { folders: ["continuation"], packages: ["undici", "eventsource-parser", "lru-cache"] },
   directory: { folders: ["continuation"], packages: [] },
   residency: { folders: ["continuation"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
@@ -40,12 +41,12 @@ const rulesOf = ([folder, { folders, types = [], files = [], packages }]) => {
   const named = (names) => names.map((name) => `${OWN}${name}/`);
   const allowed = [
     ...named([folder, ...folders]),
-    ...["errors", "folder", "visible", ...files].map((file) => `${OWN}${file}[.]ts$`),
+    ...["connection", "errors", "folder", "visible", ...files].map((file) => `${OWN}${file}[.]ts$`),
   ];
   return [
     {
       name: `${folder}-imports`,
-      comment: `${folder}/ may use ${[...folders, ...files, "errors", "folder", "visible"].join(", ")}`,
+      comment: `${folder}/ may use ${[...folders, ...files, "connection", "errors", "folder", "visible"].join(", ")}`,
       severity: "error",
       from: source(folder),
       to: { path: OWN, pathNot: [...allowed, ...named(types)] },
