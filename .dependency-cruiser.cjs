@@ -14,7 +14,12 @@ const FOLDERS = {
   residency: { folders: ["continuation"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
-  config: { folders: ["models"], types: ["continuation", "http"], packages: ["zod", "yaml"] },
+  config: {
+    folders: ["models"],
+    files: ["engines/remote/registry"],
+    types: ["continuation", "http", "engines/remote"],
+    packages: ["zod", "yaml"],
+  },
   db: { folders: [], packages: ["kysely", "libsql", "pg"] },
   accounts: { folders: ["db"], types: ["continuation"], packages: ["kysely", "lru-cache"] },
   http: {
@@ -56,7 +61,7 @@ const rulesOf = ([folder, { folders, types = [], files = [], packages }]) => {
       comment: `${folder}/ may name types of ${types.join(", ")}, and run nothing of them`,
       severity: "error",
       from: source(folder),
-      to: { path: types.length > 0 ? named(types) : "^$", dependencyTypesNot: ["type-only"] },
+      to: { path: types.length > 0 ? named(types) : "^$", pathNot: allowed, dependencyTypesNot: ["type-only"] },
     },
     {
       name: `${folder}-packages`,

@@ -38,8 +38,7 @@ export interface LocalEngine extends Engine {
 }
 
 /** What every engine counts. Of the rest one elsewhere says what it knows, and nothing as a guess. */
-export type EngineStats = Pick<LocalStats, "queued" | "running" | "promptTokens" | "completionTokens"> &
-  Partial<LocalStats>;
+export type EngineStats = Pick<LocalStats, "running" | "promptTokens" | "completionTokens"> & Partial<LocalStats>;
 
 /** Counters since the start of the server, and gauges of this moment. */
 export interface LocalStats {
