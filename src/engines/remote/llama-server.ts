@@ -31,6 +31,8 @@ const SPELLINGS: Spellings = {
 
 /** Most stop strings that are passed on; all are watched for here too. */
 const MOST_STOPS = 64;
+/** More than any context has. */
+const MANY_TOKENS = 2 ** 30;
 /** The server takes seeds of 32 bits, and the largest of them for "none". */
 const SEEDS = 2 ** 32 - 1;
 
@@ -182,8 +184,8 @@ async function lower(
     ...(limits.maxTokens !== undefined && { n_predict: limits.maxTokens }),
     ...sampling,
     ...(seed !== undefined && { seed: ((seed % SEEDS) + SEEDS) % SEEDS }),
-    // Ours looks at all tokens; the server's default is the last 64.
-    ...(penalty !== undefined && { repeat_penalty: penalty, repeat_last_n: -1 }),
+    // Ours looks at all tokens; the server's default is the last 64, and its word for all is not taken by every version.
+    ...(penalty !== undefined && { repeat_penalty: penalty, repeat_last_n: peer.contextTokens ?? MANY_TOKENS }),
     ...(bias.length > 0 && { logit_bias: bias }),
     ...(limits.ignoreEnds === true && { ignore_eos: true }),
     ...(limits.stopStrings.length > 0 && { stop: stopsToPass(limits.stopStrings, MOST_STOPS) }),

@@ -38,6 +38,9 @@ const REST_MS = 500;
 /** How far an answer is: nothing has come; something has; all of it has, and what may follow is worth a moment. */
 export type Phase = "first" | "next" | "rest";
 
+/** Milliseconds within which the use of a closed connection fails. */
+const STALE_MS = 1_000;
+
 type Reply = Dispatcher.ResponseData;
 
 /** One engine elsewhere, over HTTP. Whatever fails is a `ServiceError`, or the reason of the signal. */
@@ -45,6 +48,8 @@ export class Upstream {
   readonly name: string;
   readonly address: Address;
   readonly #pool: Pool;
+  /** Whose connections serve once. */
+  readonly #fresh: Pool;
   readonly #limits: UpstreamLimits;
   readonly #headers: Readonly<Record<string, string>>;
 
@@ -57,12 +62,14 @@ export class Upstream {
       "accept-encoding": "identity", // packed events would wait for one another
       ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
     };
-    this.#pool = new Pool(this.address.origin, {
+    const options: Pool.Options = {
       connect: { timeout: limits.connectMs, ...tls },
       // How long an answer may take is told here, where it is known what has come of it.
       headersTimeout: 0,
       bodyTimeout: 0,
-    });
+    };
+    this.#pool = new Pool(this.address.origin, options);
+    this.#fresh = new Pool(this.address.origin, { ...options, pipelining: 0 });
   }
 
   /** A plain JSON answer. @param timeoutMs for all of it. */
@@ -121,7 +128,7 @@ export class Upstream {
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all([this.#pool.destroy(), this.#fresh.destroy()]);
   }
 
   #wait(timer: Timer, phase: Phase, startedMs: number): void {
@@ -141,7 +148,7 @@ export class Upstream {
     accept: string,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const reply = await this.#pool.request({
+    const reply = await this.#sent({
       method,
       path,
       headers: {
@@ -155,6 +162,18 @@ export class Upstream {
     reply.body.on("error", () => {}); // whoever reads the body gets the error too
     if (reply.statusCode === 200) return reply;
     throw refused(this.name, await this.#refusal(reply, signal));
+  }
+
+  /** A connection that the engine closed while it was idle fails as soon as it is used; that says nothing of the engine. */
+  async #sent(request: Dispatcher.RequestOptions): Promise<Reply> {
+    const sentMs = performance.now();
+    try {
+      return await this.#pool.request(request);
+    } catch (error) {
+      const isStale = isCut(error) && performance.now() - sentMs < STALE_MS && request.signal?.aborted !== true;
+      if (!isStale) throw error;
+      return await this.#fresh.request(request);
+    }
   }
 
   async #refusal(reply: Reply, signal: AbortSignal): Promise<Refusal> {
@@ -199,6 +218,12 @@ export class Upstream {
   }
 }
 
+function isCut(error: unknown): boolean {
+  return error instanceof Error && "code" in error && CUT.has(error.code);
+}
+
+const CUT: ReadonlySet<unknown> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
+
 /** The pieces of a body as they are asked for. An abort is not waited for by anybody, and ends the connection. */
 async function* piecesOf(body: Readable, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const cut = (): void => void body.destroy();
@@ -215,15 +240,22 @@ async function* piecesOf(body: Readable, signal: AbortSignal): AsyncGenerator<Ui
 /** What nobody waits for any longer, although it is no failure. */
 const ENOUGH = new Error("the rest of an answer is not waited for");
 
-/** A signal that aborts with an error when time is up, besides another one. */
+/** A signal that aborts with another one, or with an error when time is up. */
 class Timer {
-  readonly signal: AbortSignal;
   readonly #over = new AbortController();
+  readonly #parent: AbortSignal;
+  readonly #follow = (): void => this.#over.abort(this.#parent.reason);
   #waiting: NodeJS.Timeout | undefined;
   #whole: NodeJS.Timeout | undefined;
 
-  constructor(signal: AbortSignal) {
-    this.signal = AbortSignal.any([signal, this.#over.signal]);
+  constructor(parent: AbortSignal) {
+    this.#parent = parent;
+    parent.addEventListener("abort", this.#follow, { once: true });
+    if (parent.aborted) this.#follow();
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal;
   }
 
   /** For what is waited for now. */
@@ -244,5 +276,6 @@ class Timer {
   stop(): void {
     this.stopWaiting();
     clearTimeout(this.#whole);
+    this.#parent.removeEventListener("abort", this.#follow);
   }
 }
