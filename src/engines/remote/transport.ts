@@ -4,6 +4,7 @@ import { ServiceError } from "../../errors.ts";
 import { type Address, addressOf } from "./address.ts";
 import { BadStream, EventReader } from "./event-stream.ts";
 import { isObject, parsed } from "./json.ts";
+import { Timer } from "./timer.ts";
 import { malformed, type Refusal, refused, refusedLate, unreachable } from "./upstream-error.ts";
 
 /** Milliseconds; 0 sets no limit. */
@@ -148,7 +149,7 @@ export class Upstream {
     accept: string,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const reply = await this.#sent({
+    const reply = await this.#sent(signal, {
       method,
       path,
       headers: {
@@ -165,12 +166,12 @@ export class Upstream {
   }
 
   /** A connection that the engine closed while it was idle fails as soon as it is used; that says nothing of the engine. */
-  async #sent(request: Dispatcher.RequestOptions): Promise<Reply> {
+  async #sent(signal: AbortSignal, request: Dispatcher.RequestOptions): Promise<Reply> {
     const sentMs = performance.now();
     try {
       return await this.#pool.request(request);
     } catch (error) {
-      const isStale = isCut(error) && performance.now() - sentMs < STALE_MS && request.signal?.aborted !== true;
+      const isStale = isCut(error) && performance.now() - sentMs < STALE_MS && !signal.aborted;
       if (!isStale) throw error;
       return await this.#fresh.request(request);
     }
@@ -224,6 +225,9 @@ function isCut(error: unknown): boolean {
 
 const CUT: ReadonlySet<unknown> = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 
+/** What nobody waits for any longer, although it is no failure. */
+const ENOUGH = new Error("the rest of an answer is not waited for");
+
 /** The pieces of a body as they are asked for. An abort is not waited for by anybody, and ends the connection. */
 async function* piecesOf(body: Readable, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const cut = (): void => void body.destroy();
@@ -234,48 +238,5 @@ async function* piecesOf(body: Readable, signal: AbortSignal): AsyncGenerator<Ui
     signal.throwIfAborted();
   } finally {
     signal.removeEventListener("abort", cut);
-  }
-}
-
-/** What nobody waits for any longer, although it is no failure. */
-const ENOUGH = new Error("the rest of an answer is not waited for");
-
-/** A signal that aborts with another one, or with an error when time is up. */
-class Timer {
-  readonly #over = new AbortController();
-  readonly #parent: AbortSignal;
-  readonly #follow = (): void => this.#over.abort(this.#parent.reason);
-  #waiting: NodeJS.Timeout | undefined;
-  #whole: NodeJS.Timeout | undefined;
-
-  constructor(parent: AbortSignal) {
-    this.#parent = parent;
-    parent.addEventListener("abort", this.#follow, { once: true });
-    if (parent.aborted) this.#follow();
-  }
-
-  get signal(): AbortSignal {
-    return this.#over.signal;
-  }
-
-  /** For what is waited for now. */
-  start(ms: number, error: () => Error): void {
-    this.stopWaiting();
-    if (ms > 0) this.#waiting = setTimeout(() => this.#over.abort(error()), ms);
-  }
-
-  stopWaiting(): void {
-    clearTimeout(this.#waiting);
-  }
-
-  /** For all of it. */
-  limit(ms: number, error: () => Error): void {
-    if (ms > 0) this.#whole = setTimeout(() => this.#over.abort(error()), ms);
-  }
-
-  stop(): void {
-    this.stopWaiting();
-    clearTimeout(this.#whole);
-    this.#parent.removeEventListener("abort", this.#follow);
   }
 }
