@@ -27,10 +27,10 @@ const FOLDERS = {
     types: ["directory"],
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
-  doctor: { folders: ["config", "db", "engines/llama"], files: ["http/unix-socket"], packages: [] },
+  doctor: { folders: ["config", "db", "engines/llama", "engines/remote"], files: ["http/unix-socket"], packages: [] },
   eval: { folders: [], packages: ["zod", "fastest-levenshtein"] },
   cli: {
-    folders: ["config", "models", "accounts", "db", "doctor", "engines/llama", "eval"],
+    folders: ["config", "models", "accounts", "db", "doctor", "engines/llama", "engines/remote", "eval"],
     files: ["server", "version", "listen"],
     packages: ["commander", "eventsource-parser", "undici"],
   },

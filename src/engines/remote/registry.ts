@@ -4,7 +4,7 @@ import type { Adapter } from "./peer.ts";
 import { vllm } from "./vllm.ts";
 
 /** Every kind of engine that can be elsewhere: one line each. The first that recognizes an address is what is there. */
-const ADAPTERS: readonly Adapter[] = [llamaServer, vllm, openAi];
+export const ADAPTERS: readonly Adapter[] = [llamaServer, vllm, openAi];
 
 /** What the configuration calls them. */
 export const ENGINE_KINDS: readonly string[] = ADAPTERS.map(({ kind }) => kind);

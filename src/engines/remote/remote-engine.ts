@@ -4,6 +4,7 @@ import type { StreamPart, Usage } from "../../continuation/output.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import { Answer } from "./answer.ts";
+import { describePeer } from "./describe-peer.ts";
 import type { Adapter, Asked, Peer, RemoteModel } from "./peer.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import type { Phase, Upstream } from "./transport.ts";
@@ -155,17 +156,6 @@ export class RemoteEngine implements Engine {
     this.#promptTokens += promptTokens;
     this.#completionTokens += completionTokens;
   }
-}
-
-/** One line for people: what was found. */
-export function describePeer({ program, model, contextTokens, weights, chat, chatPrefix, slots }: Peer): string {
-  return [
-    `${program}, ${model}`,
-    ...(contextTokens === undefined ? [] : [`${contextTokens} tokens`]),
-    ...(slots === undefined ? [] : [`${slots} slots`]),
-    weights.fim === undefined ? "no fill-in-the-middle" : `fill-in-the-middle (${weights.fim.family})`,
-    chat ? (chatPrefix ? "chat and Partial Mode" : "chat without Partial Mode") : "no chat",
-  ].join(", ");
 }
 
 function engineModelOf({ model, contextTokens, vocabularySize, weights, chat }: Peer): EngineModel {
