@@ -62,12 +62,14 @@ function milliseconds(): z.ZodInt {
 
 /** May not carry a password: it is shown in messages and logs. */
 function baseUrl(): z.ZodString {
-  const error = "expected http://HOST:PORT or https://HOST/PATH without user and password";
-  return z.string({ error }).refine((text) => isBaseUrl(text), { error });
+  const error = "expected http://HOST:PORT or https://HOST/PATH";
+  const secret = "an address with a user or password would be shown in logs; put the key into `api_key_env`";
+  return z
+    .string({ error })
+    .refine((text) => text.includes("@") || isBaseUrl(text), { error })
+    .refine((text) => !text.includes("@"), { error: secret });
 }
 
 export function isBaseUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password } = new URL(text);
-  return /^https?:$/.test(protocol) && username === "" && password === "";
+  return !text.includes("@") && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }

@@ -77,7 +77,7 @@ models:
     [
       "a password",
       "engines:\n  gpu: { kind: vllm, url: http://me:pw@a }\n",
-      /gpu\.url: expected .* without user and password/,
+      /gpu\.url: an address with a user or password .*api_key_env`$/,
     ],
     [
       "a key that is not there",

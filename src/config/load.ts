@@ -207,7 +207,7 @@ function merged(file: unknown, settings: Settings, { cwd, home }: Surroundings):
   if (!isMapping(inFile)) return top;
   const added = settings.models.map(({ name, file: path }): [string, unknown] => {
     const entry = inFile[name];
-    return [name, isMapping(entry) ? { ...without(entry, "use"), file: path } : { file: path }];
+    return [name, isMapping(entry) ? { ...without(entry, "use", "engine", "model"), file: path } : { file: path }];
   });
   const models = { ...Object.fromEntries(added), ...without(inFile, ...added.map(([name]) => name)) };
   return withEngines(top, models, settings.engines);

@@ -86,6 +86,8 @@ export interface EngineModel {
   readonly fim?: string;
   /** Messages can be rendered. */
   readonly chat: boolean;
+  /** An answer to them can begin with what the caller gives. Absent: as `chat`. */
+  readonly partial?: boolean;
   /** Token ids are below it. Absent: the engine does not tell. */
   readonly vocabularySize?: number;
   /** Sampling defaults that the weights bring along. */

@@ -36,6 +36,7 @@ export class PeerWatch<Peer> {
   #state: State<Peer> = { is: "unknown" };
   #running: Promise<Peer> | undefined;
   #failures = 0;
+  #looking = false;
   #cancel: () => void = () => {};
 
   constructor(watched: Watched<Peer>) {
@@ -58,9 +59,13 @@ export class PeerWatch<Peer> {
     return this.#state.is === "known" ? this.#state.peer : undefined;
   }
 
-  /** A request found that the peer is not there, or is another one. */
+  /** Something suggests that the peer is not there, or is another one. */
   doubt(): void {
-    if (this.#state.is === "known") void this.#look();
+    if (this.#state.is !== "known" || this.#looking || this.#closed.signal.aborted) return;
+    this.#looking = true;
+    void this.#look().finally(() => {
+      this.#looking = false;
+    });
   }
 
   health(): Health {

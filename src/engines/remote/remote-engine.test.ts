@@ -8,6 +8,7 @@ import {
   engineAt,
   events,
   hear,
+  json,
   LIST,
   type PeerAnswer,
   peerServer,
@@ -137,6 +138,21 @@ describe("a stream over a socket", () => {
 
     expect((await hear(engineAt("openai", peer.url).generate(remoteRequest(), never))).text).toBe("ok");
   });
+});
+
+test("another engine behind the same address is known as soon as the first one's connections close", async () => {
+  const route = (model: string) => ({ "GET /v1/models": json({ data: [{ id: model }] }) });
+  const first = await peerServer(route("first"));
+  const engine = engineAt("openai", first.url);
+  expect((await engine.model(never)).id).toBe("first");
+
+  await first.stop();
+  await peerServer(route("second"), Number(new URL(first.url).port));
+
+  // The connection closed before the second one was there, or behind it; either way it is asked.
+  while ((await engine.model(never).catch(() => undefined))?.id !== "second")
+    await new Promise((resolve) => setImmediate(resolve));
+  expect(engine.health().state).toBe("ready");
 });
 
 describe("several choices", () => {

@@ -44,6 +44,8 @@ export class RemoteEngine implements Engine {
       report: (event, level) => report(`engine ${upstream.name} of model ${model.name} ${event}`, level),
       after,
     });
+    // Another program behind the same address may have another vocabulary.
+    upstream.onDisconnect(() => this.#watch.doubt());
   }
 
   /** Asks what is there. Resolves when that is known, or that nobody answers; the latter is asked again by itself. */
@@ -158,13 +160,14 @@ export class RemoteEngine implements Engine {
   }
 }
 
-function engineModelOf({ model, contextTokens, vocabularySize, weights, chat }: Peer): EngineModel {
+function engineModelOf({ model, contextTokens, vocabularySize, weights, chat, chatPrefix }: Peer): EngineModel {
   return {
     id: model,
     ...(contextTokens !== undefined && { contextTokens }),
     ...(vocabularySize !== undefined && { vocabularySize }),
     ...(weights.fim !== undefined && { fim: weights.fim.family }),
     chat,
+    ...(chat && !chatPrefix && { partial: false }),
     defaults: {},
   };
 }

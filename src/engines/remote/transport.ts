@@ -49,6 +49,7 @@ export class Upstream {
   readonly name: string;
   readonly address: Address;
   readonly #pool: Pool;
+  readonly #listeners = new Set<() => void>();
   /** Whose connections serve once. */
   readonly #fresh: Pool;
   readonly #limits: UpstreamLimits;
@@ -70,7 +71,15 @@ export class Upstream {
       bodyTimeout: 0,
     };
     this.#pool = new Pool(this.address.origin, options);
+    this.#pool.on("disconnect", () => {
+      for (const listener of this.#listeners) listener();
+    });
     this.#fresh = new Pool(this.address.origin, { ...options, pipelining: 0 });
+  }
+
+  /** Calls back whenever a connection is gone: perhaps the engine is. */
+  onDisconnect(listener: () => void): void {
+    this.#listeners.add(listener);
   }
 
   /** A plain JSON answer. @param timeoutMs for all of it. */
