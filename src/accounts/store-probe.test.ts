@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { freshLibsql } from "../../test/support/stores.ts";
 import { thisNode } from "./nodes.ts";
 import { StoreProbe } from "./store-probe.ts";
@@ -36,7 +36,7 @@ test("a store that takes none is an obstacle with its reason, until it does", as
   expect(await probe.obstacle()).toBeUndefined();
 });
 
-test("a store that does not answer is not waited for", async () => {
+test("a store that does not answer is not waited for, and not asked again meanwhile", async () => {
   const store = await freshLibsql();
   let release: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {
@@ -45,9 +45,14 @@ test("a store that does not answer is not waited for", async () => {
   // The one connection of an embedded store is taken.
   const transaction = store.transaction().execute(() => held);
   onTestFinished(() => release());
-  const probe = new StoreProbe({ store, node: thisNode(), now: () => 0, answerWithinMs: 20 });
+  let timeMs = 0;
+  const probe = new StoreProbe({ store, node: thisNode(), now: () => timeMs, answerWithinMs: 20 });
+  const asked = vi.spyOn(store, "insertInto");
 
   expect(await probe.obstacle()).toBe("the database does not answer within 20 ms");
+  timeMs += 60_000;
+  expect(await probe.obstacle()).toBe("the database does not answer within 20 ms");
+  expect(asked).toHaveBeenCalledTimes(1);
 
   release();
   await transaction;

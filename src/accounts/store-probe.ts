@@ -21,6 +21,7 @@ export interface StoreProbeOptions {
 export class StoreProbe {
   readonly #options: StoreProbeOptions;
   #asked: { readonly atMs: number; readonly obstacle: Promise<string | undefined> } | undefined;
+  #isWaiting = false;
 
   constructor(options: StoreProbeOptions) {
     this.#options = options;
@@ -29,7 +30,8 @@ export class StoreProbe {
   /** Why the store cannot be used at this moment, for people; undefined: it can. */
   async obstacle(): Promise<string | undefined> {
     const nowMs = this.#options.now();
-    if (this.#asked === undefined || nowMs - this.#asked.atMs >= HOLDS_MS) {
+    // A store that hangs is asked once, not once per call: each question would hold a connection.
+    if (this.#asked === undefined || (!this.#isWaiting && nowMs - this.#asked.atMs >= HOLDS_MS)) {
       this.#asked = { atMs: nowMs, obstacle: this.#try(nowMs) };
     }
     const { answerWithinMs = ANSWER_WITHIN_MS } = this.#options;
@@ -46,12 +48,15 @@ export class StoreProbe {
 
   /** This node's sign of life: the smallest write there is, and one that the account makes anyway. */
   async #try(nowMs: number): Promise<string | undefined> {
+    this.#isWaiting = true;
     try {
       await see(this.#options.store, this.#options.node, nowMs);
       return undefined;
     } catch (error) {
       if (isStoreAway(error)) return error.message;
       throw error;
+    } finally {
+      this.#isWaiting = false;
     }
   }
 }

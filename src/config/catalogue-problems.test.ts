@@ -42,6 +42,13 @@ describe("names of the operator's own", () => {
     expect(catalogue.find("qwen-plus-2025-01-25")?.name).toBe("qwen-plus-0125");
   });
 
+  test("may be what JavaScript calls something else", () => {
+    const { catalogue } = load("catalogue:\n  constructor: {}\n  mine: { like: constructor, aliases: [valueOf] }\n");
+
+    expect(catalogue.find("valueOf")?.name).toBe("mine");
+    expect(problems("catalogue:\n  mine: { like: toString }\n")[0]).toContain('the catalogue has no "toString"');
+  });
+
   test("change a name that is there without repeating it", () => {
     const { catalogue } = load("catalogue:\n  qwen2.5-7b-instruct: { max_output_tokens: 100 }\n");
 

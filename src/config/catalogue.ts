@@ -105,10 +105,11 @@ function checkAliases(name: string, own: CatalogueFile, all: CatalogueFile): rea
 
 function laidOver(base: CatalogueFile, own: CatalogueFile): CatalogueFile {
   const changed = Object.entries(own).map(([name, entry]): [string, CatalogueFileEntry] => {
-    const before = entry.like === undefined ? base[name] : undefined;
+    const before = entry.like === undefined && Object.hasOwn(base, name) ? base[name] : undefined;
     return [name, before === undefined ? entry : merged(before, entry)];
   });
-  return { ...base, ...Object.fromEntries(changed) };
+  // Names such as "constructor" are names like any other.
+  return Object.assign(Object.create(null) as CatalogueFile, base, Object.fromEntries(changed));
 }
 
 /** An entry with everything that it has from the one it is like. */

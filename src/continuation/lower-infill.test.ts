@@ -16,6 +16,7 @@ import {
   text,
 } from "../../test/support/lowering.ts";
 import { FIM_LAYOUTS, type FimLayout } from "./fim.ts";
+import { gapBetween } from "./gap/gap-end.ts";
 import type { Infill, PromptPart } from "./input.ts";
 import { lower, type Weights } from "./lower.ts";
 
@@ -69,7 +70,7 @@ describe("infill", () => {
     const gap = (over: Partial<Infill>, fim: Partial<FimLayout> = {}) =>
       lower(infill({ prefix: "P", suffix: "S", ...over }), { ...QWEN, fim: { ...layout("qwen"), ...fim } }).gap;
 
-    expect(gap({})).toEqual({ before: "P", suffix: "S", endBias: 0, byDefault: true });
+    expect(gap({})).toEqual({ ...gapBetween("P", "S"), endBias: 0, byDefault: true });
     expect(gap({}, { endBias: 6.5 })).toMatchObject({ endBias: 6.5 });
     expect(gap({ middle: "M" })).toMatchObject({ before: "PM" });
     expect(gap({ suffix: " \n" }, { endBias: 6.5 })).toMatchObject({ endBias: 0 });

@@ -1,6 +1,7 @@
 import { ServiceError } from "../errors.ts";
 import { renderTemplate } from "./chat-template.ts";
 import { type FimLayout, startBehindMiddle } from "./fim.ts";
+import { gapBetween } from "./gap/gap-end.ts";
 import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart } from "./input.ts";
 import {
   type HealingPoint,
@@ -116,13 +117,9 @@ function infill(input: Infill, weights: Weights): LoweredPrompt {
   };
 }
 
-/** As much of the text on each side of a gap as tells where it ends. UTF-16 units. */
-const GAP_WINDOW = 4096;
-
 function gapOf({ prefix, middle, suffix }: Infill, { gapEnd = true, endBias = 0 }: FimLayout): LoweredGap {
   return {
-    before: (prefix + middle).slice(-GAP_WINDOW),
-    suffix: suffix.slice(0, GAP_WINDOW),
+    ...gapBetween(prefix + middle, suffix),
     // Without a suffix the text goes on to its own end, which weights know better.
     endBias: suffix.trim() === "" ? 0 : endBias,
     byDefault: gapEnd,

@@ -73,10 +73,22 @@ test("an answer that was cut short has what arrived, no reason, and an estimated
 
 test("a prompt whose tokens nobody told counts as what was guessed", () => {
   const { promptTokens: _, ...start } = START;
-  const fold = new Fold(12);
+  const fold = new Fold({ choices: 3, promptTokens: 12 });
   fold.push(start);
 
   expect(fold.result().usage).toEqual({ promptTokens: 12, completionTokens: 0, source: "estimate" });
+});
+
+test("choices of which nothing has arrived are empty", () => {
+  const fold = new Fold({ choices: 3, promptTokens: 0 });
+  fold.push(START);
+  fold.push({ type: "delta", choice: 1, text: "b", tokens: [2] });
+
+  expect(fold.result().choices.map(({ text, reason }) => [text, reason])).toEqual([
+    ["", null],
+    ["b", null],
+    ["", null],
+  ]);
 });
 
 test("a later part does not change a result that was taken", () => {

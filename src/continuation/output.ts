@@ -116,17 +116,25 @@ export async function startOf(parts: AsyncIterable<StreamPart>): Promise<StartPa
   throw new Error("a stream ended before its start part");
 }
 
+/** What is known of an answer before anything of it has arrived. */
+interface Asked {
+  /** The result has as many at least; those of which nothing has arrived are empty. */
+  readonly choices: number;
+  /** A guess, for an engine that has not told them. */
+  readonly promptTokens: number;
+}
+
 /** The fold behind `collect`, for callers that may have to stop early and keep what arrived. */
 export class Fold {
   #start: StartPart | undefined;
   #usage: Usage | undefined;
   readonly #echo: EchoPart[] = [];
   readonly #choices: MutableChoice[] = [];
-  readonly #guessedPromptTokens: number;
+  readonly #asked: Asked;
 
-  /** @param guessedPromptTokens for an answer that is left before its engine has told them. */
-  constructor(guessedPromptTokens = 0) {
-    this.#guessedPromptTokens = guessedPromptTokens;
+  /** @param asked for an answer that is left early. */
+  constructor(asked: Asked = { choices: 0, promptTokens: 0 }) {
+    this.#asked = asked;
   }
 
   push(part: StreamPart): void {
@@ -160,9 +168,10 @@ export class Fold {
   /** The answer so far. Without a `usage` part the usage is what was seen, marked as an estimate. */
   result(): Result {
     if (this.#start === undefined) throw new Error("a stream ended before its start part");
-    const choices = Array.from(this.#choices, (choice) => copyOf(choice ?? emptyChoice()));
+    const length = Math.max(this.#asked.choices, this.#choices.length);
+    const choices = Array.from({ length }, (_, index) => copyOf(this.#choices[index] ?? emptyChoice()));
     const completionTokens = choices.reduce((sum, choice) => sum + choice.tokens.length, 0);
-    const promptTokens = this.#start.promptTokens ?? this.#guessedPromptTokens;
+    const promptTokens = this.#start.promptTokens ?? this.#asked.promptTokens;
     const estimate: Usage = { promptTokens, completionTokens, source: "estimate" };
     return { start: this.#start, echo: [...this.#echo], choices, usage: this.#usage ?? estimate };
   }

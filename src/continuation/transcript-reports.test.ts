@@ -1,7 +1,7 @@
 /** What a transcript says besides its text: which tokens it shows and when, and what ended an answer in a gap. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Gap, GapEnd } from "./gap/gap-end.ts";
+import { type Gap, GapEnd, gapBetween } from "./gap/gap-end.ts";
 import type { FinishReason } from "./output.ts";
 import { StopMatcher } from "./stop.ts";
 import { type GeneratedToken, type Step, Transcript, type TranscriptRules } from "./transcript.ts";
@@ -90,7 +90,7 @@ describe("an answer in a gap", () => {
   );
   const code = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(""));
   const cases = fc.record({
-    gap: fc.record({ before: code, suffix: code }),
+    gap: fc.tuple(code, code).map(([before, suffix]) => gapBetween(before, suffix)),
     texts: fc.array(piece, { maxLength: 10 }),
     stopStrings: fc.array(fc.constantFrom("a}", ")\n", "``"), { maxLength: 1 }),
     ending: fc.constantFrom<FinishReason>("stop", "length"),
@@ -113,7 +113,7 @@ describe("an answer in a gap", () => {
   });
 
   test("that no rule ended names none", () => {
-    const gap = { before: "return ", suffix: ";\n}" };
+    const gap = gapBetween("return ", ";\n}");
 
     const step = transcriptOf({ gap, maxTokens: 1 }).push(tokensOf(["w * h"])[0] ?? END);
 

@@ -61,6 +61,23 @@ test("an abort ends the run with its reason", async () => {
   await expect(run).rejects.toThrow("interrupted");
 });
 
+test("what the reader of the results throws ends the run, other requests too", async () => {
+  const asked: string[] = [];
+  const complete: Complete = async (body, signal) => {
+    asked.push(String(body["prompt"]));
+    if (body["prompt"] !== "a") await new Promise((_, reject) => signal.addEventListener("abort", reject));
+    return echo(body, signal);
+  };
+  const report = (): void => {
+    throw new Error("the disk is full");
+  };
+
+  const run = runCases({ cases: CASES, setting: SETTING, concurrency: 2, complete, report }, never);
+
+  await expect(run).rejects.toThrow("the disk is full");
+  expect(asked).toEqual(["a", "b"]);
+});
+
 test("tests run on the answer, and their outcome is kept", async () => {
   const asked: string[] = [];
   const check = async (_infill: InfillCase, completion: string) => {

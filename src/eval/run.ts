@@ -32,14 +32,20 @@ export interface Run {
 export async function runCases(run: Run, signal: AbortSignal): Promise<readonly Result[]> {
   const results: Result[] = [];
   const queue = run.cases.entries();
+  const failure = new AbortController();
+  const stop = AbortSignal.any([signal, failure.signal]);
   const work = async (): Promise<void> => {
     for (const [index, infill] of queue) {
-      const result = await resultOf(infill, run, signal);
+      const result = await resultOf(infill, run, stop);
       results[index] = result;
       run.report?.(result);
     }
   };
-  await Promise.all(Array.from({ length: run.concurrency }, work));
+  try {
+    await Promise.all(Array.from({ length: run.concurrency }, work));
+  } finally {
+    failure.abort(); // what one worker throws ends the others
+  }
   return results;
 }
 

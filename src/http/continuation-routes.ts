@@ -145,7 +145,11 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   exchange.admitted = { reservation, stream };
   const answering = untilAborted(stream.parts(), call.signal);
   try {
-    if (!decoded.stream) return await answerWhole(exchange, decoded, answering, stream, new Fold(asked.promptTokens));
+    if (!decoded.stream) {
+      const choices = requests.reduce((sum, each) => sum + each.choices, 0);
+      const fold = new Fold({ choices, promptTokens: asked.promptTokens });
+      return await answerWhole(exchange, decoded, answering, stream, fold);
+    }
     lift();
     return await answerStream(parts, exchange, decoded, answering);
   } catch (error) {

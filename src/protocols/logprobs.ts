@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { TokenLogprob, UnscoredToken } from "../continuation/output.ts";
 import type { ChatLogprobs } from "../wire/openai/chat.ts";
 import type { LegacyLogprobs } from "../wire/openai/completions.ts";
@@ -19,11 +20,8 @@ export function spelling({ bytes, control }: Token): string {
 }
 
 function textOf(bytes: readonly number[]): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));
-  } catch {
-    return undefined;
-  }
+  const buffer = Buffer.from(bytes);
+  return isUtf8(buffer) ? buffer.toString() : undefined;
 }
 
 function spelledByte(byte: number): string {

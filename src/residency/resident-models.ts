@@ -46,6 +46,8 @@ interface Entry {
   state: Resident["state"];
   leases: number;
   usedAtMs: number;
+  /** Ends the load that is under way; afterwards it changes nothing. */
+  giveUpLoading: () => void;
   stopTimer: () => void;
 }
 
@@ -81,9 +83,10 @@ export class ResidentModels {
   /** @param keepAliveMs idle time after which it leaves; infinite: only when room is needed. */
   add(name: string, model: Loadable, keepAliveMs: number): void {
     const usedAtMs = Number.NEGATIVE_INFINITY;
-    const stopTimer = (): void => {};
+    const nothing = (): void => {};
+    const stops = { giveUpLoading: nothing, stopTimer: nothing };
     const state = "unloaded";
-    this.#entries.set(name, { name, model, keepAliveMs, bytes: NO_BYTES, state, leases: 0, usedAtMs, stopTimer });
+    this.#entries.set(name, { name, model, keepAliveMs, bytes: NO_BYTES, state, leases: 0, usedAtMs, ...stops });
   }
 
   /**
@@ -227,19 +230,22 @@ export class ResidentModels {
     if (at >= 0) this.#waiters.splice(at, 1);
   }
 
-  /** Takes the room at once. Rejects, with the room free again, when the model cannot be loaded. */
+  /** Takes the room at once. Rejects when the model cannot be loaded, with the room free again, or has to leave meanwhile. */
   async #load(entry: Entry, bytes: MemoryBytes): Promise<void> {
     const begun = this.#options.now();
+    const leaving = new AbortController();
+    entry.giveUpLoading = () => leaving.abort(new Error("the model leaves the memory before it is loaded"));
     entry.state = "resident";
     entry.bytes = bytes;
     entry.usedAtMs = begun;
     try {
-      await entry.model.load(this.#closing.signal);
+      await entry.model.load(AbortSignal.any([this.#closing.signal, leaving.signal]));
       const seconds = (this.#options.now() - begun) / 1000;
       this.#loads += 1;
       this.#loadSeconds += seconds;
       this.#options.report(entry.name, { kind: "loaded", seconds });
     } catch (error) {
+      if (leaving.signal.aborted) throw error;
       if (!this.#closing.signal.aborted) this.#options.report(entry.name, { kind: "failed", error });
       await this.#leave(entry);
       throw error;
@@ -265,6 +271,7 @@ export class ResidentModels {
   /** Never rejects. Waiting for a model that will not go would keep its room for ever, so a failure counts as gone. */
   async #leave(entry: Entry): Promise<void> {
     entry.stopTimer();
+    entry.giveUpLoading(); // a model that somebody waits for would come back
     entry.state = "leaving";
     try {
       await entry.model.unload();

@@ -48,6 +48,8 @@ export interface TinySchedulerOptions {
   readonly deterministic?: boolean;
   readonly queueLimit?: number;
   readonly now?: () => number;
+  /** Called for every row that is read. */
+  readonly onRead?: () => void;
 }
 
 export type Asked = Partial<Omit<GenerateMessage, "prompt" | "limits">> & {
@@ -58,12 +60,15 @@ export type Asked = Partial<Omit<GenerateMessage, "prompt" | "limits">> & {
 
 type Outcome = Awaited<ReturnType<NativeContext["decode"]>>;
 
-/** Remembers how its decodes ended, and fails when it is told to. */
+/** Remembers its decodes, and fails when it is told to. */
 class ObservedContext extends NativeContext {
   readonly outcomes: Outcome[] = [];
+  readonly sizes: number[] = [];
   failures = 0;
+  onRead = (): void => {};
 
   override logits(row: number): Float32Array {
+    this.onRead();
     if (this.failures > 0) {
       this.failures -= 1;
       throw new TypeError("a fault in reading a row");
@@ -72,6 +77,7 @@ class ObservedContext extends NativeContext {
   }
 
   override async decode(rows: readonly Row[]): Promise<Outcome> {
+    this.sizes.push(rows.length);
     const outcome = await super.decode(rows);
     this.outcomes.push(outcome);
     return outcome;
@@ -102,6 +108,7 @@ export class TinyScheduler {
       batchTokens: 576,
       microBatchTokens: BLOCK_TOKENS,
     });
+    if (options.onRead !== undefined) this.#context.onRead = options.onRead;
     this.scheduler = new Scheduler(this.#context, model, {
       slots,
       blockTokens: BLOCK_TOKENS,
@@ -152,6 +159,11 @@ export class TinyScheduler {
   /** How the steps so far ended. */
   get outcomes(): readonly Outcome[] {
     return this.#context.outcomes;
+  }
+
+  /** Rows of the steps so far. */
+  get sizes(): readonly number[] {
+    return this.#context.sizes;
   }
 
   /** The next task that reads its row fails. */

@@ -1,4 +1,4 @@
-/** Text as a person reads code: characters that say something, and the blanks in front of them. */
+/** Text as a person reads code: visible characters, and the blanks in front of them. */
 
 /** Tab stops of an editor. */
 const TAB_WIDTH = 4;

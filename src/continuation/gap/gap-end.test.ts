@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Gap, GapEnd, type GapRule } from "./gap-end.ts";
+import { Brackets, unmatchedClosers } from "./brackets.ts";
+import { GapEnd, type GapRule, gapBetween } from "./gap-end.ts";
+
+interface Around {
+  readonly before: string;
+  readonly suffix: string;
+}
 
 interface Filled {
   readonly text: string;
@@ -8,8 +14,8 @@ interface Filled {
 }
 
 /** @param isWhole the weights ended the answer; otherwise a limit did. */
-function fill(gap: Gap, pieces: readonly string[], isWhole = true): Filled {
-  const end = new GapEnd(gap);
+function fill({ before, suffix }: Around, pieces: readonly string[], isWhole = true): Filled {
+  const end = new GapEnd(gapBetween(before, suffix));
   let text = "";
   for (const piece of pieces) {
     const step = end.push(piece);
@@ -41,6 +47,8 @@ describe("laws", () => {
     "\r\n",
     " ",
     "\t",
+    " ".repeat(300),
+    "\n".repeat(300),
   ];
   const FOREIGN = ["```", "\n```\n", "```py\n", "<|endoftext|>", "<|end", "é春"];
   const textOf = (fragments: readonly string[]) =>
@@ -90,7 +98,7 @@ describe("laws", () => {
     fc.assert(
       fc.property(code, fc.integer({ min: 0, max: 3000 }), (before, length) => {
         const suffix = "}".repeat(4000);
-        const end = new GapEnd({ before, suffix });
+        const end = new GapEnd(gapBetween(before, suffix));
 
         const shown = end.push("}".repeat(length)).text + end.push("\n".repeat(length)).text;
 
@@ -99,6 +107,39 @@ describe("laws", () => {
       { numRuns: 10 },
     );
   });
+});
+
+/** Milliseconds; what these bounds keep out took minutes. */
+const BOUND_MS = 5_000;
+
+describe("a long answer costs as much per character as a short one", () => {
+  const BLANKS = " ".repeat(160_000);
+  test.each([
+    ["a line of blanks", "", "", BLANKS],
+    ["behind a line of blanks", `${" ".repeat(4095)}x`, "", "a".repeat(40_000)],
+    ["backticks", "", "", "`".repeat(160_000)],
+    ["one line", "f(", ");\n", "a, ".repeat(50_000)],
+    ["lines that end like the suffix", "f(", ")\n", "g(a)\n".repeat(30_000)],
+    ["brackets that nothing closes", "f(", ")\n", "(\n".repeat(60_000)],
+  ])("%s", (_case, before, suffix, answer) => {
+    const startedAt = performance.now();
+
+    expect(fill({ before, suffix }, [...answer], false).text.length).toBeGreaterThan(answer.length - 1_000);
+    expect(performance.now() - startedAt).toBeLessThan(BOUND_MS);
+  });
+});
+
+test("brackets that come in pieces match as those of the whole text", () => {
+  const text = fc.string({ unit: fc.constantFrom("(", ")", "[", "]", "a"), maxLength: 8 });
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 4 }), text, (pieces, next) => {
+      const brackets = new Brackets();
+      for (const piece of pieces) brackets.push(piece);
+
+      expect(brackets.unmatchedWith(next)).toBe(unmatchedClosers(pieces.join("") + next));
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 describe("an answer that goes on into the suffix", () => {
@@ -120,6 +161,15 @@ describe("an answer that goes on into the suffix", () => {
       text: "total = sum(xs)",
       rule: "suffix",
     });
+  });
+
+  test("has repeated more of it where nothing else would be left of the answer", () => {
+    const handled = '      logger.info("handled");\n      break;\n';
+    const cases = between("switch (x) {\n    case 1:\n", `${handled}    default:\n      return false;\n  }\n`);
+    const next = `${handled}    case 2:\n      return true;\n`;
+
+    expect(cases(next)).toEqual({ text: next, rule: undefined });
+    expect(cases(`${handled}    default:\n      return false;\n  }\n`)).toEqual({ text: "", rule: "suffix" });
   });
 
   test("ends within a line too, where the suffix begins within one", () => {
@@ -159,6 +209,8 @@ describe("an answer that ends with the beginning of the suffix", () => {
     expect(area("w * h;\n};")).toEqual({ text: "w * h", rule: "suffix" });
     expect(area("w * h;")).toEqual({ text: "w * h", rule: "suffix" });
     expect(area("w * h")).toEqual({ text: "w * h", rule: undefined });
+    const printed = between("const area = (w, h) => {\n  return ", ";\n};\n\nconsole.log(area(2, 3));\n");
+    expect(printed("w * h;\n};\n\nconsole.log(area(5, 7));\n")).toEqual({ text: "w * h", rule: "suffix" });
   });
 
   test("keeps a bracket that closes what it or the prefix has opened", () => {
@@ -192,6 +244,8 @@ describe("an answer that leaves the source file", () => {
   test("ends before a control token that it spells, unless the file is about such tokens", () => {
     expect(gap("1<|fim_pad|><|fim_pad|>")).toEqual({ text: "1", rule: "marker" });
     expect(gap("1\n<|endof")).toEqual({ text: "1\n<|endof", rule: undefined });
+    const far = between(`\`\`\`py\nEND = "<|endoftext|>"\n${"x = 1\n".repeat(1000)}`, "");
+    expect(far('y = "<|endoftext|>"\n```\n\nRun it.').rule).toBeUndefined();
     const spelling = between('END = "<|endoftext|>"\nA = ', "\n");
     expect(spelling('"<|endoftext|>"').rule).toBeUndefined();
   });

@@ -7,11 +7,18 @@ import { SuffixEcho } from "./suffix-echo.ts";
 /** Why an answer ended where its weights did not end it. */
 export type GapRule = "suffix" | "fence" | "marker";
 
-/** The text around a gap. Plain data: it crosses process boundaries. */
+/** What stands around a gap. Plain data: it crosses process boundaries. */
 export interface Gap {
+  /** The text next to the gap, as much of it as tells where the gap ends. */
   readonly before: string;
   readonly suffix: string;
+  /** What the whole text has somewhere, so that an answer may have it too: fences, and control tokens that it spells. */
+  readonly hasFences: boolean;
+  readonly spelled: readonly string[];
 }
+
+/** As much of the text on each side of a gap as tells where it ends. UTF-16 units. */
+const WINDOW = 4096;
 
 /** Control tokens that a model may spell as text; no source file has them unless it is about them. */
 const MARKERS = [
@@ -37,6 +44,18 @@ const MARKERS = [
   "<\uFF5Cfim\u2581end\uFF5C>",
 ];
 
+const SPELLED = new RegExp(MARKERS.map((marker) => marker.replaceAll("|", "\\|")).join("|"), "g");
+
+/** The gap between two whole texts. */
+export function gapBetween(before: string, suffix: string): Gap {
+  return {
+    before: before.slice(-WINDOW),
+    suffix: suffix.slice(0, WINDOW),
+    hasFences: before.includes("```") || suffix.includes("```"),
+    spelled: [...new Set([before, suffix].flatMap((text) => text.match(SPELLED) ?? []))],
+  };
+}
+
 /**
  * Ends an answer that runs past its gap: before it repeats the suffix, closes a code block that nobody opened, or spells a
  * control token. What may still turn out to be one of these is held back and comes out when it is not.
@@ -45,11 +64,10 @@ export class GapEnd {
   /** In the order that text passes them. */
   readonly #stages: readonly { readonly rule: GapRule; readonly stage: GapStage }[];
 
-  constructor({ before, suffix }: Gap) {
-    const around = before + suffix;
+  constructor({ before, suffix, hasFences, spelled }: Gap) {
     this.#stages = [
-      { rule: "marker", stage: new Markers(MARKERS.filter((marker) => !around.includes(marker))) },
-      ...(around.includes("```") ? [] : [{ rule: "fence" as const, stage: new Fence(before) }]),
+      { rule: "marker", stage: new Markers(MARKERS.filter((marker) => !spelled.includes(marker))) },
+      ...(hasFences ? [] : [{ rule: "fence" as const, stage: new Fence(before) }]),
       ...(isBlank(suffix) ? [] : [{ rule: "suffix" as const, stage: new SuffixEcho(before, suffix) }]),
     ];
   }

@@ -1,6 +1,6 @@
 import { type Blank, type Glyph, isWord } from "./code-text.ts";
 
-/** Word characters that must agree, up to the end of a line, before a repetition of the suffix is no chance. */
+/** Word characters that must agree, up to the end of a line, before it cannot be a coincidence. */
 const TELLING = 12;
 
 /** The same within a line, which may be too long to wait for its end. */
@@ -18,6 +18,8 @@ export class Match {
   #place = 1;
   /** Word characters among them. */
   #telling: number;
+  /** Line breaks that agree, too. */
+  #breaks = 0;
 
   /** @param suffix the first of it has been found at `start`. */
   constructor(start: number, suffix: readonly Glyph[]) {
@@ -26,9 +28,19 @@ export class Match {
     this.#telling = isWord(suffix[0]?.character) ? 1 : 0;
   }
 
-  /** It repeats so much of the suffix that it is no chance. */
+  /** It repeats so much of the suffix that it cannot be a coincidence. */
   get isTelling(): boolean {
     return this.#telling >= TELLING;
+  }
+
+  /** The end of its line need not be waited for. */
+  get isCertain(): boolean {
+    return this.#telling >= CERTAIN;
+  }
+
+  /** Whole lines of it agree, and what follows them so far. */
+  get spansLines(): boolean {
+    return this.#breaks >= 2;
   }
 
   /** It ends where a line of the suffix ends. */
@@ -45,16 +57,16 @@ export class Match {
    * Takes the next character of the answer that is no blank.
    *
    * @param before the blanks in front of it.
-   * @returns `repeats` once so much agrees that the end of the line need not be waited for.
+   * @returns whether the suffix goes on so, too.
    */
-  take(character: string, before: Blank): "differs" | "agrees" | "repeats" {
+  take(character: string, before: Blank): boolean {
     const expected = this.#next;
-    if (expected === undefined || character !== expected.character) return "differs";
-    if (!isSeparatedAlike(this.#last, before, expected)) return "differs";
-    if (this.#telling >= CERTAIN) return "repeats";
+    if (expected === undefined || character !== expected.character) return false;
+    if (!isSeparatedAlike(this.#last, before, expected)) return false;
     this.#place += 1;
+    if (before.hasBreak) this.#breaks += 1;
     if (isWord(character)) this.#telling += 1;
-    return "agrees";
+    return true;
   }
 
   get #next(): Glyph | undefined {

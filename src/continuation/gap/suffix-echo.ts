@@ -1,4 +1,4 @@
-import { closersOwed, unmatchedClosers } from "./brackets.ts";
+import { Brackets, closersOwed, unmatchedClosers } from "./brackets.ts";
 import { type Blank, extended, type Glyph, glyphsOf, isBlank, isWord, lastLine, NO_BLANK } from "./code-text.ts";
 import type { GapStage, Verdict } from "./gap-stage.ts";
 import { Match } from "./match.ts";
@@ -9,7 +9,7 @@ const MOST_HELD = 512;
 /** As much of a suffix as an answer can be seen to repeat. UTF-16 units. */
 const MOST_COMPARED = 2 * MOST_HELD;
 
-/** What a model closes or separates once more although the suffix does. */
+/** What closes or separates code, and may stand behind the gap already. */
 const CLOSING_PUNCTUATION = /^[\s)\]},;:]+$/;
 
 /**
@@ -20,12 +20,18 @@ const CLOSING_PUNCTUATION = /^[\s)\]},;:]+$/;
  */
 export class SuffixEcho implements GapStage {
   readonly #before: string;
-  readonly #suffix: string;
   readonly #glyphs: readonly Glyph[];
   /** The blanks that the suffix begins with. */
   readonly #lead: string;
-  #answer = "";
+  /** Brackets of the text before the gap that the answer closes for the suffix. */
+  readonly #owed: number;
+  /** The end of the answer that is not shown. */
+  #held = "";
+  /** Length of what is shown of the answer. UTF-16 units. */
   #shown = 0;
+  readonly #shownBrackets = new Brackets();
+  /** More than blanks is shown. */
+  #showsText = false;
   /** Places from which the answer has been the suffix so far, in order. */
   #matches: readonly Match[] = [];
   /** Blanks at the end of the answer, since the last glyph of it or of the text before it. */
@@ -35,7 +41,7 @@ export class SuffixEcho implements GapStage {
   /** @param before the text in front of the answer. @param suffix the text behind the gap; not blank. */
   constructor(before: string, suffix: string) {
     this.#before = before;
-    this.#suffix = suffix;
+    this.#owed = closersOwed(before, suffix);
     this.#lead = suffix.slice(0, suffix.length - suffix.trimStart().length);
     this.#glyphs = glyphsOf(suffix.slice(0, this.#lead.length + MOST_COMPARED));
     const line = lastLine(before);
@@ -46,28 +52,27 @@ export class SuffixEcho implements GapStage {
   }
 
   push(piece: string): Verdict {
-    const from = this.#shown;
+    let text = "";
     for (const character of piece) {
-      this.#answer += character;
+      this.#held += character;
       const found = isBlank(character) ? this.#takeBlank(character) : this.#takeGlyph(character);
-      if (found !== undefined) return { text: this.#answer.slice(from, this.#endBefore(found)), found: true };
-      this.#release();
+      if (found !== undefined) return { text: text + this.#heldBefore(found), found: true };
+      text += this.#release();
     }
-    return { text: this.#answer.slice(from, this.#shown), found: false };
+    return { text, found: false };
   }
 
   /** A whole answer ends before it begins to repeat the suffix, however little of it; a cut one must have repeated enough. */
   end(isWhole: boolean): Verdict {
-    const found = this.#matches.find((match) => match.isTelling || (isWhole && this.#isOverlap(match)));
-    const end = found === undefined ? this.#answer.length : this.#endBefore(found);
-    return { text: this.#answer.slice(this.#shown, end), found: found !== undefined };
+    const found = this.#matches.find((match) => this.#tells(match) || (isWhole && this.#isOverlap(match)));
+    return { text: found === undefined ? this.#held : this.#heldBefore(found), found: found !== undefined };
   }
 
   #takeBlank(character: string): Match | undefined {
     this.#blank = extended(this.#blank, character);
     if (character !== "\n") return undefined;
     const found = this.#matches.find(
-      (match) => match.endsLine && (match.isTelling || (match.isExhausted && this.#belongsToSuffix(match))),
+      (match) => match.endsLine && (this.#tells(match) || (match.isExhausted && this.#belongsToSuffix(match))),
     );
     // A line of the answer has ended; so must the suffix's.
     this.#matches = this.#matches.filter((match) => match.endsLine && !match.isExhausted);
@@ -77,11 +82,13 @@ export class SuffixEcho implements GapStage {
   #takeGlyph(character: string): Match | undefined {
     const going: Match[] = [];
     for (const match of this.#matches) {
-      const outcome = match.take(character, this.#blank);
-      if (outcome === "repeats") return match;
-      if (outcome === "agrees") going.push(match);
+      if (!match.take(character, this.#blank)) continue;
+      if (match.isCertain || (match.spansLines && this.#tells(match))) return match;
+      going.push(match);
     }
-    if (this.#mayBegin(character)) going.push(new Match(this.#answer.length - character.length, this.#glyphs));
+    if (this.#mayBegin(character)) {
+      going.push(new Match(this.#shown + this.#held.length - character.length, this.#glyphs));
+    }
     this.#matches = going;
     this.#blank = NO_BLANK;
     this.#lastGlyph = character;
@@ -99,37 +106,51 @@ export class SuffixEcho implements GapStage {
     return !isIndented || column === this.#glyphs[0].before.column;
   }
 
+  /** A line may well stand twice where code has cases. Without it nothing would be left of the answer: then it takes more. */
+  #tells(match: Match): boolean {
+    return match.isTelling && (this.#showsText || !isBlank(this.#held.slice(0, match.start - this.#shown)));
+  }
+
   /** The end of a whole answer is the beginning of the suffix: lines of it, or punctuation that closes the gap. */
   #isOverlap(match: Match): boolean {
-    const tail = this.#answer.slice(match.start);
+    const tail = this.#held.slice(match.start - this.#shown);
     return (match.endsLine || CLOSING_PUNCTUATION.test(tail)) && this.#belongsToSuffix(match);
   }
 
   /** Brackets from there on that close what the answer has opened, or what the suffix leaves open, are the answer's own. */
   #belongsToSuffix({ start }: Match): boolean {
-    const closing = unmatchedClosers(this.#answer.slice(start));
+    const place = start - this.#shown;
+    const closing = unmatchedClosers(this.#held.slice(place));
     if (closing === 0) return true;
-    const before = unmatchedClosers(this.#answer.slice(0, start));
-    if (unmatchedClosers(this.#answer) < before + closing) return false;
-    return before >= closersOwed(this.#before, this.#suffix);
+    const before = this.#shownBrackets.unmatchedWith(this.#held.slice(0, place));
+    if (this.#shownBrackets.unmatchedWith(this.#held) < before + closing) return false;
+    return before >= this.#owed;
   }
 
-  /** Where the answer ends if the suffix begins there: in front of the blanks that the suffix brings along. */
-  #endBefore({ start }: Match): number {
-    const end = this.#answer.slice(0, start).trimEnd().length;
-    const blank = this.#answer.slice(end, start);
+  /** What comes before the suffix if it begins there, without the blanks that the suffix brings along. */
+  #heldBefore({ start }: Match): string {
+    const before = this.#held.slice(0, start - this.#shown);
+    const end = before.trimEnd().length;
+    const blank = before.slice(end);
     const breaks = this.#lead.split("\n").length - 1;
-    if (breaks === 0) return this.#lead === "" ? start : end + blank.lastIndexOf("\n") + 1;
+    if (breaks === 0) return this.#lead === "" ? before : before.slice(0, end + blank.lastIndexOf("\n") + 1);
     let at = blank.length;
     for (let left = breaks; left > 0 && at > 0; left -= 1) at = Math.max(0, blank.lastIndexOf("\n", at - 1));
-    return end + (blank.charAt(at - 1) === "\r" ? at - 1 : at);
+    return before.slice(0, end + (blank.charAt(at - 1) === "\r" ? at - 1 : at));
   }
 
-  /** Shows what lies before the first place where the suffix may begin, without the blanks in front of it. */
-  #release(): void {
-    const open = this.#matches[0]?.start ?? this.#answer.length;
-    const decided = this.#shown + this.#answer.slice(this.#shown, open).trimEnd().length;
-    this.#shown = this.#answer.length - decided > MOST_HELD ? this.#answer.length : decided;
-    if (this.#shown > open) this.#matches = this.#matches.filter((match) => match.start >= this.#shown);
+  /** What lies before the first place where the suffix may begin, without the blanks in front of it; shown from now on. */
+  #release(): string {
+    const open = (this.#matches[0]?.start ?? this.#shown + this.#held.length) - this.#shown;
+    const decided = this.#held.slice(0, open).trimEnd().length;
+    const isTooLong = this.#held.length - decided > MOST_HELD;
+    const text = isTooLong ? this.#held : this.#held.slice(0, decided);
+    if (text === "") return "";
+    this.#held = this.#held.slice(text.length);
+    this.#shown += text.length;
+    this.#shownBrackets.push(text);
+    this.#showsText ||= !isBlank(text);
+    if (isTooLong) this.#matches = this.#matches.filter((match) => match.start >= this.#shown);
+    return text;
   }
 }

@@ -47,6 +47,21 @@ test("what a grammar takes is what a search through all its ways finds", () => {
   );
 });
 
+describe("repetitions of repetitions", () => {
+  test.each(["?", "*", "+", "{1}", "?*+"])("a long row of %s is as good as a short one", (sign) => {
+    const row = automatonOf(`root ::= "a"${sign.repeat(20_000)}`);
+    const pair = automatonOf(`root ::= "a"${sign.repeat(2)}`);
+
+    for (const text of ["", "a", "aa", "aaa"]) expect(takes(row, text), text).toBe(takes(pair, text));
+  });
+
+  test("of numbers are refused where there are too many", () => {
+    expect(() => parseGrammar(`root ::= "a"${"{0,2}".repeat(5_000)}`)).toThrow(
+      "line 1, column 1022: more than 200 repetitions of repetitions",
+    );
+  });
+});
+
 test("bytes that begin no character are never taken", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 6 }), (bytes) => {

@@ -4,6 +4,9 @@ import { type Expression, GrammarError, type Rule } from "./expression.ts";
 /** Deepest nesting of parentheses. */
 const MAX_NESTING = 200;
 
+/** Most repetitions of repetitions, as in `"a"{2}{3}`, of a grammar. */
+const MAX_STACKED = 200;
+
 /** Most characters of a name that a message repeats. */
 const SHOWN_NAME = 40;
 
@@ -32,6 +35,7 @@ class Parser {
   readonly #source: string;
   #at = 0;
   #depth = 0;
+  #stacked = 0;
   /** Where each rule is named for the first time. */
   readonly #referred = new Map<string, number>();
   readonly #rules = new Map<string, Rule>();
@@ -124,10 +128,24 @@ class Parser {
     let repeated = item;
     for (let bounds = this.#bounds(isNested); bounds !== undefined; bounds = this.#bounds(isNested)) {
       const [min, max] = bounds;
-      repeated = { kind: "repeat", item: repeated, min, max };
+      repeated = this.#repetition(repeated, min, max);
       this.#space(isNested);
     }
     return repeated;
+  }
+
+  /** Of `*`, `+` and `?` behind each other one is left, so that a row of them is no deep expression. */
+  #repetition(item: Expression, min: number, max: number): Expression {
+    if (min === 1 && max === 1) return item;
+    if (item.kind !== "repeat") return { kind: "repeat", item, min, max };
+    if (isSign(item) && isSign({ min, max })) {
+      return { ...item, min: Math.min(item.min, min), max: Math.max(item.max, max) };
+    }
+    this.#stacked += 1;
+    if (this.#stacked > MAX_STACKED) {
+      throw this.#error(`more than ${MAX_STACKED} repetitions of repetitions`, this.#at - 1);
+    }
+    return { kind: "repeat", item, min, max };
   }
 
   #bounds(isNested: boolean): readonly [number, number] | undefined {
@@ -268,6 +286,11 @@ class Parser {
     const column = [...(lines.at(-1) ?? "")].length + 1;
     return new GrammarError(`line ${lines.length}, column ${column}: ${what}`);
   }
+}
+
+/** `*`, `+` or `?`. */
+function isSign({ min, max }: { readonly min: number; readonly max: number }): boolean {
+  return min <= 1 && (max === 1 || max === Number.POSITIVE_INFINITY);
 }
 
 function shown(name: string): string {

@@ -5,7 +5,7 @@ import { Op, type Program } from "./places.ts";
 
 /**
  * Most places of a grammar with its repetitions written out. Bounds the memory of a grammar, and how long it takes to
- * make one: about 30 ms.
+ * make one: about 50 ms.
  */
 export const MAX_PLACES = 1 << 17;
 

@@ -79,7 +79,7 @@ export function exclude(
   expand: (positions: readonly Position[]) => readonly Constraints[],
   depth = 0,
 ): boolean {
-  if (a.values !== undefined && b.values !== undefined && commonValues(a.values, b.values)?.length === 0) return true;
+  if (a.values !== undefined && b.values !== undefined && areDisjoint(a.values, b.values)) return true;
   const types = commonTypes(typesOf(a), typesOf(b));
   if (types?.size === 0) return true;
   const areObjects = types?.size === 1 && types.has("object");
@@ -135,8 +135,24 @@ function commonValues(
   b: readonly unknown[] | undefined,
 ): readonly unknown[] | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  const others = new Set(b.map(canonical));
-  return a.filter((value) => others.has(canonical(value)));
+  const others = byText(b);
+  return [...byText(a)].flatMap(([text, value]) => (others.has(text) ? [value] : []));
+}
+
+function areDisjoint(a: readonly unknown[], b: readonly unknown[]): boolean {
+  const [fewer, more] = a.length < b.length ? [a, b] : [b, a];
+  const others = byText(more);
+  for (const text of byText(fewer).keys()) if (others.has(text)) return false;
+  return true;
+}
+
+/** Made once for each list: lists are compared pair by pair. */
+const texts = new WeakMap<readonly unknown[], ReadonlyMap<string, unknown>>();
+
+function byText(values: readonly unknown[]): ReadonlyMap<string, unknown> {
+  const known = texts.get(values) ?? new Map(values.map((value) => [canonical(value), value]));
+  texts.set(values, known);
+  return known;
 }
 
 /** A property that only one side names is an additional one for the other. */

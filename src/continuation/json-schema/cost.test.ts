@@ -30,6 +30,11 @@ describe("a schema that would cost too much is refused in time", () => {
     ["too many properties", described(25_000), "has more than 20000 values"],
     ["too many listed values", { enum: numbered(25_000, String) }, "has more than 20000 values"],
     ["too many values within values", { const: numbered(25_000, () => []) }, "has more than 20000 values"],
+    [
+      "lists of values to tell branches from each other",
+      { oneOf: numbered(400, (branch) => ({ enum: numbered(47, (index) => `${branch}:${index}`) })) },
+      "combines too many schemas",
+    ],
     ["schemas doubled by anyOf", doubling("anyOf", 24, { type: "integer" }), "has more than 500 alternatives"],
     [
       "a long name",
@@ -64,6 +69,10 @@ describe("a large schema is read in time", () => {
           required: ["kind"],
         })),
       },
+    ],
+    [
+      "many branches told apart by a list of values",
+      { oneOf: numbered(150, (branch) => ({ enum: numbered(47, (index) => `${branch}:${index}`) })) },
     ],
     ["names to tell others from", described(1_500, { additionalProperties: true })],
     ["schemas doubled by allOf", doubling("allOf", 24, described(1))],

@@ -12,6 +12,9 @@ const MAX_DEPTH = 50;
 /** Most properties and alternatives looked at to combine them: some 100 ms. */
 const MAX_EFFORT = 200_000;
 
+/** Listed values that are looked up in the time of one alternative. */
+const VALUES_PER_EFFORT = 8;
+
 interface Branch {
   readonly branch: Position;
   readonly admits: readonly Constraints[];
@@ -92,16 +95,17 @@ export class Expander {
     }, first);
   }
 
-  /** A grammar cannot say "not the other one", so the branches must tell themselves apart. */
+  /** A grammar cannot say "not the other one", so the branches must be distinguishable. */
   #checkExclusive(branches: readonly Branch[]): void {
     const inner = (positions: readonly Position[]): readonly Constraints[] => {
-      this.#spend(1);
-      return this.expand(positions);
+      const alternatives = this.expand(positions);
+      this.#spend(alternatives.reduce((effort, each) => effort + effortOf(each), 1));
+      return alternatives;
     };
     const areApart = (some: readonly Constraints[], others: readonly Constraints[]): boolean =>
       some.every((one) =>
         others.every((other) => {
-          this.#spend(1);
+          this.#spend(1 + effortOf(one) + effortOf(other));
           return exclude(one, other, inner);
         }),
       );
@@ -134,6 +138,11 @@ function listOf(position: Position, schema: SchemaObject, keyword: "allOf" | "an
   const at = below(position, keyword, list);
   if (!Array.isArray(list) || list.length === 0) throw malformed(at.path, "expected an array with at least one schema");
   return list.map((each: unknown, index) => below(at, String(index), each));
+}
+
+/** Of comparing its values with others. */
+function effortOf({ values }: Constraints): number {
+  return Math.floor((values?.length ?? 0) / VALUES_PER_EFFORT);
 }
 
 function propertiesOf({ object, values }: Constraints): number {

@@ -24,6 +24,20 @@ function blame() {
 }
 
 describe("after a crash", () => {
+  test("requests are hashed for ten minutes, and no longer", () => {
+    const { court, pass } = blame();
+    court.died(CRASH, [A], false);
+    let hashes = 0;
+    const other: Suspect = { id: 4, fingerprint: () => `hash ${++hashes}` };
+
+    pass(599_999);
+    court.assertInnocent(other);
+    expect(hashes).toBe(1);
+    pass(1);
+    court.assertInnocent(other);
+    expect(hashes).toBe(1);
+  });
+
   test("those that were at work run alone, one after the other, until each has got further", () => {
     const { court, admitted } = blame();
     expect(court.died(CRASH, [A, B], false)).toEqual([]);

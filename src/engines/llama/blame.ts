@@ -62,7 +62,8 @@ export class Blame {
 
   /** Throws for a request that is known to end the process. */
   assertInnocent(suspect: Suspect): void {
-    if (this.#records.size === 0) return;
+    for (const [fingerprint, record] of this.#records) if (!this.#counts(record)) this.#records.delete(fingerprint);
+    if (this.#records.size === 0) return; // nearly always: spares the hash
     const record = this.#remembered(suspect.fingerprint());
     if (record?.guilty === true) throw refusal(record.strikes);
   }
@@ -151,7 +152,11 @@ export class Blame {
 
   #remembered(fingerprint: string): Record | undefined {
     const record = this.#records.get(fingerprint);
-    return record !== undefined && this.#now() - record.sinceMs < MEMORY_MS ? record : undefined;
+    return record !== undefined && this.#counts(record) ? record : undefined;
+  }
+
+  #counts({ sinceMs }: Record): boolean {
+    return this.#now() - sinceMs < MEMORY_MS;
   }
 }
 

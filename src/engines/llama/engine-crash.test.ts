@@ -108,6 +108,21 @@ describe("an engine process that cannot live", () => {
     });
   });
 
+  test("is not started for ever either when it dies as soon as it has loaded", async () => {
+    const source = `process.on("message", (message) => {
+      if (message.type === "load") process.send(${READY}, () => process.exit(7));
+    });`;
+    const engine = start({ script: program("dies-when-ready", source) });
+
+    while (engine.health().state !== "failed" && engine.stats().restarts < 10)
+      await new Promise((resolve) => setImmediate(resolve));
+
+    expect(engine.health()).toMatchObject({
+      state: "failed",
+      detail: expect.stringMatching(/died 5 times while loading .*tiny\.gguf \(exit code 7\)/),
+    });
+  });
+
   test("fails the request that it dies of twice, and does not try its like again", async () => {
     const source = `process.on("message", (message) => {
       if (message.type === "load") process.send(${READY});
@@ -193,4 +208,29 @@ test("a request that was given up is not sent to the next process, though its re
   const sent = readFileSync(join(folder.path, "sent"), "utf8").split(" ");
   expect(sent.filter((each) => each === "slow").length).toBeLessThanOrEqual(2);
   await expect(collect(slow)).rejects.toMatchObject({ code: "unsupported_input" });
+});
+
+test("a process that dies while it loads says nothing against the requests that wait for it", async () => {
+  const source = `
+    const { existsSync, writeFileSync } = await import("node:fs");
+    const lives = ["first", "second"].map((name) => new URL("life-" + name, import.meta.url));
+    const life = lives.filter((each) => existsSync(each)).length;
+    if (life < lives.length) writeFileSync(lives[life], "");
+    process.on("message", (message) => {
+      if (message.type === "load" && life === 1) {
+        process.send({ type: "pong", progress: { count: 1, activity: "loading" } }, () => process.exit(7));
+      } else if (message.type === "load") process.send(${READY});
+      if (message.type !== "generate") return;
+      if (life === 0) process.exit(7);
+      process.send({ type: "accepted", id: message.id, promptTokens: 3, truncatedTokens: 0 });
+      const done = { id: message.id, choice: 0, generated: [1], text: "a", shown: [1], cachedTokens: 2,
+        finished: { reason: "stop", completionTokens: 1 } };
+      process.send({ type: "step", running: [], outputs: [done], stats: { aborted: {} } });
+    });`;
+  const engine = start({ script: program("dies-of-a-request-and-then-loading", source) });
+
+  const { choices } = await collect(engine.generate(asking("x"), never));
+
+  expect(choices[0]?.text).toBe("a");
+  expect(engine.stats()).toMatchObject({ restarts: 2, blamed: 0 });
 });

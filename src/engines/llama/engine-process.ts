@@ -22,6 +22,7 @@ export interface EngineProcessParts {
 export interface EngineProcessEvents {
   /** A process serves; it knows of no request yet. */
   readonly ready: (message: ReadyMessage) => void;
+  /** From a process that serves. */
   readonly message: (message: FromEngine | PongMessage) => void;
   /** There will be no process until somebody asks again. */
   readonly failed: (error: ServiceError) => void;
@@ -44,7 +45,7 @@ type State =
   | { readonly kind: "idle" }
   | { readonly kind: "preparing" }
   | { readonly kind: "loading"; readonly child: ChildProcess; readonly path: string; readonly fraction: number }
-  | { readonly kind: "ready"; readonly child: ChildProcess }
+  | { readonly kind: "ready"; readonly child: ChildProcess; readonly path: string; readonly hasStepped: boolean }
   | { readonly kind: "leaving"; readonly child: ChildProcess }
   | { readonly kind: "failed"; readonly error: ServiceError; readonly sinceMs: number };
 
@@ -82,14 +83,13 @@ export class EngineProcess {
     if (this.#stopping || this.#state.kind === "preparing" || "child" in this.#state) return;
     const preparing: State = { kind: "preparing" };
     this.#state = preparing;
-    this.#prepare().then(
-      (load) => {
+    this.#prepare()
+      .then((load) => {
         if (this.#state === preparing && !this.#stopping) this.#fork(load);
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         if (this.#state === preparing) this.#fail(error);
-      },
-    );
+      });
   }
 
   /** Resolves when a process serves; starts one if an earlier failure is old enough. Rejects with `model_unavailable`. */
@@ -165,6 +165,7 @@ export class EngineProcess {
       const isKilled = signal === "SIGKILL" || signal === "SIGTERM";
       this.#exited(child, { how: signal ?? `exit code ${code}`, cause: isKilled ? "kill" : "crash" });
     });
+    if (child.pid === undefined) return; // without files for the channel it has no `send` either
     child.send(load, () => {});
     this.#unwatch();
     this.#watch = new ProcessWatch(this.#timeoutMs, {
@@ -198,10 +199,9 @@ export class EngineProcess {
     if (message.type === "pong") this.#watch?.heard(message.progress);
     if (message.type === "progress") {
       if (state.kind === "loading") this.#state = { ...state, fraction: message.fraction };
-    } else if (message.type === "ready") {
-      this.#startDeaths = 0;
+    } else if (message.type === "ready" && state.kind === "loading") {
       this.#stall = undefined;
-      this.#state = { kind: "ready", child };
+      this.#state = { kind: "ready", child, path: state.path, hasStepped: false };
       try {
         this.#events.ready(message);
       } catch (error) {
@@ -211,9 +211,17 @@ export class EngineProcess {
       this.#changed();
     } else if (message.type === "failed") {
       this.#fail(new ServiceError("model_unavailable", message.message));
-    } else {
-      this.#events.message(message);
+    } else if (state.kind === "ready") {
+      if (message.type === "step") this.#stepped(state);
+      this.#events.message(message); // a pong may come before
     }
+  }
+
+  /** It sends its figures as soon as it can compute, without requests too: what it dies of from then on is no longer its start. */
+  #stepped(state: Extract<State, { kind: "ready" }>): void {
+    if (state.hasStepped) return;
+    this.#state = { ...state, hasStepped: true };
+    this.#startDeaths = 0;
   }
 
   #exited(child: ChildProcess, seen: Death): void {
@@ -226,7 +234,7 @@ export class EngineProcess {
     const death: Death = this.#hung?.child === child ? { how: this.#hung.finding, cause: "hang" } : seen;
     this.#unwatch();
     this.#state = { kind: "idle" };
-    if (state.kind === "loading") {
+    if (state.kind === "loading" || !state.hasStepped) {
       this.#startDeaths += 1;
       if (this.#startDeaths >= MAX_START_DEATHS[death.cause]) {
         const text = `the engine process died ${this.#startDeaths} times while loading ${state.path} (${death.how}); is there enough memory?`;

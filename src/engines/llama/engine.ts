@@ -99,7 +99,13 @@ export class LlamaEngine implements LocalEngine {
 
   /** Without choices a request is accepted or refused, and nothing is computed. */
   async accept(requests: readonly ContinuationRequest[], signal: AbortSignal): Promise<readonly StartPart[]> {
-    return Promise.all(requests.map((request) => startOf(this.generate({ ...request, choices: 0 }, signal))));
+    const refusal = new AbortController();
+    const open = AbortSignal.any([signal, refusal.signal]);
+    try {
+      return await Promise.all(requests.map((request) => startOf(this.generate({ ...request, choices: 0 }, open))));
+    } finally {
+      refusal.abort(); // one that is refused is a refusal of all, so nobody needs the tokens of the others
+    }
   }
 
   async *generate(request: ContinuationRequest, signal: AbortSignal): AsyncGenerator<StreamPart> {

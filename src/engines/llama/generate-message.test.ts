@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { FIM_LAYOUTS } from "../../continuation/fim.ts";
+import { gapBetween } from "../../continuation/gap/gap-end.ts";
 import type { Infill } from "../../continuation/input.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
@@ -33,13 +34,14 @@ function asked({ limits, ...over }: Partial<Omit<ContinuationRequest, "limits">>
 }
 
 test("an infill ends with its gap, unless the request says otherwise or wants tokens whatever they are", () => {
-  const gap = { before: "a(", suffix: ")\n", endBias: 6.5 };
+  const gap = { ...gapBetween("a(", ")\n"), endBias: 6.5 };
 
   expect(asked({}).message.gap).toEqual(gap);
   expect(asked({ gapEnd: false }).message.gap).toBeUndefined();
   expect(asked({ limits: { minTokens: 5 } }).message.gap).toBeUndefined();
   expect(asked({ limits: { ignoreEnds: true } }).message.gap).toBeUndefined();
   expect(asked({ limits: { minTokens: 0 } }).message.gap).toEqual(gap);
+  expect(asked({ shape: { gbnf: 'root ::= "x"' } }).message.gap).toBeUndefined();
 });
 
 test("the end of a gap is asked for in vain where there is none", () => {
@@ -48,4 +50,5 @@ test("the end of a gap is asked for in vain where there is none", () => {
   expect(asked({ input, gapEnd: true }).ignored).toEqual(["gapEnd"]);
   expect(asked({ input }).ignored).toEqual([]);
   expect(asked({ gapEnd: true }).ignored).toEqual([]);
+  expect(asked({ gapEnd: true, limits: { ignoreEnds: true } }).ignored).toEqual(["gapEnd"]);
 });

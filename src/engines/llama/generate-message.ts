@@ -55,11 +55,15 @@ export function askedOf(
   return { message, ignored: ignoredOf(request, prompt, defaults) };
 }
 
-/** A request for so many tokens at least wants them whatever they are. */
-function endOfGap({ gapEnd, limits }: ContinuationRequest, gap: LoweredGap | undefined): Pick<GenerateMessage, "gap"> {
-  const { minTokens = 0, ignoreEnds = false } = limits;
-  if (gap === undefined || minTokens > 0 || ignoreEnds || !(gapEnd ?? gap.byDefault)) return {};
-  return { gap: { before: gap.before, suffix: gap.suffix, endBias: gap.endBias } };
+function endOfGap(request: ContinuationRequest, gap: LoweredGap | undefined): Pick<GenerateMessage, "gap"> {
+  if (gap === undefined || !mayEndWithGap(request)) return {};
+  const { byDefault, ...rest } = gap;
+  return (request.gapEnd ?? byDefault) ? { gap: rest } : {};
+}
+
+/** A request for a number of tokens wants them whatever they are, and a shape is that of the whole answer. */
+function mayEndWithGap({ input, shape, limits: { minTokens = 0, ignoreEnds = false } }: ContinuationRequest): boolean {
+  return input.kind === "infill" && shape === undefined && minTokens === 0 && !ignoreEnds;
 }
 
 function ignoredOf(
@@ -69,7 +73,7 @@ function ignoredOf(
 ): string[] {
   const { tokenHealing, speculation, gapEnd } = request;
   return [
-    ...(gapEnd === true && request.input.kind !== "infill" ? ["gapEnd"] : []),
+    ...(gapEnd === true && !mayEndWithGap(request) ? ["gapEnd"] : []),
     ...(tokenHealing === true && (heal === undefined || !canHeal(request)) ? ["tokenHealing"] : []),
     ...(speculation === true && defaults.engine.deterministic ? ["speculation"] : []),
   ];

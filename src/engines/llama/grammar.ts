@@ -75,9 +75,9 @@ export class Grammar implements Omit<TokenFilter, "candidates"> {
     return isAny;
   }
 
-  /** Takes a token that it allows. */
+  /** Takes a token that it allows; a resumed answer takes many in a row, and none costs more than it did at first. */
   accept(id: number): void {
-    this.#step(undefined, () => {
+    this.#step(STEP_WORK, () => {
       const bytes = this.#pieces.bytes(id);
       const isTaken = this.#ends.has(id) ? this.#cursor.mayEnd : bytes.length > 0 && this.#take(bytes);
       if (!isTaken) throw new RangeError(`the grammar does not allow token ${id}`);

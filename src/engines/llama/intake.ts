@@ -29,6 +29,8 @@ export class Intake {
   readonly #options: IntakeOptions;
   /** Requests whose prompts are being tokenized, and what has been said of them meanwhile. */
   readonly #pending = new Map<number, { paused: boolean }>();
+  /** Settles when the last of them has been tokenized. One at a time: steps need threads of the same few. */
+  #tokenized: Promise<unknown> = Promise.resolve();
 
   constructor(model: NativeModel, options: IntakeOptions) {
     this.#model = model;
@@ -69,8 +71,10 @@ export class Intake {
     const { id } = message;
     const state = { paused: false };
     this.#pending.set(id, state);
+    const encoding = this.#tokenized.then(() => this.#encodeAside(message, () => this.#pending.get(id) !== state));
+    this.#tokenized = encoding.catch(() => {}); // told below
     try {
-      const encoded = await this.#encodeAside(message, () => this.#pending.get(id) !== state);
+      const encoded = await encoding;
       if (encoded !== undefined) this.#admit(message, encoded, state.paused);
     } catch (error) {
       if (this.#pending.get(id) === state) this.#options.refuse(id, error);
@@ -88,12 +92,12 @@ export class Intake {
     for (const { parts } of prompt.sections) {
       const section: PartTokens[] = [];
       for (const part of parts) {
-        section.push(await this.#model.encodeAside(part));
         if (isOver()) return undefined;
+        section.push(await this.#model.encodeAside(part));
       }
       encoded.push(section);
     }
-    return encoded;
+    return isOver() ? undefined : encoded;
   }
 
   #admit(message: GenerateMessage, encoded: readonly (readonly PartTokens[])[], paused = false): void {

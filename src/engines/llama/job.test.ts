@@ -261,10 +261,10 @@ describe("a request that fails", () => {
   });
 });
 
-test("what asks the same has the same fingerprint, whatever its id and seed", () => {
+test("what asks the same has the same fingerprint, whatever its id and seed, alone or in a batch", () => {
   const fingerprint = (over: Partial<typeof REQUEST>): string => job(1, over).job.fingerprint();
 
-  expect(fingerprint({ id: 8, seed: "6" })).toBe(fingerprint({}));
+  expect(fingerprint({ id: 8, seed: "6", admitted: true })).toBe(fingerprint({}));
   expect(fingerprint({ grammar: { source: "root ::= x", prefix: "" } })).not.toBe(fingerprint({}));
 });
 

@@ -78,9 +78,9 @@ export class Job {
     return !this.isDone && !this.#hasFailed;
   }
 
-  /** The same for all requests that ask the same, whatever their seeds. */
+  /** The same for all requests that ask the same, whatever their seeds, alone or in a batch. */
   fingerprint(): string {
-    const { id: _id, seed: _seed, ...asked } = this.#request;
+    const { id: _id, seed: _seed, admitted: _admitted, ...asked } = this.#request;
     return createHash("sha256").update(JSON.stringify(asked)).digest("base64");
   }
 

@@ -36,6 +36,8 @@ export class Jobs {
   remove(job: Job): void {
     this.#blame.ended(job);
     this.#jobs.delete(job.id);
+    this.#sent.delete(job.id);
+    this.#unanswered.delete(job.id);
     this.#sendAdmitted();
   }
 
@@ -130,9 +132,9 @@ export class Jobs {
     this.#blame.stepped();
     for (const job of this.#open()) {
       if (this.#sent.has(job.id) || !this.#blame.admits(job)) continue;
+      if (!this.#send(...job.messages())) return; // `processStarted` sends them
       this.#sent.add(job.id);
       this.#unanswered.add(job.id);
-      this.#send(...job.messages());
     }
   }
 

@@ -51,6 +51,12 @@ interface Seated {
   readonly task: Task;
 }
 
+/** A task and how many of its tokens are to be evaluated yet. */
+export interface Pending {
+  readonly task: Task;
+  readonly left: number;
+}
+
 /**
  * What each step evaluates: a row for every running answer, or some blocks of one prompt. Prompts and answers never share a
  * batch, nor do two prompts, so that a prompt is computed in the same way whatever goes on beside it.
@@ -89,14 +95,31 @@ export class Planner {
     return builder;
   }
 
+  /** Whether a newcomer would be served before the prompt that a step works on, if that step were stopped. */
+  wouldOvertake(newcomer: Pending, { spans }: Plan, nowMs: number): boolean {
+    if (this.#isOldestDue) return false;
+    return spans.every(({ task, start }) => {
+      const left = task.tokens.length - start;
+      return task.generated === 0 && order(newcomer, { task, left }, nowMs) < 0;
+    });
+  }
+
   #nextPrompt(prompts: readonly Seated[], nowMs: number): Seated | undefined {
-    if (this.#sinceOldest >= OTHERS_PER_OLDEST * this.#options.blockTokens) return oldestOf(prompts);
-    const urgency = ({ task }: Seated): number => (isUrgent(task, nowMs) ? 0 : 1);
-    const [first] = [...prompts].sort(
-      (a, b) => urgency(a) - urgency(b) || remaining(a) - remaining(b) || a.task.arrivedMs - b.task.arrivedMs,
-    );
+    if (this.#isOldestDue) return oldestOf(prompts);
+    const pending = (each: Seated): Pending => ({ task: each.task, left: remaining(each) });
+    const [first] = [...prompts].sort((a, b) => order(pending(a), pending(b), nowMs));
     return first;
   }
+
+  get #isOldestDue(): boolean {
+    return this.#sinceOldest >= OTHERS_PER_OLDEST * this.#options.blockTokens;
+  }
+}
+
+/** Negative: the first of two prompts is served before the second. */
+function order(a: Pending, b: Pending, nowMs: number): number {
+  const urgency = ({ task }: Pending): number => (isUrgent(task, nowMs) ? 0 : 1);
+  return urgency(a) - urgency(b) || a.left - b.left || a.task.arrivedMs - b.task.arrivedMs;
 }
 
 /**

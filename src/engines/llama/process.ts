@@ -14,7 +14,7 @@ import type { FromEngine, LoadMessage, Sign, ToEngine } from "./messages.ts";
 import { NativeModel } from "./model.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Threads } from "./threads.ts";
-import type { Progress } from "./watchdog.ts";
+import { type Progress, withReads } from "./watchdog.ts";
 
 let scheduler: Scheduler | undefined;
 let context: NativeContext | undefined;
@@ -24,7 +24,8 @@ process.on("message", (message: ToEngine) => {
   if (message.type === "load") void load(message).catch(fail);
   else if (message.type === "generate") scheduler?.submit(message);
   else if (message.type === "abort") scheduler?.abort(message.id);
-  else if (message.type === "ping") send({ type: "pong", progress: context?.progress ?? loading });
+  else if (message.type === "ping")
+    send({ type: "pong", progress: withReads(context?.progress ?? loading, process.resourceUsage()) });
   else scheduler?.pause(message.id, message.paused);
 });
 process.on("disconnect", leave);

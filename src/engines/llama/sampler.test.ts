@@ -91,6 +91,21 @@ describe("choosing", () => {
     );
   });
 
+  test("behind a refused token the margin is the distance to the next one that may come", () => {
+    const filter = {
+      allows: (id: number) => id > 1,
+      filter: (ids: readonly number[]) => ids.filter((id) => id > 1),
+      candidates: () => undefined,
+      keepAllowed: () => true,
+    };
+    const values = logits(9, 4.99, 5, 3);
+
+    const picked = new Sampler({ temperature: 0 }, 1n, []).pick(values, { filter });
+
+    expect(picked?.id).toBe(2);
+    expect(margin(values, 2)).toBe(2);
+  });
+
   test("draws follow the probabilities", () => {
     const counts = draws({ temperature: 1 }, [Math.log(0.5), Math.log(0.3), Math.log(0.2)], 20_000);
     expect((counts.get(0) ?? 0) / 20_000).toBeCloseTo(0.5, 1);

@@ -1,4 +1,5 @@
 import type { Sampling } from "../../continuation/request.ts";
+import { drawFromAll } from "./draw.ts";
 
 /** A token picked, with what `logprobs` reports of it. */
 export interface Picked {
@@ -67,7 +68,7 @@ export class Sampler {
     logits: Float32Array,
     { alternatives, among, filter, raised, barred = [] }: PickOptions = {},
   ): Picked | undefined {
-    const report = alternatives === undefined ? undefined : scored(logits, alternatives);
+    const report = alternatives === undefined ? undefined : scored(new Float32Array(logits), alternatives);
     this.#bias(logits);
     for (const id of raised?.ids ?? []) logits[id] = at(logits, id) + (raised?.by ?? 0);
     if (among === undefined) this.#penalize(logits);
@@ -108,7 +109,10 @@ export class Sampler {
   #chooseAllowed(logits: Float32Array, filter: TokenFilter, among?: readonly number[]): number | undefined {
     const isPossible = (id: number): boolean => at(logits, id) > Number.NEGATIVE_INFINITY;
     if (this.isGreedy) {
-      const [first] = filter.filter(largest(logits, LIKELY_ENOUGH).filter(isPossible));
+      const likely = largest(logits, LIKELY_ENOUGH).filter(isPossible);
+      const allowed = new Set(filter.filter(likely));
+      for (const id of likely) if (!allowed.has(id)) logits[id] = Number.NEGATIVE_INFINITY; // no rivals of the one picked
+      const [first] = allowed;
       if (first !== undefined) return first;
     }
     const few = among ?? filter.candidates();
@@ -126,13 +130,15 @@ export class Sampler {
   #choose(logits: Float32Array, attempt: number): number {
     const { temperature = 1, topK = 0, topP = 1, minP = 0 } = this.#sampling;
     if (this.isGreedy) return argmax(logits);
-    let candidates = topK > 0 && topK < logits.length ? largest(logits, topK) : likely(logits, temperature, topP, minP);
+    const share = uniform(this.#seed ^ (BigInt(attempt) << 63n), this.#accepted);
+    if (topK === 0 || topK >= logits.length)
+      return drawFromAll(logits, argmax(logits), { temperature, topP, minP }, share);
+    let candidates = largest(logits, topK);
     let weights = candidates.map((id) => Math.exp((at(logits, id) - at(logits, candidates[0] ?? 0)) / temperature));
     const kept = Math.max(1, Math.min(nucleus(weights, topP), weights.filter((weight) => weight >= minP).length));
     candidates = candidates.slice(0, kept);
     weights = weights.slice(0, kept);
-    let left =
-      uniform(this.#seed ^ (BigInt(attempt) << 63n), this.#accepted) * weights.reduce((sum, weight) => sum + weight, 0);
+    let left = share * weights.reduce((sum, weight) => sum + weight, 0);
     for (const [index, weight] of weights.entries()) {
       left -= weight;
       if (left < 0) return candidates[index] ?? 0;
@@ -201,28 +207,6 @@ export function largest(values: Float32Array, count: number): number[] {
   return top;
 }
 
-/** Without top_k: everything that top_p and min_p could keep, likeliest first. */
-function likely(logits: Float32Array, temperature: number, topP: number, minP: number): number[] {
-  const max = at(logits, argmax(logits));
-  // What is left out is less likely than e^-floor times the likeliest; if top_p needs more than that, take all.
-  const floor = minP > 0 ? -Math.log(minP) : topP < 1 ? 16 : Number.POSITIVE_INFINITY;
-  let total = 0;
-  let kept = 0;
-  const ids: number[] = [];
-  for (let index = 0; index < logits.length; index += 1) {
-    const distance = (max - (logits[index] as number)) / temperature; // within bounds
-    const weight = Math.exp(-distance);
-    total += weight;
-    if (distance <= floor) {
-      kept += weight;
-      ids.push(index);
-    }
-  }
-  const enough = minP > 0 || kept >= topP * total;
-  const candidates = enough ? ids : Array.from(logits.keys());
-  return candidates.sort((a, b) => at(logits, b) - at(logits, a) || a - b);
-}
-
 /** How many of the leading weights it takes to reach the share `topP` of all. */
 function nucleus(weights: readonly number[], topP: number): number {
   if (topP >= 1) return weights.length;
@@ -235,7 +219,7 @@ function nucleus(weights: readonly number[], topP: number): number {
   return weights.length;
 }
 
-/** The likeliest tokens of a row and the log probability of any other, natural logarithm. Keeps its own copy of the row. */
+/** The likeliest tokens of a row and the log probability of any other, natural logarithm. @param logits not to be changed. */
 export function scored(
   logits: Float32Array,
   alternatives: number,
@@ -245,8 +229,7 @@ export function scored(
 } {
   const total = logSumExp(logits);
   const top = largest(logits, alternatives).map((id) => ({ id, logprob: at(logits, id) - total }));
-  const before = new Float32Array(logits); // penalties change the logits in place
-  return { top, logprob: (id) => at(before, id) - total };
+  return { top, logprob: (id) => at(logits, id) - total };
 }
 
 function logSumExp(logits: Float32Array): number {

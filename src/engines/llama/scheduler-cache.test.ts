@@ -58,6 +58,25 @@ describe("cached prompts", () => {
     });
   });
 
+  test("conversations that begin alike and take turns keep a slot each", async () => {
+    await withScheduler({ deterministic: false }, async (scheduler) => {
+      const system = LONG.slice(0, 400);
+      const shared = tokensOf(system) - (tokensOf(system) % BLOCK_TOKENS);
+      let [one, two] = [`${system}# water ${LONG}`, `${system}# light ${LONG.toUpperCase().slice(0, 600)}`];
+      await scheduler.ask({ prompt: one }).answer();
+      expect((await scheduler.ask({ prompt: two }).answer()).cachedTokens).toBe(shared);
+
+      for (let turn = 0; turn < 3; turn += 1) {
+        const before = [tokensOf(one), tokensOf(two)];
+        [one, two] = [`${one}print(${turn})\n`, `${two}print(${turn})\n`];
+        for (const [index, prompt] of [one, two].entries()) {
+          const { cachedTokens } = await scheduler.ask({ prompt, limits: { maxTokens: 1 } }).answer();
+          expect(cachedTokens).toBeGreaterThan((before[index] ?? 0) - BLOCK_TOKENS);
+        }
+      }
+    });
+  });
+
   test("a prefix is shared from a slot that is still at work", async () => {
     await withScheduler({ deterministic: false }, async (scheduler) => {
       const running = scheduler.ask({ prompt: LONG, limits: { maxTokens: 200 } });

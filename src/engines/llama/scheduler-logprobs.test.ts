@@ -70,4 +70,17 @@ describe("log probabilities", () => {
       }
     });
   });
+
+  test("scoring counts when the slices of a prompt are measured, so that others need not wait long for one", async () => {
+    let nowMs = 0;
+    const onRead = (): void => {
+      nowMs += 10;
+    };
+    await withScheduler({ deterministic: false, now: () => nowMs, onRead }, async (scheduler) => {
+      await scheduler.ask({ prompt: LONG, promptLogprobs: true, limits: { maxTokens: 0 } }).answer();
+
+      // 10 ms a row, and at most 3 s for a step.
+      expect(Math.max(...scheduler.sizes)).toBeLessThanOrEqual(300);
+    });
+  });
 });

@@ -37,6 +37,18 @@ describe("a prompt that is far too long", () => {
     });
   });
 
+  test("is tokenized when those before it have been: each takes a thread that steps need too", async () => {
+    await withScheduler({ slotTokens: 16_384, slots: 1 }, async (scheduler) => {
+      const longer = scheduler.ask({ prompt: LINE.repeat(3_500) });
+      const shorter = scheduler.ask({ prompt: LONG });
+      expect([longer.refused, shorter.refused]).toEqual([undefined, undefined]);
+
+      await shorter.until(() => shorter.refused !== undefined);
+
+      expect(longer.refused).toBeDefined();
+    });
+  });
+
   test("is cut to its end where that is allowed, and what was cut is told, about", async () => {
     await withScheduler({ slotTokens: 256 }, async (scheduler) => {
       const limits = { maxInputTokens: 255, truncate: true, maxTokens: 20 };

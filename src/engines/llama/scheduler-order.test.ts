@@ -96,24 +96,6 @@ describe("the two lanes", () => {
   });
 });
 
-test("a short request stops a long step of somebody else's prompt, which loses nothing", async () => {
-  let nowMs = 0;
-  const slow = (): number => (nowMs += 2_000); // a machine on which steps take long enough to be worth stopping
-  await withScheduler({ deterministic: false, now: slow }, async (scheduler) => {
-    const expected = await scheduler.ask({ prompt: LONG, limits: { maxTokens: 3 } }).answer();
-    const other = `${LONG.slice(4)}\n`;
-    const long = scheduler.ask({ prompt: other, limits: { maxTokens: 3 } });
-    const evaluated = scheduler.stats.promptTokens;
-    while (scheduler.stats.promptTokens === evaluated) await new Promise((resolve) => setImmediate(resolve));
-    const short = scheduler.ask({ limits: { maxTokens: 2 } });
-    await Promise.all([long.answer(), short.answer()]);
-
-    expect(scheduler.outcomes).toContain("aborted");
-    expect(firstTokens(scheduler).slice(-2)).toEqual([short.id, long.id]);
-    expect((await long.answer()).generated).toHaveLength(expected.generated.length);
-  });
-});
-
 describe("slow readers", () => {
   test.each([true, false])(
     "a paused request makes no step until it is let go on (deterministic: %s)",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { LONG, SEEDED, scheduling } from "../../../test/support/scheduling.ts";
 import { type Asked, loadNativeTiny, textPrompt } from "../../../test/support/tiny-scheduler.ts";
+import { gapBetween } from "../../continuation/gap/gap-end.ts";
 
 const tiny = await loadNativeTiny();
 const { withScheduler, tokensOf } = scheduling(tiny);
@@ -11,7 +12,9 @@ test("an answer ends before it repeats what stands behind its gap", async () => 
     const whole = await scheduler.ask({ prompt: LONG, limits }).answer();
     const suffix = /(?<=.{8} )\p{L}.{60}/su.exec(whole.text)?.[0] ?? "";
 
-    const cut = await scheduler.ask({ prompt: LONG, limits, gap: { before: LONG, suffix, endBias: 0 } }).answer();
+    const cut = await scheduler
+      .ask({ prompt: LONG, limits, gap: { ...gapBetween(LONG, suffix), endBias: 0 } })
+      .answer();
 
     expect(suffix).not.toBe("");
     expect(cut.text).toBe(whole.text.slice(0, whole.text.indexOf(suffix)));
@@ -21,7 +24,7 @@ test("an answer ends before it repeats what stands behind its gap", async () => 
 
 test("where a gap may end its end is made likelier, and before the answer has begun it is not", async () => {
   await withScheduler({}, async (scheduler) => {
-    const gap = { before: LONG, suffix: "never written", endBias: 1000 };
+    const gap = { ...gapBetween(LONG, "never written"), endBias: 1000 };
 
     const answer = await scheduler.ask({ prompt: LONG, limits: { maxTokens: 30 }, gap }).answer();
 

@@ -123,8 +123,8 @@ export class Scheduler {
       const outcome = await decoding;
       this.#running = NO_PLAN;
       if (outcome === "done") {
-        this.#sizer.observe(plan.rows.length, this.#options.now() - startedMs);
         this.#settle(plan);
+        this.#sizer.observe(plan.rows.length, this.#options.now() - startedMs); // scoring a prompt takes its time, too
       } else if (outcome === "aborted") this.#rollBack(plan);
       else throw new Error("the context has no free cells although every slot is within its bounds");
     }
@@ -139,7 +139,7 @@ export class Scheduler {
       if (!task.scoresPrompt) continue;
       this.#scorers.set(task, new PromptScorer(this.#model, prompt.tokens, message.logprobs ?? 0));
     }
-    this.#makeWay(prompt.tokens.length);
+    this.#makeWay(tasks);
     this.#wake();
   }
 
@@ -157,13 +157,14 @@ export class Scheduler {
     });
   }
 
-  /** Stops a long step of longer prompts, so that a newcomer of so many tokens goes first. */
-  #makeWay(tokens: number): void {
-    const { spans, rows } = this.#running;
-    const goesFirst = spans.every(({ task, start }) => task.generated === 0 && tokens < task.tokens.length - start);
-    const hasSlot = this.#seats.taken < this.#seats.slots.length;
-    if (this.#options.deterministic || !this.#sizer.isLong(rows.length) || !goesFirst || !hasSlot) return;
-    this.#sizer.disturbed(this.#options.now());
+  /** Stops a long step of a prompt for a newcomer that is served before it. */
+  #makeWay([task]: readonly Task[]): void {
+    if (this.#options.deterministic || !this.#sizer.isLong(this.#running.rows.length)) return;
+    const left = task === undefined || task.paused ? undefined : this.#seats.left(task);
+    if (task === undefined || left === undefined) return;
+    const now = this.#options.now();
+    if (!this.#planner.wouldOvertake({ task, left }, this.#running, now)) return;
+    this.#sizer.disturbed(now);
     this.#context.abort();
   }
 

@@ -1,7 +1,7 @@
 import { nextCut } from "./blocks.ts";
 import type { NativeContext } from "./context.ts";
 import type { Span } from "./plan.ts";
-import { emptySlot, place, type Slot } from "./slot.ts";
+import { emptySlot, type Placement, place, type Slot } from "./slot.ts";
 import type { Task } from "./task.ts";
 
 export interface SeatsOptions {
@@ -27,17 +27,17 @@ export class Seats {
     return this.slots.filter((slot) => slot.task !== undefined).length;
   }
 
+  /** Tokens to be evaluated of a task if it got a slot now; undefined when all slots are taken. */
+  left(task: Task): number | undefined {
+    const placement = this.#place(task);
+    return placement && task.tokens.length - placement.keep;
+  }
+
   /** Gives a task a slot and what it can use of a cache; false when all slots are taken. */
   seat(task: Task): boolean {
-    const back = this.slots.find((slot) => slot.left === task && slot.task === undefined);
-    const placement =
-      back === undefined
-        ? place(this.slots, task, this.#options.blockTokens)
-        : { slot: back, keep: Math.min(back.tokens.length, task.tokens.length - 1) };
+    const placement = this.#place(task);
     if (placement === undefined) return false;
-    const { slot, donor } = placement;
-    // The prompt's own scores need all of its rows.
-    const keep = task.scoresPrompt && task.generated === 0 ? 0 : placement.keep;
+    const { slot, donor, keep } = placement;
     if (donor !== undefined && keep > 0) {
       this.#context.share(donor.index, slot.index, keep);
       slot.tokens.splice(0, slot.tokens.length, ...donor.tokens.slice(0, keep));
@@ -94,5 +94,13 @@ export class Seats {
     slot.left = task;
     slot.task = undefined;
     return task;
+  }
+
+  #place(task: Task): Placement | undefined {
+    const back = this.slots.find((slot) => slot.left === task && slot.task === undefined);
+    if (back !== undefined) return { slot: back, keep: Math.min(back.tokens.length, task.tokens.length - 1) };
+    const placement = place(this.slots, task, this.#options.blockTokens);
+    // The prompt's own scores need all of its rows.
+    return placement && task.scoresPrompt && task.generated === 0 ? { ...placement, keep: 0 } : placement;
   }
 }

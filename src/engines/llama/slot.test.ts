@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loadNativeTiny, taskOf } from "../../../test/support/tiny-scheduler.ts";
 import { nextCut } from "./blocks.ts";
 import { emptySlot, place, type Slot } from "./slot.ts";
@@ -66,6 +66,43 @@ test("a short common prefix is not worth another slot's state: the oldest goes",
 
 test("what the oldest slot happens to hold is kept", () => {
   expect(placed(slots({ tokens: [...count(0, 9), 77], usedMs: 1 }), count(0, 12))).toEqual([0, 8, undefined]);
+});
+
+describe("what a prompt only begins like stays where it is, and its beginning is copied to the oldest slot", () => {
+  const other = [...count(0, 130), ...count(5000, 5700)];
+
+  test("when another text goes on behind it", () => {
+    const among = slots({ tokens: other, usedMs: 5 }, { usedMs: 1 });
+
+    expect(placed(among, count(0, 800))).toEqual([1, 128, 0]);
+  });
+
+  test("unless the oldest holds that beginning too", () => {
+    const among = slots({ tokens: other, usedMs: 5 }, { tokens: [...count(0, 130), 7, 7], usedMs: 1 });
+
+    expect(placed(among, count(0, 800))).toEqual([1, 128, undefined]);
+  });
+
+  test("but a slot whose prompt is hardly longer is taken, however long its answer", () => {
+    const among = slots({ tokens: count(0, 900), prompt: 150, usedMs: 5 }, { usedMs: 1 });
+
+    expect(placed(among, [...count(0, 130), ...count(5000, 5700)])).toEqual([0, 128, undefined]);
+  });
+
+  test("but one with an earlier state of the same text is taken, evaluated to the end or not", () => {
+    const [before, behind] = [count(0, 130), count(1000, 2000)];
+    const typed = [...before, 7, 7, 7, ...behind];
+
+    for (const tokens of [[...before, ...behind], [...before, 7, ...behind].slice(0, 640)]) {
+      expect(placed(slots({ tokens, usedMs: 5 }, { usedMs: 1 }), typed)).toEqual([0, 128, undefined]);
+    }
+  });
+
+  test("of slots with the same beginning the one that loses least is taken", () => {
+    const among = slots({ tokens: other, usedMs: 5 }, { tokens: count(0, 140), usedMs: 6 }, { usedMs: 1 });
+
+    expect(placed(among, count(0, 800).with(135, 7))).toEqual([1, 128, undefined]);
+  });
 });
 
 test("a longer prefix of a busy slot is shared", () => {

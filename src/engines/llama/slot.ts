@@ -21,6 +21,12 @@ export function emptySlot(index: number): Slot {
 /** Prefixes shorter than this are not worth giving up another slot's state. Tokens. */
 const MIN_SHARED = 32;
 
+/** The share of a slot's prompt that may be lost when another prompt takes over the rest. */
+const MAX_LOST = 0.25;
+
+/** As many tokens in a row hardly occur in two texts by chance. */
+const TELLING_TOKENS = 16;
+
 export interface Placement {
   readonly slot: Slot;
   /** Tokens of the slot to keep. */
@@ -33,8 +39,9 @@ export interface Placement {
 type Wanted = Pick<Task, "tokens" | "promptLength">;
 
 /**
- * Where a task goes: the idle slot with the longest prefix it can use, else the one unused for longest, with a prefix shared
- * from any other slot if that is longer. At least the last token is always left to evaluate.
+ * Where a task goes: the idle slot with the longest prefix it can use, if that slot holds little else, else the one unused
+ * for longest, with a prefix shared from any other slot if that is longer. So conversations that only begin alike do not
+ * take each other's state: a copy costs less than evaluating a block. At least the last token is always left to evaluate.
  */
 export function place(slots: readonly Slot[], wanted: Wanted, block: number): Placement | undefined {
   const idle = slots.filter((slot) => slot.task === undefined);
@@ -43,20 +50,42 @@ export function place(slots: readonly Slot[], wanted: Wanted, block: number): Pl
     undefined,
   );
   if (oldest === undefined) return undefined;
-  const own = longest(idle, wanted, block);
   const any = longest(slots, wanted, block);
-  if (own.length >= MIN_SHARED && own.length >= any.length) return { slot: own.slot ?? oldest, keep: own.length };
-  if (any.length >= MIN_SHARED && any.slot !== undefined) return { slot: oldest, keep: any.length, donor: any.slot };
-  return { slot: oldest, keep: usable(oldest, wanted, block) };
+  const own = longest(idle, wanted, block);
+  const losesLittle = lost(own.slot, wanted, own.length) <= Math.max(block, MAX_LOST * heldPrompt(own.slot));
+  if (own.length >= MIN_SHARED && own.length >= any.length && losesLittle) return { slot: own.slot, keep: own.length };
+  const keep = usable(oldest, wanted, block);
+  if (any.length >= MIN_SHARED && any.length > keep) return { slot: oldest, keep: any.length, donor: any.slot };
+  return { slot: oldest, keep };
 }
 
-function longest(slots: readonly Slot[], wanted: Wanted, block: number): { slot?: Slot; length: number } {
-  let best: { slot?: Slot; length: number } = { length: 0 };
-  for (const slot of slots) {
-    const length = usable(slot, wanted, block);
-    if (length > best.length) best = { slot, length };
+/** The slot with the longest prefix that can be used, of several the one that loses least. @param slots at least one. */
+function longest(slots: readonly Slot[], wanted: Wanted, block: number): { slot: Slot; length: number } {
+  return slots
+    .map((slot) => ({ slot, length: usable(slot, wanted, block) }))
+    .reduce((best, each) => {
+      if (each.length !== best.length) return each.length > best.length ? each : best;
+      return lost(each.slot, wanted, each.length) < lost(best.slot, wanted, best.length) ? each : best;
+    });
+}
+
+/** Tokens that could be used again. Those of an answer cannot: they were evaluated row by row. */
+function heldPrompt({ cuts }: Slot): number {
+  return cuts.at(-1) ?? 0;
+}
+
+/**
+ * Tokens of the slot's prompt behind the first `shared` that are no part of the prompt wanted: of an earlier state of the
+ * same text few, though somebody typed near its beginning.
+ */
+function lost(slot: Slot, { tokens, promptLength }: Wanted, shared: number): number {
+  const held = heldPrompt(slot);
+  for (let end = promptLength; end >= shared + TELLING_TOKENS; end -= 1) {
+    let run = 0;
+    while (run < Math.min(held, end) - shared && slot.tokens[held - 1 - run] === tokens[end - 1 - run]) run += 1;
+    if (run >= TELLING_TOKENS) return held - shared - run;
   }
-  return best;
+  return held - shared;
 }
 
 /** Length of the common beginning that was evaluated in the same blocks, less than all tokens. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Condition, Watchdog } from "./watchdog.ts";
+import { type Condition, Watchdog, withReads } from "./watchdog.ts";
 
 const MAXIMUM_MS = 120_000;
 
@@ -38,6 +38,18 @@ test("a process that answers while its step makes no progress hangs all the same
 
   expect(secondsUntil("hung", () => watchdog.heard(STEP))).toBe(10);
   expect(watchdog.finding).toBe("no progress for 10.0 s, it answers; last seen: a step of 4 rows (usually 20 ms)");
+});
+
+test("a step that reads evicted weights from a slow disk does not hang, one that has read them and goes on does", () => {
+  const { watchdog, secondsUntil } = watched();
+  const usage = { majorPageFault: 3, fsRead: 0 };
+  const read = (blocks: number) => (): void => {
+    usage.fsRead += blocks;
+    watchdog.heard(withReads(STEP, usage));
+  };
+
+  expect(secondsUntil("doubtful", read(2_000))).toBe(Number.POSITIVE_INFINITY);
+  expect(secondsUntil("hung", read(0))).toBe(9); // the last reading was seen a second ago
 });
 
 test("a process that stops answering hangs, also when it was idle", () => {
