@@ -15,6 +15,7 @@ import {
   remoteRequest,
   usageChunk,
 } from "../../../test/support/peer-server.ts";
+import { gapBetween } from "../../continuation/gap/gap-end.ts";
 import { Answer } from "./answer.ts";
 import type { Asked, Piece } from "./peer.ts";
 
@@ -232,7 +233,8 @@ describe("an answer", () => {
   });
 
   test("in a gap ends where the suffix is repeated", () => {
-    const gap = { before: "def f(x):\n", suffix: "\n\nprint(f(1))\nprint(f(2))\n", endBias: 0, byDefault: true };
+    const around = gapBetween("def f(x):\n", "\n\nprint(f(1))\nprint(f(2))\n");
+    const gap = { ...around, endBias: 0, byDefault: true };
     const said = ["    return x\n\n", "print(f(1))\n", "print(f(2))\n"].map((text, id) => ({ text, tokens: [id + 1] }));
     const pieces: Piece[] = [...said, { finish: { reason: "stop", raw: "eos" } }];
 
