@@ -4,6 +4,7 @@ import type { LoweredGap } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { type GeneratedToken, type Step, Transcript } from "../../continuation/transcript.ts";
 import type { Asked, PeerUsage, Piece } from "./peer.ts";
+import { cannot } from "./wishes.ts";
 
 /** In place of an id that the engine does not tell. */
 const UNTOLD = -1;
@@ -58,10 +59,7 @@ export class Answer {
     return this.#endedBy === "us";
   }
 
-  get hasUsage(): boolean {
-    return this.#usage.completionTokens !== undefined;
-  }
-
+  /** Throws `unsupported_input` when an engine without ids was to stop at a sequence of them. */
   push(piece: Piece): readonly StreamPart[] {
     if (piece.usage !== undefined) this.#usage = { ...this.#usage, ...piece.usage };
     if (this.hasEnded) return [];
@@ -102,7 +100,7 @@ export class Answer {
   #tokensOf({ text = "", tokens, tokensSoFar, logprobs = [] }: Piece): readonly Said[] {
     const whole = this.#wholeCharacters(text);
     if (tokens === undefined) {
-      if (text !== "") this.#tellsIds = false;
+      if (text !== "") this.#doWithoutIds();
       return whole === "" && logprobs.length === 0 ? [] : [said(UNTOLD, whole, logprobs)];
     }
     const untold = Math.max(0, (tokensSoFar ?? 0) - this.#pushed - tokens.length);
@@ -113,6 +111,13 @@ export class Answer {
       const score = logprobs[index - untold];
       return said(id, index === ids.length - 1 ? whole : "", score === undefined ? [] : [score]);
     });
+  }
+
+  #doWithoutIds(): void {
+    this.#tellsIds = false;
+    // Single ids the engine watches for by itself, or the request was refused before.
+    if (this.#request.limits.stopSequences.some(({ length }) => length > 1))
+      throw cannot("stop by sequences of token ids", "stop");
   }
 
   /** JSON may cut a character of two UTF-16 units in half. */

@@ -145,10 +145,10 @@ export class RemoteEngine implements Engine {
     const phase = (): Phase => (answer.hasEnded ? "rest" : answer.hasBegun ? "next" : "first");
     let hasStarted = false;
     for await (const event of upstream.events(asked.path, asked.body, phase, signal)) {
-      const piece = read(event);
+      const parts = answer.push(read(event));
       if (!hasStarted) yield startOf(asked, request, peer);
       hasStarted = true;
-      yield* answer.push(piece);
+      yield* parts;
       if (answer.isCut) return; // leaving the loop tells the engine to stop
     }
     if (!answer.hasEnded) throw malformed(upstream.name, "an answer that breaks off");

@@ -160,5 +160,9 @@ describe("what is read", () => {
     const { parts } = await ask({}, events({ choices: [choice] }, usageChunk(9, 4)));
 
     expect(parts.at(-1)).toMatchObject({ usage: { promptTokens: 4, completionTokens: 4, source: "engine" } });
+    const limits = { ...remoteRequest().limits, stopSequences: [[8, 9]] };
+    const { error, parts: none } = await ask({ limits }, events({ choices: [choice] }));
+    expect(error).toMatchObject({ code: "unsupported_input", detail: { param: "stop" } });
+    expect(none).toEqual([]);
   });
 });
