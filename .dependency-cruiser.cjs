@@ -1,7 +1,7 @@
 /**
  * Who may import whom: one line per folder of `src/`, checked by `npm run imports`.
  *
- * Everybody may import files of the own folder, `errors.ts`, `folder.ts`, `visible.ts`, and Node. What a folder may import besides, from our code
+ * Everybody may import files of the own folder, `connection.ts`, `errors.ts`, `folder.ts`, `visible.ts`, and Node. What a folder may import besides, from our code
  * and from packages, stands here; `types` is what it may name in `import type` only.
  */
 const FOLDERS = {
@@ -9,11 +9,17 @@ const FOLDERS = {
   wire: { folders: [], packages: ["zod"] },
   protocols: { folders: ["continuation", "wire"], packages: ["zod"] },
   "engines/llama": { folders: ["continuation"], packages: ["koffi", "lru-cache"] },
+  "engines/remote": { folders: ["continuation"], packages: ["undici", "eventsource-parser", "lru-cache"] },
   directory: { folders: ["continuation"], packages: [] },
   residency: { folders: ["continuation"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
-  config: { folders: ["models"], types: ["continuation", "http"], packages: ["zod", "yaml"] },
+  config: {
+    folders: ["models"],
+    files: ["engines/remote/registry"],
+    types: ["continuation", "http", "engines/remote"],
+    packages: ["zod", "yaml"],
+  },
   db: { folders: [], packages: ["kysely", "libsql", "pg"] },
   accounts: { folders: ["db"], types: ["continuation"], packages: ["kysely", "lru-cache"] },
   http: {
@@ -21,10 +27,10 @@ const FOLDERS = {
     types: ["directory"],
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },
-  doctor: { folders: ["config", "db", "engines/llama"], files: ["http/unix-socket"], packages: [] },
+  doctor: { folders: ["config", "db", "engines/llama", "engines/remote"], files: ["http/unix-socket"], packages: [] },
   eval: { folders: [], packages: ["zod", "fastest-levenshtein"] },
   cli: {
-    folders: ["config", "models", "accounts", "db", "doctor", "engines/llama", "eval"],
+    folders: ["config", "models", "accounts", "db", "doctor", "engines/llama", "engines/remote", "eval"],
     files: ["server", "version", "listen"],
     packages: ["commander", "eventsource-parser", "undici"],
   },
@@ -40,12 +46,12 @@ const rulesOf = ([folder, { folders, types = [], files = [], packages }]) => {
   const named = (names) => names.map((name) => `${OWN}${name}/`);
   const allowed = [
     ...named([folder, ...folders]),
-    ...["errors", "folder", "visible", ...files].map((file) => `${OWN}${file}[.]ts$`),
+    ...["connection", "errors", "folder", "visible", ...files].map((file) => `${OWN}${file}[.]ts$`),
   ];
   return [
     {
       name: `${folder}-imports`,
-      comment: `${folder}/ may use ${[...folders, ...files, "errors", "folder", "visible"].join(", ")}`,
+      comment: `${folder}/ may use ${[...folders, ...files, "connection", "errors", "folder", "visible"].join(", ")}`,
       severity: "error",
       from: source(folder),
       to: { path: OWN, pathNot: [...allowed, ...named(types)] },
@@ -55,7 +61,7 @@ const rulesOf = ([folder, { folders, types = [], files = [], packages }]) => {
       comment: `${folder}/ may name types of ${types.join(", ")}, and run nothing of them`,
       severity: "error",
       from: source(folder),
-      to: { path: types.length > 0 ? named(types) : "^$", dependencyTypesNot: ["type-only"] },
+      to: { path: types.length > 0 ? named(types) : "^$", pathNot: allowed, dependencyTypesNot: ["type-only"] },
     },
     {
       name: `${folder}-packages`,

@@ -5,31 +5,28 @@ import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
-import type { Config, FileModel } from "./config/config.ts";
+import type { Config, EngineModelConfig, FileModel } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
-import { fileModels } from "./config/models.ts";
 import { isSocketPath } from "./config/socket-path.ts";
-import type { Health, LocalModel } from "./continuation/engine.ts";
-import { FIM_LAYOUTS, type FimLayout } from "./continuation/fim.ts";
-import type { MemoryBytes } from "./continuation/memory.ts";
+import type { Engine, EngineModel, Health } from "./continuation/engine.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
-import { ModelDirectory } from "./directory/model-directory.ts";
-import { LlamaEngine } from "./engines/llama/engine.ts";
-import { chooseLibraries, type LibraryChoice } from "./engines/llama/engine-choice.ts";
+import { ModelDirectory, type ServedWeights } from "./directory/model-directory.ts";
+import type { LlamaEngine } from "./engines/llama/engine.ts";
+import { chooseLibraries } from "./engines/llama/engine-choice.ts";
 import { freeModelMemory } from "./engines/llama/free-memory.ts";
 import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
-import { ServiceError } from "./errors.ts";
 import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
 import { listen } from "./listen.ts";
+import { type LocalServed, loadAtStart, residentModels, serveLocal } from "./local-models.ts";
 import { generationProtocol } from "./protocols/dashscope-generation.ts";
 import { chatProtocol } from "./protocols/openai-chat.ts";
 import { completionsProtocol } from "./protocols/openai-completions.ts";
+import { type RemoteServed, serveRemote } from "./remote-models.ts";
 import { memoryBudget } from "./residency/budget.ts";
-import { ResidentEngine } from "./residency/resident-engine.ts";
-import { type ResidencyStats, ResidentModels } from "./residency/resident-models.ts";
+import type { ResidencyStats } from "./residency/resident-models.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { registerMemoryMetrics } from "./telemetry/memory-metrics.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -54,17 +51,17 @@ export interface RunningServer {
   readonly device: { readonly note: string; readonly fellBack: boolean };
 }
 
-/** Configured weights. */
+/** A configured model. */
 export interface RunningModel {
   readonly name: string;
-  readonly slots: number;
+  /** Absent: that is the affair of an engine elsewhere. */
+  readonly slots?: number;
   readonly health: Health;
-  /** What it can do and the memory it takes; absent while its file cannot be used. */
-  readonly facts?: { readonly model: LocalModel; readonly memoryBytes: number };
+  /** What it can do and the memory it takes here; absent while nobody knows. */
+  readonly facts?: { readonly model: EngineModel; readonly memoryBytes?: number };
+  /** The engine that answers for it. Absent: this machine does. */
+  readonly elsewhere?: { readonly kind: string; readonly url: string };
 }
-
-/** Longest time of Node's timers, ms; a model idle for longer stays. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Builds every part from the configuration, listens, and begins to load the models. Rejects when it cannot listen, and
@@ -89,8 +86,10 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
   const budget = memoryBudget(config.memoryBudget, freeModelMemory(libraries.gpus));
   const residents = residentModels(budget, log);
-  const served = fileModels(config).map((model) => serve(model, config, { libraries, budget, residents, log }));
-  const named = served.map(({ resident }) => ({ name: resident.name, engine: resident }));
+  const local = serveLocal(config, { libraries, budget, residents, log });
+  const remote = serveRemote(config, log);
+  const served = inOrder(config, local, remote.served);
+  const named = served.map(({ name, engine }) => ({ name, engine }));
   const metrics = new Metrics(() => named);
   registerMemoryMetrics(metrics.registry, () => residents.stats());
   const node = thisNode();
@@ -115,7 +114,8 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   });
   const disposeEngines = async (): Promise<void> => {
     residents.close();
-    await Promise.all(served.map(({ resident }) => resident[Symbol.asyncDispose]()));
+    await Promise.all(local.map(({ resident }) => resident[Symbol.asyncDispose]()));
+    await remote.close();
   };
   let url: string;
   try {
@@ -137,13 +137,13 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     released ??= release();
     await released;
   };
-  const loaded = loadAtStart(served, residents);
+  const loaded = Promise.all([loadAtStart(local, residents), remote.start()]).then(() => undefined);
   return {
     url,
     ready: () => loaded,
     drain: (graceMs = config.limits.drainGraceMs) => drain(graceMs),
     close: () => drain(0),
-    models: () => served.map(({ model, engine }) => runningModel(model, engine)),
+    models: () => served.map(({ running }) => running()),
     memory: () => residents.stats(),
     isOpen,
     device: libraries,
@@ -184,106 +184,48 @@ function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
   });
 }
 
-/** Configured weights, and the engine that others see. */
+/** A configured model and who answers for it. */
 interface Served {
-  readonly model: FileModel;
-  readonly engine: LlamaEngine;
-  readonly resident: ResidentEngine;
+  readonly name: string;
+  readonly engine: Engine;
+  readonly weights: ServedWeights;
+  readonly running: () => RunningModel;
 }
 
-interface Shared {
-  readonly libraries: LibraryChoice;
-  readonly budget: MemoryBytes;
-  readonly residents: ResidentModels;
-  readonly log: Log;
-}
-
-function serve(
-  model: FileModel,
-  { limits, fimLayouts }: Config,
-  { libraries, budget, residents, log }: Shared,
-): Served {
-  const families = new Set(fimLayouts.map((layout) => layout.family));
-  const layouts: readonly FimLayout[] = [
-    ...fimLayouts,
-    ...FIM_LAYOUTS.filter((layout) => !families.has(layout.family)),
+/** In the order of the configuration: the first is who stands in for others. */
+function inOrder(config: Config, local: readonly LocalServed[], remote: readonly RemoteServed[]): readonly Served[] {
+  const all = [
+    ...local.map(({ model, engine, resident }) => served(model, resident, () => runningLocal(model, engine))),
+    ...remote.map((each) => served(each.model, each.engine, () => runningRemote(each))),
   ];
-  const engine = new LlamaEngine({
-    name: model.name,
-    path: model.file,
-    engine: {
-      slots: model.slots ?? DEFAULT_SLOTS,
-      deterministic: model.deterministic,
-      queueLimit: limits.queueLength,
-      ...(model.contextTokens !== undefined && { slotTokens: model.contextTokens }),
-      ...(model.threads !== undefined && { threads: model.threads }),
-    },
-    fimLayouts: layouts,
-    timeoutMs: limits.engineTimeoutMs === 0 ? Number.POSITIVE_INFINITY : limits.engineTimeoutMs,
-    budget,
-    hasGpu: libraries.gpus.length > 0,
-    speculation: model.speculation,
-    ...(model.tokenHealing !== undefined && { tokenHealing: model.tokenHealing }),
-    ...(model.fim !== undefined && { fim: model.fim }),
-    device: libraries.note,
-    ...(libraries.folder !== undefined && { libraries: libraries.folder }),
-    ...(model.gpuLayers !== undefined && { gpuLayers: model.gpuLayers }),
-    report: (event, level) => log[level]({ model: model.name }, event),
-  });
-  residents.add(model.name, engine, model.keepAliveMs);
-  return { model, engine, resident: new ResidentEngine(engine, residents) };
+  return config.models.flatMap(({ name }) => all.find((each) => each.name === name) ?? []);
+}
+
+function served(model: FileModel | EngineModelConfig, engine: Engine, running: () => RunningModel): Served {
+  const { name, sampling, capabilities } = model;
+  return { name, engine, weights: { name, engine, sampling, ...capabilities }, running };
+}
+
+function runningLocal({ name, slots = DEFAULT_SLOTS }: FileModel, engine: LlamaEngine): RunningModel {
+  const { known } = engine;
+  return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
+}
+
+function runningRemote({ model: { name }, config: { kind, url }, engine }: RemoteServed): RunningModel {
+  const { known } = engine;
+  const facts = known === undefined ? {} : { facts: { model: known.model } };
+  return { name, health: engine.health(), elsewhere: { kind, url }, ...facts };
 }
 
 function directoryOf(served: readonly Served[], config: Config): ModelDirectory {
   return new ModelDirectory({
     known: config.catalogue.entries,
     lookUp: (name) => config.catalogue.find(name),
-    weights: served.map(({ model, resident }) => ({
-      name: model.name,
-      engine: resident,
-      sampling: model.sampling,
-      ...model.capabilities,
-    })),
+    weights: served.map(({ weights }) => weights),
     mappings: config.mappings,
     ...(config.defaultModel !== undefined && { defaultName: config.defaultModel }),
     strict: config.strict,
   });
-}
-
-function residentModels(budget: MemoryBytes, log: Log): ResidentModels {
-  return new ResidentModels({
-    budget,
-    now: () => performance.now(),
-    after: (ms, callback) => {
-      if (ms > MAX_TIMER_MS) return () => {};
-      const timer = setTimeout(callback, ms);
-      timer.unref(); // an idle model keeps nobody from leaving
-      return () => clearTimeout(timer);
-    },
-    report: (model, event) => {
-      if (event.kind === "failed") log.error({ model, ...whyOf(event.error) }, "the model cannot be loaded");
-      else if (event.kind === "unload failed") log.error({ model, err: event.error }, "the model cannot be unloaded");
-      else if (event.kind === "loaded") log.info({ model, seconds: Math.round(event.seconds * 10) / 10 }, "loaded");
-      else log.info({ model }, event.reason === "idle" ? "unloaded: idle" : "unloaded to make room");
-    },
-  });
-}
-
-/** What is wrong with a file is said in words; where in the program it was noticed helps nobody. */
-function whyOf(error: unknown): { readonly reason: string } | { readonly err: unknown } {
-  return error instanceof ServiceError ? { reason: error.message } : { err: error };
-}
-
-/** In order, as far as the budget goes. A model that is unloaded at once when idle would be loaded for nothing. */
-async function loadAtStart(served: readonly Served[], residents: ResidentModels): Promise<void> {
-  const isWanted = ({ load, keepAliveMs }: FileModel): boolean =>
-    (load ?? (keepAliveMs > 0 ? "start" : "")) === "start";
-  await residents.preload(served.filter(({ model }) => isWanted(model)).map(({ model }) => model.name));
-}
-
-function runningModel({ name, slots = DEFAULT_SLOTS }: FileModel, engine: LlamaEngine): RunningModel {
-  const { known } = engine;
-  return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
 }
 
 /** docs/wire.md 1.2 and 1.2a: two dialects over the same three wires. */

@@ -16,7 +16,8 @@ export function banner(config: Config, server: Announced): readonly string[] {
   const configured = fileModels(config);
   return [
     ...models.flatMap((served) => ["", served.name, ...describe(served, config)]),
-    ...(models.length === 0 ? ["", ...withoutModel()] : ["", memoryLine(server)]),
+    ...(models.length === 0 ? ["", ...withoutModel()] : []),
+    ...(configured.length > 0 ? ["", memoryLine(server)] : []),
     ...(device.fellBack ? [`Attention: ${device.note}`] : []),
     ...mappingLines(config),
     ...(configured.length > 0 && configured.every(isBuiltIn) ? ["", ...withoutLargerModel()] : []),
@@ -41,18 +42,14 @@ function addressLines({ host, socketMode, allowedHosts }: Config, { url, isOpen 
   return [...strangers, `Listening on ${url} (${key}${place}). Ctrl-C stops. Try:`];
 }
 
-function describe({ name, slots, health, facts }: RunningModel, config: Config): string[] {
-  if (health.state === "failed") return [`  cannot be served: ${health.detail}`];
-  const lines = [`  ${stateText(health)}`];
-  if (facts !== undefined) {
-    const { model, memoryBytes } = facts;
-    const abilities = [
-      model.fim === undefined ? "no fill-in-the-middle" : `fill-in-the-middle (${model.fim})`,
-      model.chat ? "chat and Partial Mode" : "no chat",
-    ];
-    lines[0] += `, ${counted(slots, "slot")} of ${model.contextTokens} tokens, about ${mebibytes(memoryBytes)}`;
-    lines.push(`  ${abilities.join(", ")}`);
-  }
+function describe(served: RunningModel, config: Config): string[] {
+  const { name, health, elsewhere } = served;
+  const isElsewhere = elsewhere !== undefined;
+  const unable = isElsewhere ? "cannot be reached yet" : "cannot be served";
+  const lines =
+    health.state === "failed" ? [`  ${unable}: ${health.detail}`] : isElsewhere ? about(served) : aboutLocal(served);
+  if (isElsewhere) lines.unshift(`  ${elsewhere.kind} at ${elsewhere.url}`);
+  else if (health.state === "failed") return lines;
   if (fileModels(config).some((model) => model.name === name && isBuiltIn(model))) {
     lines.push("  comes with Continuo: small and fast, for first steps and tests; check what it writes");
   }
@@ -62,6 +59,21 @@ function describe({ name, slots, health, facts }: RunningModel, config: Config):
     );
   }
   return lines;
+}
+
+function about({ health }: RunningModel): string[] {
+  return [`  ${health.detail}`];
+}
+
+function aboutLocal({ slots, health, facts }: RunningModel): string[] {
+  if (facts === undefined) return [`  ${stateText(health)}`];
+  const { model, memoryBytes = 0 } = facts;
+  const abilities = [
+    model.fim === undefined ? "no fill-in-the-middle" : `fill-in-the-middle (${model.fim})`,
+    model.chat ? "chat and Partial Mode" : "no chat",
+  ];
+  const room = `${counted(slots ?? 1, "slot")} of ${model.contextTokens} tokens, about ${mebibytes(memoryBytes)}`;
+  return [`  ${stateText(health)}, ${room}`, `  ${abilities.join(", ")}`];
 }
 
 function stateText({ state }: RunningModel["health"]): string {
@@ -76,7 +88,7 @@ function memoryLine({ memory, device }: Announced): string {
 
 /** Who answers to names without a mapping (docs/wire.md 1.2a); for fill-in-the-middle it may be a later model with a layout. */
 function standInName(config: Config): string | undefined {
-  return config.defaultModel ?? fileModels(config)[0]?.name;
+  return config.defaultModel ?? config.models.find(({ kind }) => kind !== "use")?.name;
 }
 
 function mappingLines({ mappings }: Config): string[] {

@@ -2,27 +2,23 @@ import { isIPv4 } from "node:net";
 import { basename } from "node:path";
 import { checkCatalogue } from "./catalogue.ts";
 import type { Path } from "./document.ts";
+import { checkEngineModel, checkEngines, type Finding } from "./engine-checks.ts";
 import type { Problem } from "./error.ts";
 import { nearest } from "./nearest.ts";
 import type { ConfigFile } from "./schema.ts";
 import { isSocketPath, whyNoSocket } from "./socket-path.ts";
 import type { Surroundings } from "./surroundings.ts";
 
-/** A finding before it has a place. */
-interface Finding {
-  readonly path: Path;
-  readonly message: string;
-}
-
 /** What no single key can tell: names that must exist, files that must be there. */
 export function crossCheck(
   config: ConfigFile,
-  { isFile, platform }: Pick<Surroundings, "isFile" | "platform">,
+  { isFile, platform, env }: Pick<Surroundings, "isFile" | "platform" | "env">,
   pulled: readonly string[],
   where: (path: Path) => string,
 ): Problem[] {
   const findings = [
     ...Object.keys(config.models).flatMap((name) => checkModel(name, config, isFile, pulled)),
+    ...checkEngines(config, isFile, env),
     ...checkAliases(config),
     ...checkDefault(config),
     ...checkLayouts(config),
@@ -42,10 +38,16 @@ function checkModel(
   const entry = config.models[name];
   if (entry === undefined) return [];
   const path = ["models", name];
-  if (entry.file === undefined && entry.use === undefined) {
-    return [{ path, message: "expected `file: PATH` or `use: NAME`, found neither; say who answers to this name" }];
+  if (entry.file === undefined && entry.use === undefined && entry.engine === undefined) {
+    const message = "expected `file: PATH`, `use: NAME` or `engine: NAME`, found none; say who answers to this name";
+    return [{ path, message }];
   }
   if (entry.use !== undefined) return checkUse(entry.use, Object.keys(entry), path, config);
+  if (entry.engine !== undefined) return checkEngineModel(entry, path, config);
+  if (entry.model !== undefined) {
+    const message = "`model` is the name that an engine elsewhere has for it; it needs `engine: NAME` beside it";
+    return [{ path: [...path, "model"], message }];
+  }
   if (entry.file !== undefined && !isFile(entry.file)) {
     return [{ path: [...path, "file"], message: noWeights(entry.file, pulled) }];
   }
@@ -70,7 +72,7 @@ function checkUse(use: string, keys: readonly string[], path: Path, config: Conf
   if (config.models[use]?.use !== undefined) {
     return [{ path: [...path, "use"], message: `"${use}" uses another model itself; name that one here` }];
   }
-  const known = namesWithFile(config);
+  const known = answeringNames(config);
   return known.includes(use) ? [] : [{ path: [...path, "use"], message: unknownModel(use, known) }];
 }
 
@@ -133,8 +135,8 @@ function unknownModel(name: string, known: readonly string[]): string {
   return `no model is named "${name}"; ${advice}`;
 }
 
-function namesWithFile(config: ConfigFile): string[] {
-  return Object.keys(config.models).filter((name) => config.models[name]?.file !== undefined);
+function answeringNames(config: ConfigFile): string[] {
+  return Object.keys(config.models).filter((name) => config.models[name]?.use === undefined);
 }
 
 /** Addresses that only this machine reaches, a Unix socket among them. Other names count as outside: what they resolve to may change. */

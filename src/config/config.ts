@@ -1,5 +1,7 @@
 import type { FimLayout } from "../continuation/fim.ts";
 import type { Sampling } from "../continuation/request.ts";
+import type { PrefixSpelling } from "../engines/remote/peer.ts";
+import type { UpstreamLimits } from "../engines/remote/transport.ts";
 import type { HttpLimits } from "../http/limits.ts";
 import type { Catalogue } from "../models/catalog.ts";
 
@@ -29,6 +31,8 @@ export interface Config {
   readonly defaultModel?: string;
   /** In order: those of the command line first. Their names are unique. */
   readonly models: readonly ModelConfig[];
+  /** Engines elsewhere, which models name. */
+  readonly engines: readonly EngineConfig[];
   /** Public name -> name of a model that is no `use` itself: `use` entries and aliases. */
   readonly mappings: ReadonlyMap<string, string>;
   /** Names that exist without an entry in `models`: those of the package and the operator's own. */
@@ -55,13 +59,44 @@ export interface ApiKey {
 export type MemoryBudget = { readonly bytes: number } | { readonly part: number };
 
 /** A name under `models`, by who answers to it. */
-export type ModelConfig = FileModel | UseModel;
+export type ModelConfig = FileModel | EngineModelConfig | UseModel;
 
 /** Another model does. */
 export interface UseModel {
   readonly kind: "use";
   readonly name: string;
   readonly use: string;
+}
+
+/** An engine elsewhere does. */
+export interface EngineModelConfig {
+  readonly kind: "engine";
+  readonly name: string;
+  /** Its name among `engines`. */
+  readonly engine: string;
+  /** The engine's name of the model; absent: the first that it lists. */
+  readonly model?: string;
+  /** Where the engine does not tell. */
+  readonly contextTokens?: number;
+  /** Family of the fill-in-the-middle layout; false: none. Absent: what the engine's vocabulary shows. */
+  readonly fim?: string | false;
+  /** Sent where a request does not choose. */
+  readonly sampling: Sampling;
+  readonly capabilities: CapabilityOverrides;
+}
+
+/** How an engine elsewhere is reached. */
+export interface EngineConfig {
+  readonly name: string;
+  readonly kind: string;
+  readonly url: string;
+  /** A secret. */
+  readonly apiKey?: string;
+  /** PEM texts; the key is a secret. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly limits: UpstreamLimits;
+  readonly prefix?: PrefixSpelling;
+  readonly fields: ReadonlySet<string>;
 }
 
 /** Weights in a file, and how to run them. Absent numbers are chosen by the engine to fit the machine. */

@@ -1,20 +1,30 @@
 import type { FimLayout } from "../continuation/fim.ts";
 import { catalogueFrom } from "./catalogue.ts";
-import type { ApiKey, Config, LimitsConfig, MemoryBudget, ModelConfig } from "./config.ts";
+import type { ApiKey, Config, EngineConfig, LimitsConfig, MemoryBudget, ModelConfig } from "./config.ts";
+import type { EngineEntry } from "./engine-schema.ts";
+import type { ModelEntry } from "./model-schema.ts";
 import { present } from "./present.ts";
 import { samplingFrom } from "./sampling.ts";
-import type { ConfigFile, ModelEntry } from "./schema.ts";
+import type { ConfigFile } from "./schema.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** This user alone. */
 const DEFAULT_SOCKET_MODE = "0600";
 
-/**
- * The checked file as the program uses it: camelCase, maps, defaults that depend on the machine.
- *
- * @param defaultDataDir used when the file names none.
- * @param isDeterministic for models that do not say themselves.
- */
-export function configFrom(file: ConfigFile, defaultDataDir: string, isDeterministic: boolean): Config {
+export interface ConvertOptions {
+  /** Used when the file names none. */
+  readonly defaultDataDir: string;
+  /** For models that do not say themselves. */
+  readonly isDeterministic: boolean;
+  /** For keys and certificates that stand elsewhere. */
+  readonly surroundings: Pick<Surroundings, "env" | "readFile">;
+}
+
+/** The checked file as the program uses it: camelCase, maps, defaults that depend on the machine. */
+export function configFrom(
+  file: ConfigFile,
+  { defaultDataDir, isDeterministic, surroundings }: ConvertOptions,
+): Config {
   const entries = Object.entries(file.models);
   const mappings = new Map<string, string>();
   for (const [name, entry] of entries) {
@@ -35,6 +45,7 @@ export function configFrom(file: ConfigFile, defaultDataDir: string, isDetermini
     strict: file.strict,
     ...(defaultModel === undefined ? {} : { defaultModel }),
     models: entries.flatMap(([name, entry]) => modelFrom(name, entry, file, isDeterministic)),
+    engines: Object.entries(file.engines).map(([name, entry]) => engineFrom(name, entry, surroundings)),
     mappings,
     catalogue: catalogueFrom(file.catalogue),
     ...(file.memory_budget === undefined ? {} : { memoryBudget: budgetFrom(file.memory_budget) }),
@@ -53,33 +64,64 @@ function labelled(keys: ConfigFile["api_keys"]): readonly ApiKey[] {
 function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, deterministic: boolean): ModelConfig[] {
   const { file: path, use, capabilities = {} } = entry;
   if (use !== undefined) return [{ kind: "use", name, use }];
+  const shared = {
+    name,
+    sampling: samplingFrom(entry.sampling),
+    capabilities: present({
+      completions: capabilities.completions,
+      partial: capabilities.partial,
+      maxInputTokens: capabilities.max_input_tokens,
+      maxOutputTokens: capabilities.max_output_tokens,
+    }),
+    ...present({ contextTokens: entry.context, fim: entry.fim }),
+  };
+  if (entry.engine !== undefined) {
+    return [{ kind: "engine", engine: entry.engine, ...shared, ...present({ model: entry.model }) }];
+  }
   if (path === undefined) return []; // the checks have refused it
   return [
     {
       kind: "file",
-      name,
+      ...shared,
       file: path,
       deterministic: entry.deterministic ?? deterministic,
       speculation: entry.speculation ?? file.speculation,
       keepAliveMs: durationMs(String(entry.keep_alive ?? file.keep_alive)),
       ...present({
-        contextTokens: entry.context,
         slots: entry.slots,
         threads: entry.threads,
-        fim: entry.fim,
         load: entry.load ?? file.load,
         gpuLayers: entry.gpu_layers ?? file.gpu_layers,
         tokenHealing: entry.token_healing ?? file.token_healing,
       }),
-      sampling: samplingFrom(entry.sampling),
-      capabilities: present({
-        completions: capabilities.completions,
-        partial: capabilities.partial,
-        maxInputTokens: capabilities.max_input_tokens,
-        maxOutputTokens: capabilities.max_output_tokens,
-      }),
     },
   ];
+}
+
+/** Of an entry whose files and variable the checks have found. */
+function engineFrom(
+  name: string,
+  { kind, url, api_key_env: variable, tls, timeouts, prefix, fields }: EngineEntry,
+  { env, readFile }: ConvertOptions["surroundings"],
+): EngineConfig {
+  const read = (path: string | undefined): string | undefined => (path === undefined ? undefined : readFile(path));
+  return {
+    name,
+    kind,
+    url,
+    limits: {
+      connectMs: timeouts.connect_ms,
+      firstTokenMs: timeouts.first_token_ms,
+      idleMs: timeouts.idle_ms,
+      totalMs: timeouts.total_ms,
+    },
+    fields: new Set(fields),
+    ...present({
+      apiKey: variable === undefined ? undefined : env[variable],
+      tls: tls === undefined ? undefined : present({ ca: read(tls.ca), cert: read(tls.cert), key: read(tls.key) }),
+      prefix,
+    }),
+  };
 }
 
 function layoutFrom(family: string, layout: ConfigFile["fim_layouts"][string]): FimLayout {

@@ -63,9 +63,9 @@ describe("what is wrong is said with its place", () => {
       /c\.yaml:2:3: models\.a\.file: there is no file \/etc\/continuo\/c\.gguf/,
     ],
     [
-      "neither file nor use",
+      "neither file, use nor engine",
       "models:\n  a: {}\n",
-      /c\.yaml:2:3: models\.a: expected `file: PATH` or `use: NAME`, found neither/,
+      /c\.yaml:2:3: models\.a: expected `file: PATH`, `use: NAME` or `engine: NAME`, found none/,
     ],
     [
       "use beside other keys",

@@ -76,7 +76,7 @@ models:
   second: { file: b.gguf, keep_alive: 0, load: start, gpu_layers: 0, token_healing: true, speculation: false }
   third: { file: b.gguf, keep_alive: -1 }
 `,
-      { engine: "vulkan" },
+      { engine: ["vulkan"] },
       { CONTINUO_MEMORY_BUDGET: "50%" },
     );
 

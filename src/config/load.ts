@@ -9,7 +9,7 @@ import { type ConfigDocument, type Path, parseConfigDocument } from "./document.
 import { ConfigError } from "./error.ts";
 import { explain } from "./explain.ts";
 import { configSchema } from "./schema.ts";
-import { absolutePath, type Flags, type Settings, settingsFrom } from "./settings.ts";
+import { absolutePath, type Flags, type NamedEngine, type Settings, settingsFrom } from "./settings.ts";
 import { isSocketPath } from "./socket-path.ts";
 import { defaultDataDir, processSurroundings, type Surroundings } from "./surroundings.ts";
 
@@ -37,7 +37,11 @@ export function loadConfig(flags: Flags, surroundings: Surroundings = processSur
   if (!parsed.success) throw new ConfigError(explain(parsed.error, configSchema, raw, where));
   const problems = crossCheck(parsed.data, surroundings, [...filesByName(onDisk).keys()], where);
   if (problems.length > 0) throw new ConfigError(problems);
-  return configFrom(parsed.data, defaultDataDir(surroundings), parsed.data.deterministic);
+  return configFrom(parsed.data, {
+    defaultDataDir: defaultDataDir(surroundings),
+    isDeterministic: parsed.data.deterministic,
+    surroundings,
+  });
 }
 
 /** Where Continuo keeps what it stores, whatever else the configuration says. Throws `ConfigError` for a file that cannot be read. */
@@ -123,7 +127,7 @@ function withModelsOnDisk(typed: unknown, onDisk: ModelsOnDisk, isName: (path: s
   if (!isMapping(typed)) return typed;
   const models = typed["models"] ?? {};
   if (!isMapping(models)) return typed;
-  if (!Object.values(models).some(isWeights)) {
+  if (!Object.values(models).some(isAnswering)) {
     return { ...typed, models: { ...servedUnasked(onDisk, typed["built_in"] !== false), ...models } };
   }
   const files = filesByName(onDisk);
@@ -178,12 +182,15 @@ function normalized(document: unknown, directory: string, { home }: Surroundings
     return isMapping(entry) && "file" in entry ? { ...entry, file: absolute(entry["file"]) } : entry;
   };
   const key = (entry: unknown): unknown => (typeof entry === "string" ? { key: entry } : entry);
-  const { host, models, api_keys: keys, admin_keys: adminKeys, data_dir: dataDir } = value;
+  const { host, models, engines, api_keys: keys, admin_keys: adminKeys, data_dir: dataDir } = value;
+  const engine = (entry: unknown): unknown =>
+    isMapping(entry) && isMapping(entry["tls"]) ? { ...entry, tls: mapValues(entry["tls"], absolute) } : entry;
   return {
     ...value,
     ...(typeof host === "string" && isSocketPath(host) ? { host: absolute(host) } : {}),
     ...(dataDir === undefined ? {} : { data_dir: absolute(dataDir) }),
     ...(isMapping(models) ? { models: mapValues(models, model) } : {}),
+    ...(isMapping(engines) ? { engines: mapValues(engines, engine) } : {}),
     ...(Array.isArray(keys) ? { api_keys: keys.map(key) } : {}),
     ...(Array.isArray(adminKeys) ? { admin_keys: adminKeys.map(key) } : {}),
   };
@@ -200,9 +207,26 @@ function merged(file: unknown, settings: Settings, { cwd, home }: Surroundings):
   if (!isMapping(inFile)) return top;
   const added = settings.models.map(({ name, file: path }): [string, unknown] => {
     const entry = inFile[name];
-    return [name, isMapping(entry) ? { ...without(entry, "use"), file: path } : { file: path }];
+    return [name, isMapping(entry) ? { ...without(entry, "use", "engine", "model"), file: path } : { file: path }];
   });
-  return { ...top, models: { ...Object.fromEntries(added), ...without(inFile, ...added.map(([name]) => name)) } };
+  const models = { ...Object.fromEntries(added), ...without(inFile, ...added.map(([name]) => name)) };
+  return withEngines(top, models, settings.engines);
+}
+
+/** Engines of the command line come behind everything that is named in other ways, each as a model of its own name. */
+function withEngines(top: Raw, models: Raw, engines: readonly NamedEngine[]): Raw {
+  const inFile = top["engines"] ?? {};
+  if (!isMapping(inFile) || engines.length === 0) return { ...top, models };
+  const entries = engines.map(({ name, kind, url }): [string, unknown] => {
+    const entry = inFile[name];
+    return [name, isMapping(entry) ? { ...entry, kind, url } : { kind, url }];
+  });
+  const named = engines.filter(({ name }) => !(name in models)).map(({ name }) => [name, { engine: name }] as const);
+  return {
+    ...top,
+    engines: { ...inFile, ...Object.fromEntries(entries) },
+    models: { ...models, ...Object.fromEntries(named) },
+  };
 }
 
 /** Settings for every model, laid over what each one says itself. */
@@ -218,6 +242,8 @@ function places(document: ConfigDocument, settings: Settings): (path: Path) => s
     const [first, name, key] = path;
     const top = settings.top.get(String(first));
     if (top !== undefined) return top.where;
+    const engine = settings.engines.find((candidate) => candidate.name === name);
+    if (engine !== undefined && (first === "engines" || first === "models")) return engine.where;
     if (first !== "models") return document.where(path);
     const flag = settings.everyModel.get(String(key));
     if (flag !== undefined) return flag.where;
@@ -230,8 +256,13 @@ function isMapping(value: unknown): value is Raw {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function isWeights(entry: unknown): entry is Raw {
+function isAnswering(entry: unknown): entry is Raw {
   return isMapping(entry) && !("use" in entry);
+}
+
+/** Of this machine. */
+function isWeights(entry: unknown): entry is Raw {
+  return isAnswering(entry) && !("engine" in entry);
 }
 
 function mapValues(mapping: Raw, change: (value: unknown) => unknown): Raw {

@@ -1,6 +1,11 @@
-import type { Config, FileModel } from "./config.ts";
+import type { Config, EngineModelConfig, FileModel } from "./config.ts";
 
 /** Models that are answered by weights in a file of this machine, in order. */
 export function fileModels({ models }: Pick<Config, "models">): readonly FileModel[] {
   return models.filter((model) => model.kind === "file");
+}
+
+/** Models that an engine elsewhere answers, in order. */
+export function engineModels({ models }: Pick<Config, "models">): readonly EngineModelConfig[] {
+  return models.filter((model) => model.kind === "engine");
 }

@@ -5,59 +5,12 @@
  */
 import { z } from "zod";
 import { catalogueSchema } from "./catalogue-schema.ts";
+import { engineSchema } from "./engine-schema.ts";
 import { flag, integer, list, mapping, name, number, text } from "./kinds.ts";
-import { samplingSchema } from "./sampling.ts";
+import { duration, layers, loading, modelSchema } from "./model-schema.ts";
 
 /** Longest time that can be set, ms: Node's timers hold no more than 2^31 - 1. */
 const MAX_TIME_MS = 2_147_483_647;
-
-const capabilities = z.strictObject(
-  {
-    completions: flag().optional().describe("Available on the completions routes."),
-    partial: flag().optional().describe("Supports Partial Mode."),
-    max_input_tokens: integer(1, 2 ** 31)
-      .optional()
-      .describe("Maximum prompt length in tokens; at most what a slot holds."),
-    max_output_tokens: integer(1, 2 ** 31)
-      .optional()
-      .describe("Maximum answer length in tokens; at most what a slot holds."),
-  },
-  mapping("capabilities, such as `partial: false`"),
-);
-
-const model = z.strictObject(
-  {
-    file: text("the path of a GGUF file")
-      .optional()
-      .describe(
-        "Path of a GGUF file (of its first shard), or name of a pulled model. A plain string in place of the mapping means the same.",
-      ),
-    use: text("the name of another model").optional().describe("Instead of `file`: answer with this other model."),
-    context: integer(16, 2 ** 24)
-      .optional()
-      .describe("Context of one slot in tokens: prompt and answer together."),
-    slots: integer(1, 256).optional().describe("Number of requests processed at the same time."),
-    threads: integer(1, 1024)
-      .optional()
-      .describe("Maximum number of CPU threads; fewer are used while other programs keep the CPU busy."),
-    deterministic: flag().optional().describe("Overrides the global `deterministic`."),
-    fim: z
-      .union([z.string().min(1), z.literal(false)], {
-        error: "expected the name of a fill-in-the-middle family, or false",
-      })
-      .optional()
-      .describe("Fill-in-the-middle layout; `false`: none. Default: detected from the vocabulary."),
-    load: loading().optional().describe("Overrides the global `load`."),
-    keep_alive: duration().optional().describe("Overrides the global `keep_alive`."),
-    gpu_layers: layers().optional().describe("Overrides the global `gpu_layers`."),
-    token_healing: flag().optional().describe("Overrides the global `token_healing`."),
-    speculation: flag().optional().describe("Overrides the global `speculation`."),
-    aliases: list(text("a model name"), "model names").optional().describe("Other names of this model."),
-    sampling: samplingSchema.optional(),
-    capabilities: capabilities.optional().describe("Overrides what the catalogue or the weights say."),
-  },
-  mapping("a model: a path, `file: PATH`, or `use: NAME`"),
-);
 
 const fimLayout = z.strictObject(
   {
@@ -182,9 +135,13 @@ export const configSchema = z.strictObject(
       .default(true)
       .describe("If no models are configured, also serve the model in the package, after the pulled ones."),
     models: z
-      .record(name(), model, mapping("models: a name, then its file"))
+      .record(name(), modelSchema, mapping("models: a name, then its file"))
       .default({})
       .describe("Public name → model that answers."),
+    engines: z
+      .record(name(), engineSchema, mapping("engines: a name, then its kind and url"))
+      .default({})
+      .describe("Engines elsewhere that answer for `models`; see docs/engines.md."),
     catalogue: catalogueSchema
       .default({})
       .describe("Names added to the built-in catalogue; existing names are overridden field by field."),
@@ -202,7 +159,9 @@ export const configSchema = z.strictObject(
         "Memory for all loaded models together, such as `12GiB` or `50%`. Default: 80 % of the memory that is free at start.",
       ),
     engine: z
-      .enum(["auto", "cpu", "cuda", "vulkan"], { error: "expected auto, cpu, cuda or vulkan" })
+      .enum(["auto", "cpu", "cuda", "vulkan"], {
+        error: "expected auto, cpu, cuda or vulkan (an engine elsewhere is KIND=URL on the command line)",
+      })
       .default("auto")
       .describe("Compute libraries; `auto`: an installed GPU package if it finds a GPU, else the CPU."),
     gpu_layers: layers().optional().describe("Number of layers of each model on the GPU. Default: all."),
@@ -237,26 +196,10 @@ export const configSchema = z.strictObject(
 
 /** The file's own spelling, checked, defaults filled in. */
 export type ConfigFile = z.output<typeof configSchema>;
-export type ModelEntry = z.output<typeof model>;
 
 function time(): z.ZodInt {
   const error = `expected milliseconds as an integer from 0 to ${MAX_TIME_MS}`;
   return z.int({ error }).min(0, { error }).max(MAX_TIME_MS, { error });
-}
-
-function layers(): z.ZodInt {
-  return integer(0, 10_000);
-}
-
-function loading() {
-  return z.enum(["start", "first_use"], { error: "expected start or first_use" });
-}
-
-/** With units, so that nobody has to guess them; only 0 and -1 need none. */
-function duration() {
-  const error = "expected a time such as 30s, 10m or 1h30m, 0 or never";
-  const spelt = z.string().regex(/^(0|-1|never|(\d+(\.\d+)?(ms|s|m|h))+)$/, { error });
-  return z.union([spelt, z.literal(0), z.literal(-1)], { error });
 }
 
 function size(): z.ZodString {

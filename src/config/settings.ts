@@ -28,7 +28,8 @@ export interface Flags {
   readonly load?: string;
   readonly keepAlive?: string;
   readonly memoryBudget?: string;
-  readonly engine?: string;
+  /** `auto`, `cpu`, `cuda`, `vulkan`, or `KIND=URL`, one per flag. */
+  readonly engine?: readonly string[];
   readonly gpuLayers?: string;
 }
 
@@ -45,10 +46,19 @@ export interface NamedFile {
   readonly where: string;
 }
 
+/** An engine elsewhere, named after its kind. */
+export interface NamedEngine {
+  readonly name: string;
+  readonly kind: string;
+  readonly url: string;
+  readonly where: string;
+}
+
 export interface Settings {
   /** Top-level keys of the file, in its spelling. */
   readonly top: ReadonlyMap<string, Setting>;
   readonly models: readonly NamedFile[];
+  readonly engines: readonly NamedEngine[];
   /** Keys of every model. */
   readonly everyModel: ReadonlyMap<string, Setting>;
 }
@@ -78,7 +88,8 @@ export function settingsFrom(flags: Flags, surroundings: Surroundings): Settings
 
   put(top, "memory_budget", "CONTINUO_MEMORY_BUDGET", variable("CONTINUO_MEMORY_BUDGET"));
   put(top, "keep_alive", "CONTINUO_KEEP_ALIVE", variable("CONTINUO_KEEP_ALIVE"));
-  put(top, "engine", "CONTINUO_ENGINE", variable("CONTINUO_ENGINE"));
+  const engines = enginesFrom(flags.engine, listed(variable("CONTINUO_ENGINE")));
+  put(top, "engine", engines.where, engines.libraries);
 
   put(top, "host", "--host", flags.host);
   put(top, "port", "--port", numeric(flags.port));
@@ -91,13 +102,37 @@ export function settingsFrom(flags: Flags, surroundings: Surroundings): Settings
   put(top, "load", "--load", flags.load);
   put(top, "keep_alive", "--keep-alive", flags.keepAlive);
   put(top, "memory_budget", "--memory-budget", flags.memoryBudget);
-  put(top, "engine", "--engine", flags.engine);
   put(top, "gpu_layers", "--gpu-layers", numeric(flags.gpuLayers));
   put(everyModel, "deterministic", "--deterministic", flags.deterministic);
   put(everyModel, "slots", "--slots", numeric(flags.slots));
   put(everyModel, "context", "--context", numeric(flags.context));
   put(everyModel, "threads", "--threads", numeric(flags.threads));
-  return { top, models: modelsFrom(flags, variable("CONTINUO_MODEL"), surroundings), everyModel };
+  const models = modelsFrom(flags, variable("CONTINUO_MODEL"), surroundings);
+  return { top, models, engines: engines.elsewhere, everyModel };
+}
+
+interface Engines {
+  readonly where: string;
+  /** What local models compute with. */
+  readonly libraries?: string;
+  readonly elsewhere: readonly NamedEngine[];
+}
+
+/** Flags over the variable, each of which may name both kinds. */
+function enginesFrom(flags: readonly string[] | undefined, variable: readonly string[] | undefined): Engines {
+  const where = flags === undefined ? "CONTINUO_ENGINE" : "--engine";
+  const texts = flags ?? variable ?? [];
+  const libraries = texts.findLast((text) => !text.includes("="));
+  const counts = new Map<string, number>();
+  const elsewhere = texts.flatMap((text): NamedEngine[] => {
+    const sign = text.indexOf("=");
+    if (sign < 0) return [];
+    const [kind, url] = [text.slice(0, sign), text.slice(sign + 1)];
+    const count = (counts.get(kind) ?? 0) + 1;
+    counts.set(kind, count);
+    return [{ name: count === 1 ? kind : `${kind}-${count}`, kind, url, where: `${where} ${text}` }];
+  });
+  return { where, elsewhere, ...(libraries !== undefined && { libraries }) };
 }
 
 function modelsFrom(flags: Flags, fromEnvironment: string | undefined, surroundings: Surroundings): NamedFile[] {

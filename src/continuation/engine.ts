@@ -38,8 +38,7 @@ export interface LocalEngine extends Engine {
 }
 
 /** What every engine counts. Of the rest one elsewhere says what it knows, and nothing as a guess. */
-export type EngineStats = Pick<LocalStats, "queued" | "running" | "promptTokens" | "completionTokens"> &
-  Partial<LocalStats>;
+export type EngineStats = Pick<LocalStats, "running" | "promptTokens" | "completionTokens"> & Partial<LocalStats>;
 
 /** Counters since the start of the server, and gauges of this moment. */
 export interface LocalStats {
@@ -87,6 +86,8 @@ export interface EngineModel {
   readonly fim?: string;
   /** Messages can be rendered. */
   readonly chat: boolean;
+  /** An answer to them can begin with what the caller gives. Absent: as `chat`. */
+  readonly partial?: boolean;
   /** Token ids are below it. Absent: the engine does not tell. */
   readonly vocabularySize?: number;
   /** Sampling defaults that the weights bring along. */

@@ -1,3 +1,5 @@
+import { ServiceError } from "../errors.ts";
+
 /**
  * How a family of weights spells fill-in-the-middle. Layouts are data: a new family is a new entry here or in the configuration.
  * The family is found in the vocabulary, never guessed from a name (a look-alike marker would silently be plain text).
@@ -185,6 +187,39 @@ export function detectFim(
   layouts: readonly FimLayout[] = FIM_LAYOUTS,
 ): FimLayout | undefined {
   return layouts.find((layout) => [...requiredMarkers(layout), ...(layout.telling ?? [])].every(has));
+}
+
+/** Which layout the weights of a name are to have. */
+export interface FimChoice {
+  readonly name: string;
+  readonly fimLayouts: readonly FimLayout[];
+  /** A family of `fimLayouts`, or false for none; absent: what the vocabulary shows. */
+  readonly fim?: string | false;
+}
+
+/** Throws `model_unavailable` for a layout that is unknown, or whose markers the vocabulary lacks. */
+export function chosenFim(
+  { name, fim, fimLayouts }: FimChoice,
+  controls: Pick<ReadonlySet<string>, "has">,
+): FimLayout | undefined {
+  if (fim === false) return undefined;
+  const has = (spelling: string): boolean => controls.has(spelling);
+  if (fim === undefined) return detectFim(has, fimLayouts);
+  const layout = fimLayouts.find((each) => each.family === fim);
+  const known = fimLayouts.map((each) => each.family).join(", ");
+  if (layout === undefined) {
+    throw new ServiceError(
+      "model_unavailable",
+      `model "${name}": there is no fill-in-the-middle layout "${fim}"; known: ${known}`,
+    );
+  }
+  if (detectFim(has, [layout]) === undefined) {
+    throw new ServiceError(
+      "model_unavailable",
+      `model "${name}": its vocabulary lacks markers of the fill-in-the-middle layout "${fim}"`,
+    );
+  }
+  return layout;
 }
 
 /** Every control token that the layout uses or that ends its middle. */

@@ -18,7 +18,7 @@ import type { ContinuationRequest } from "./request.ts";
  * @param concurrency requests under way at the same time, at least 1.
  */
 export async function* continueAll(
-  engine: Engine,
+  engine: Pick<Engine, "accept" | "generate">,
   requests: readonly ContinuationRequest[],
   concurrency: number,
   signal: AbortSignal,

@@ -138,7 +138,7 @@ export class ModelDirectory implements Directory {
       name,
       catalogued: known !== undefined,
       completions: may(weights?.completions, known?.completions ?? true),
-      partial: may(weights?.partial, known?.partial ?? model?.chat ?? true),
+      partial: may(weights?.partial, known?.partial ?? model?.partial ?? model?.chat ?? true),
       withheld: new Set((["completions", "partial"] as const).filter((ability) => weights?.[ability] === false)),
       answeredBy: { id: weights?.name ?? "", standIn, ...(model !== undefined && { model }) },
       maxInputTokens: within(weights?.maxInputTokens, known?.maxInputTokens),

@@ -11,6 +11,7 @@ import { DEFAULT_SLOTS } from "../engines/llama/memory.ts";
 import { examineAccess } from "./access.ts";
 import { examineDataFolder } from "./data-folder.ts";
 import { examineDatabase } from "./database.ts";
+import { examineEngines } from "./engine-elsewhere.ts";
 import { type Finding, ok, problem, warning } from "./finding.ts";
 import { examineLibraries, type Probe } from "./libraries.ts";
 import { examineMachine, type Machine, thisMachine } from "./machine.ts";
@@ -76,6 +77,7 @@ function configured(config: Config, machine: Machine): readonly (Finding | Promi
     examineDatabase(config),
     isSocketPath(host) ? examineSocket(host) : examinePort(host, port),
     examineAccess(config),
-    ...(models.length === 0 ? [none] : models.map((model) => examineModel(model, DEFAULT_SLOTS, machine))),
+    ...(config.models.length === 0 ? [none] : models.map((model) => examineModel(model, DEFAULT_SLOTS, machine))),
+    ...examineEngines(config),
   ];
 }

@@ -56,7 +56,7 @@ function modelEntry(card: ModelCard, dialect: Dialect, parts: ModelParts): Model
         fim: completions && fim !== undefined,
         fim_family: fim ?? null,
         suffix: completions && fim !== undefined,
-        partial: takesPartial(card, dialect) && (model?.chat ?? true),
+        partial: takesPartial(card, dialect) && (model?.partial ?? model?.chat ?? true),
         chat: model?.chat ?? false,
       },
       context_length: known(card.contextTokens),

@@ -1,6 +1,7 @@
 /** HTTP as hubs need it: redirects that keep secrets at home, time limits, proxies of the environment, plain messages. */
 import type { Readable } from "node:stream";
 import { type Dispatcher, EnvHttpProxyAgent, request } from "undici";
+import { connectionProblem, waitAskedFor } from "../connection.ts";
 import { ModelFailure } from "./failure.ts";
 
 export interface Reply {
@@ -110,38 +111,13 @@ export class Transport {
 export function connectionError(error: unknown, host: string, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof TransferError || error instanceof ModelFailure) return error;
-  const code = codeOf(error);
-  const known = CONNECTION_ERRORS[code];
+  const known = connectionProblem(error);
   if (known === undefined) {
     // A certificate that is not trusted, a malformed reply: waiting changes nothing.
     const reason = error instanceof Error ? error.message : String(error);
     return new TransferError(`${host} cannot be talked to: ${reason}`, { isTransient: false, cause: error });
   }
   return new TransferError(`${host}: ${known}`, { isTransient: true, cause: error });
-}
-
-const CONNECTION_ERRORS: Readonly<Record<string, string>> = {
-  ENOTFOUND: "there is no such host, or no network",
-  EAI_AGAIN: "the name of the host cannot be looked up; is there a network?",
-  ECONNREFUSED: "nobody answers there",
-  EHOSTUNREACH: "the host cannot be reached",
-  ENETUNREACH: "the network cannot be reached",
-  ECONNRESET: "the connection was cut",
-  ECONNABORTED: "the connection was cut",
-  EPIPE: "the connection was cut",
-  UND_ERR_SOCKET: "the connection was cut",
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the connection was cut",
-  ETIMEDOUT: "no answer in time",
-  UND_ERR_CONNECT_TIMEOUT: "no connection in time",
-  UND_ERR_HEADERS_TIMEOUT: "no answer in time",
-  UND_ERR_BODY_TIMEOUT: "the connection fell silent",
-};
-
-/** Several addresses of one host are tried; each failure is in the aggregate, all of one kind as a rule. */
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return "";
-  if ("code" in error && typeof error.code === "string") return error.code;
-  return error instanceof AggregateError ? codeOf(error.errors[0]) : "";
 }
 
 function isRedirect(status: number): boolean {
@@ -190,12 +166,4 @@ function refusal(reply: Reply, { host }: URL, { what, accessAdvice = "" }: Ask):
       });
     }
   }
-}
-
-/** `Retry-After` is a number of seconds or a date (RFC 9110, 10.2.3). */
-function waitAskedFor(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value.trim())) return Number(value) * 1000;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }

@@ -9,6 +9,8 @@ export interface LlamaServerOptions {
   /** Folder of its shared libraries. Default: the program's own. */
   readonly libraries?: string;
   readonly model: string;
+  /** Default: a free one. */
+  readonly port?: number;
   /** Further arguments. */
   readonly args?: readonly string[];
 }
@@ -25,7 +27,7 @@ const START_TIMEOUT_MS = 120_000;
 const POLL_MS = 5;
 
 export async function startLlamaServer(options: LlamaServerOptions): Promise<LlamaServer> {
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const libraries = options.libraries ?? dirname(options.program);
   const args = ["--model", options.model, "--host", "127.0.0.1", "--port", String(port), ...(options.args ?? [])];
   const startedMs = performance.now();

@@ -89,7 +89,8 @@ function environment(added: Readonly<Record<string, string>> = {}): NodeJS.Proce
 }
 
 function urlIn(output: string): string | undefined {
-  return /http:\/\/127\.0\.0\.1:\d+|(?<=Listening on )unix:\S+/.exec(output)?.[0];
+  // Before it says where it listens, it says where its engines are.
+  return /(?<! at )http:\/\/127\.0\.0\.1:\d+|(?<=Listening on )unix:\S+/.exec(output)?.[0];
 }
 
 async function isReady(url: string): Promise<true | undefined> {

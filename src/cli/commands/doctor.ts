@@ -21,8 +21,15 @@ export function addDoctorCommand(program: Command): void {
   program
     .command("doctor")
     .summary("check that a server can work on this machine")
-    .description("Checks platform, libraries, memory, port, data directory, configuration and models.")
+    .description(
+      "Checks platform, libraries, memory, port, data directory, configuration, models and engines elsewhere.",
+    )
     .option("--model <file>", "GGUF file, or NAME=FILE; repeatable", (file, all: string[] = []) => [...all, file])
+    .option(
+      "--engine <kind>",
+      "as for serve; KIND=URL is asked what it can do; repeatable",
+      (kind, all: string[] = []) => [...all, kind],
+    )
     .option("--config <file>", "YAML configuration")
     .option("--host <address>", "address to listen on")
     .option("--port <n>", "port to listen on")

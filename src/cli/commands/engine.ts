@@ -14,6 +14,7 @@ import {
 import { CommandFailure } from "../failure.ts";
 import { Pace, whileShowing } from "../status-line.ts";
 import { outputTo, say } from "../terminal.ts";
+import { addProbeCommand } from "./engine-probe.ts";
 
 interface EngineFlags {
   readonly dataDir?: string;
@@ -27,14 +28,15 @@ the data directory. "serve" uses them if they find a GPU; --engine overrides the
 Examples:
   $ continuo engine add cuda
   $ continuo engine list
-  $ continuo engine remove cuda`;
+  $ continuo engine remove cuda
+  $ continuo engine probe http://127.0.0.1:8080`;
 
 /** Adds `continuo engine` to the program. */
 export function addEngineCommand(program: Command): void {
   const engine = program
     .command("engine")
-    .summary("install libraries for GPUs")
-    .description("Installs, lists and removes llama.cpp libraries for GPUs.")
+    .summary("install libraries for GPUs, look at engines elsewhere")
+    .description("Installs, lists and removes llama.cpp libraries for GPUs, and shows what an engine elsewhere can do.")
     .addHelpText("after", EXAMPLES);
   const withFolder = (command: Command): Command =>
     command
@@ -43,6 +45,7 @@ export function addEngineCommand(program: Command): void {
   const kind = (): Argument => new Argument("<kind>", "what computes").choices(GPU_KINDS);
   withFolder(engine.command("add").description("Installs libraries and tests them.").addArgument(kind())).action(add);
   withFolder(engine.command("list").description("Lists installed libraries and the GPUs they find.")).action(list);
+  addProbeCommand(engine);
   withFolder(engine.command("remove").description("Removes libraries.").addArgument(kind())).action(remove);
 }
 

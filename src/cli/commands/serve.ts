@@ -5,7 +5,7 @@ import { loadConfig } from "../../config/load.ts";
 import type { Flags } from "../../config/settings.ts";
 import { isSocketPath } from "../../config/socket-path.ts";
 import { ListenFailure } from "../../listen.ts";
-import type { RunningServer } from "../../server.ts";
+import type { RunningModel, RunningServer } from "../../server.ts";
 import { banner } from "../banner.ts";
 import { CommandFailure, EXIT } from "../failure.ts";
 import { whileShowing } from "../status-line.ts";
@@ -28,6 +28,7 @@ Examples:
   $ continuo serve --model coder=a.gguf --model chat=b.gguf --port 9000
   $ continuo serve --config continuo.yaml
   $ CONTINUO_API_KEY=sk-change-me continuo serve --host 0.0.0.0 --model a.gguf
+  $ continuo serve --engine llama-server=http://127.0.0.1:8080
   $ continuo serve --host /run/user/1000/continuo.sock --model a.gguf
 
 Ctrl-C lets running requests finish (limits.drain_grace_ms); a second one stops at once.`;
@@ -65,7 +66,11 @@ export function addServeCommand(program: Command): void {
       "--memory-budget <size>",
       "memory for all loaded models, such as 12GiB or 50% (default: 80% of free memory)",
     )
-    .option("--engine <kind>", "auto, cpu, cuda or vulkan (default: auto; see continuo engine)")
+    .option(
+      "--engine <kind>",
+      "auto, cpu, cuda or vulkan (default: auto), or KIND=URL of an engine elsewhere; repeatable",
+      several,
+    )
     .option("--gpu-layers <n>", "layers of each model on the GPU (default: all)")
     .option("--log-level <level>", "trace, debug, info, warn, error, fatal or silent (default: info)")
     .addHelpText("after", EXAMPLES)
@@ -129,7 +134,10 @@ async function runUntilStopped(server: RunningServer, config: Config, signals: S
   );
   if (early === undefined) {
     const models = server.models();
-    if (models.length > 0 && models.every(({ health }) => health.state === "failed")) {
+    // An engine elsewhere may come up at any time.
+    const hasFailed = ({ health, elsewhere }: RunningModel): boolean =>
+      health.state === "failed" && elsewhere === undefined;
+    if (models.length > 0 && models.every(hasFailed)) {
       throw new CommandFailure(models.map(({ health }) => health.detail).join("\n"));
     }
     for (const line of banner(config, server)) say(line);

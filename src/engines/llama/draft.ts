@@ -1,4 +1,4 @@
-import type { EncodedPrompt } from "./encode-prompt.ts";
+import type { EncodedPrompt } from "../../continuation/encode-prompt.ts";
 
 /** Tokens that must repeat before what followed them the last time is worth a try. */
 const LEAST_MATCH = 2;

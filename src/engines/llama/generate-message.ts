@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { LoweredGap, LoweredPrompt } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import { promptOf } from "../../continuation/request-prompt.ts";
 import { samplingOf } from "../../continuation/sampling.ts";
 import { gbnfOf } from "../../continuation/shape.ts";
 import type { EngineOptions, GenerateMessage } from "./messages.ts";
-import { promptOf } from "./request-prompt.ts";
 import type { LoadedWeights } from "./weights.ts";
 
 /** Settings of the operator for requests that do not choose. */

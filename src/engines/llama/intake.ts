@@ -1,5 +1,11 @@
+import {
+  arrangePrompt,
+  type EncodedPrompt,
+  encodeParts,
+  fitPrompt,
+  type PartTokens,
+} from "../../continuation/encode-prompt.ts";
 import { ServiceError } from "../../errors.ts";
-import { arrangePrompt, type EncodedPrompt, encodeParts, fitPrompt, type PartTokens } from "./encode-prompt.ts";
 import { tokensToHeal } from "./healing.ts";
 import type { GenerateMessage } from "./messages.ts";
 import type { NativeModel } from "./model.ts";

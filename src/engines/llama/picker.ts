@@ -1,6 +1,6 @@
+import type { EncodedPrompt } from "../../continuation/encode-prompt.ts";
 import { ServiceError } from "../../errors.ts";
 import { Characters } from "./characters.ts";
-import type { EncodedPrompt } from "./encode-prompt.ts";
 import type { Grammar } from "./grammar.ts";
 import { Healing } from "./healing.ts";
 import type { GenerateMessage } from "./messages.ts";

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Answer } from "../../../test/support/tiny-request.ts";
 import { type Asked, loadNativeTiny, TinyScheduler } from "../../../test/support/tiny-scheduler.ts";
+import { arrangePrompt, encodeParts } from "../../continuation/encode-prompt.ts";
 import type { LoweredPrompt } from "../../continuation/prompt.ts";
-import { arrangePrompt, encodeParts } from "./encode-prompt.ts";
 import { tokensToHeal } from "./healing.ts";
 
 const tiny = await loadNativeTiny();

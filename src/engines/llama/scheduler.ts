@@ -1,7 +1,7 @@
+import type { EncodedPrompt } from "../../continuation/encode-prompt.ts";
 import { ServiceError } from "../../errors.ts";
 import type { NativeContext } from "./context.ts";
 import { Counters } from "./counters.ts";
-import type { EncodedPrompt } from "./encode-prompt.ts";
 import { Intake, refusalOf } from "./intake.ts";
 import type { FromEngine, GenerateMessage, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";

@@ -1,7 +1,7 @@
+import type { EncodedPrompt } from "../../continuation/encode-prompt.ts";
 import type { TokenLogprob } from "../../continuation/output.ts";
 import { type Step, Transcript } from "../../continuation/transcript.ts";
 import { type Draft, type Drafted, Drafter } from "./draft.ts";
-import type { EncodedPrompt } from "./encode-prompt.ts";
 import type { GenerateMessage, Lane, StepOutput } from "./messages.ts";
 import type { NativeModel } from "./model.ts";
 import { Picker } from "./picker.ts";

@@ -1,8 +1,7 @@
 import type { LocalModel } from "../../continuation/engine.ts";
-import { detectFim, FIM_LAYOUTS, type FimLayout, fimMarkers } from "../../continuation/fim.ts";
+import { chosenFim, FIM_LAYOUTS, type FimChoice, type FimLayout, fimMarkers } from "../../continuation/fim.ts";
 import { CONTROL_TOKENS } from "../../continuation/input.ts";
 import { canChat, type Weights } from "../../continuation/lower.ts";
-import { ServiceError } from "../../errors.ts";
 import { inMebibytes } from "./memory.ts";
 import type { ReadyMessage } from "./messages.ts";
 import type { ModelFacts } from "./model.ts";
@@ -18,12 +17,7 @@ export interface LoadedWeights {
   readonly summary: string;
 }
 
-export interface WeightsOptions {
-  readonly name: string;
-  readonly fimLayouts: readonly FimLayout[];
-  /** A family of `fimLayouts`, or false for none; absent: what the vocabulary shows. */
-  readonly fim?: string | false;
-}
+export type WeightsOptions = FimChoice;
 
 /** The part of a file's facts, or of its header's, that tells what can be asked of the weights. */
 type Abilities = Pick<ModelFacts, "vocabularySize" | "controls" | "chatTemplate" | "sampling">;
@@ -34,7 +28,7 @@ type Abilities = Pick<ModelFacts, "vocabularySize" | "controls" | "chatTemplate"
  */
 export function engineModelOf(options: WeightsOptions, facts: Abilities, slotTokens: number): LocalModel {
   const controls = new Set(Object.keys(facts.controls));
-  const fim = layoutOf(options, controls);
+  const fim = chosenFim(options, controls);
   const { chatTemplate } = facts;
   return {
     id: options.name,
@@ -54,7 +48,7 @@ export function describeWeights(
   const model = engineModelOf(options, facts, slotTokens);
   const controls = new Set(Object.keys(facts.controls));
   const { prompting } = facts;
-  const fim = asTrained(layoutOf(options, controls), prompting);
+  const fim = asTrained(chosenFim(options, controls), prompting);
   const weights: Weights = {
     id: options.name,
     controls,
@@ -98,25 +92,4 @@ function asTrained(
     ...(fimGapEnd !== undefined && { gapEnd: fimGapEnd }),
     ...(fimHealing !== undefined && { healing: fimHealing }),
   };
-}
-
-function layoutOf({ name, fim, fimLayouts }: WeightsOptions, controls: ReadonlySet<string>): FimLayout | undefined {
-  if (fim === false) return undefined;
-  const has = (spelling: string): boolean => controls.has(spelling);
-  if (fim === undefined) return detectFim(has, fimLayouts);
-  const layout = fimLayouts.find((each) => each.family === fim);
-  const known = fimLayouts.map((each) => each.family).join(", ");
-  if (layout === undefined) {
-    throw new ServiceError(
-      "model_unavailable",
-      `model "${name}": there is no fill-in-the-middle layout "${fim}"; known: ${known}`,
-    );
-  }
-  if (detectFim(has, [layout]) === undefined) {
-    throw new ServiceError(
-      "model_unavailable",
-      `model "${name}": its vocabulary lacks markers of the fill-in-the-middle layout "${fim}"`,
-    );
-  }
-  return layout;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Continuation } from "../../continuation/input.ts";
-import type { Weights } from "../../continuation/lower.ts";
-import type { Limits } from "../../continuation/request.ts";
+import type { Continuation } from "./input.ts";
+import type { Weights } from "./lower.ts";
+import type { Limits } from "./request.ts";
 import { promptOf } from "./request-prompt.ts";
 
 const CHATML: Weights = {

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LoweredPart, LoweredPrompt, PromptSection } from "../../continuation/prompt.ts";
-import { ServiceError } from "../../errors.ts";
+import { ServiceError } from "../errors.ts";
 import { arrangePrompt, type EncodedPrompt, encodeParts, fitPrompt } from "./encode-prompt.ts";
+import type { LoweredPart, LoweredPrompt, PromptSection } from "./prompt.ts";
 
 /** One token per character; a control token is 1000 and more. */
 function encode(part: LoweredPart): readonly number[] {

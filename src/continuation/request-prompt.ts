@@ -1,7 +1,7 @@
-import { lower, speaksChatMl, type Weights } from "../../continuation/lower.ts";
-import type { LoweredPrompt } from "../../continuation/prompt.ts";
-import type { ContinuationRequest } from "../../continuation/request.ts";
 import { fitPrompt, lengthError, MOST_TOKEN_UNITS } from "./encode-prompt.ts";
+import { lower, speaksChatMl, type Weights } from "./lower.ts";
+import type { LoweredPrompt } from "./prompt.ts";
+import type { ContinuationRequest } from "./request.ts";
 
 /**
  * The prompt of a request, without text that certainly finds no room. Throws `invalid_parameter` when it cannot fit, before

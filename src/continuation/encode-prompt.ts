@@ -1,7 +1,7 @@
-import { allot, type LoweredPart, type LoweredPrompt } from "../../continuation/prompt.ts";
-import { unitsOf, withinRoom } from "../../continuation/prompt-room.ts";
-import type { Limits } from "../../continuation/request.ts";
-import { ServiceError } from "../../errors.ts";
+import { ServiceError } from "../errors.ts";
+import { allot, type LoweredPart, type LoweredPrompt } from "./prompt.ts";
+import { unitsOf, withinRoom } from "./prompt-room.ts";
+import type { Limits } from "./request.ts";
 
 export interface EncodedPrompt {
   readonly tokens: readonly number[];

@@ -1,0 +1,77 @@
+/** A model of the configuration, key by key. */
+import { z } from "zod";
+import { flag, integer, list, mapping, text } from "./kinds.ts";
+import { samplingSchema } from "./sampling.ts";
+
+const capabilities = z.strictObject(
+  {
+    completions: flag().optional().describe("Available on the completions routes."),
+    partial: flag().optional().describe("Supports Partial Mode."),
+    max_input_tokens: integer(1, 2 ** 31)
+      .optional()
+      .describe("Maximum prompt length in tokens; at most what a slot holds."),
+    max_output_tokens: integer(1, 2 ** 31)
+      .optional()
+      .describe("Maximum answer length in tokens; at most what a slot holds."),
+  },
+  mapping("capabilities, such as `partial: false`"),
+);
+
+export const modelSchema = z.strictObject(
+  {
+    file: text("the path of a GGUF file")
+      .optional()
+      .describe(
+        "Path of a GGUF file (of its first shard), or name of a pulled model. A plain string in place of the mapping means the same.",
+      ),
+    use: text("the name of another model").optional().describe("Instead of `file`: answer with this other model."),
+    engine: text("the name of an engine")
+      .optional()
+      .describe("Instead of `file`: the name under `engines` of the engine that answers."),
+    model: text("the engine's name of the model")
+      .optional()
+      .describe("With `engine`: the name of the model there. Default: the first that the engine lists."),
+    context: integer(16, 2 ** 24)
+      .optional()
+      .describe(
+        "Context of one slot in tokens: prompt and answer together; with `engine`, where the engine does not tell it.",
+      ),
+    slots: integer(1, 256).optional().describe("Number of requests processed at the same time."),
+    threads: integer(1, 1024)
+      .optional()
+      .describe("Maximum number of CPU threads; fewer are used while other programs keep the CPU busy."),
+    deterministic: flag().optional().describe("Overrides the global `deterministic`."),
+    fim: z
+      .union([z.string().min(1), z.literal(false)], {
+        error: "expected the name of a fill-in-the-middle family, or false",
+      })
+      .optional()
+      .describe("Fill-in-the-middle layout; `false`: none. Default: detected from the vocabulary."),
+    load: loading().optional().describe("Overrides the global `load`."),
+    keep_alive: duration().optional().describe("Overrides the global `keep_alive`."),
+    gpu_layers: layers().optional().describe("Overrides the global `gpu_layers`."),
+    token_healing: flag().optional().describe("Overrides the global `token_healing`."),
+    speculation: flag().optional().describe("Overrides the global `speculation`."),
+    aliases: list(text("a model name"), "model names").optional().describe("Other names of this model."),
+    sampling: samplingSchema.optional(),
+    capabilities: capabilities.optional().describe("Overrides what the catalogue or the weights say."),
+  },
+  mapping("a model: a path, `file: PATH`, `use: NAME`, or `engine: NAME`"),
+);
+
+export type ModelEntry = z.output<typeof modelSchema>;
+
+export function layers(): z.ZodInt {
+  return integer(0, 10_000);
+}
+
+export function loading() {
+  return z.enum(["start", "first_use"], { error: "expected start or first_use" });
+}
+
+/** With units, so that nobody has to guess them; only 0 and -1 need none. */
+export function duration() {
+  const error = "expected a time such as 30s, 10m or 1h30m, 0 or never";
+  const spelt = z.string().regex(/^(0|-1|never|(\d+(\.\d+)?(ms|s|m|h))+)$/, { error });
+  return z.union([spelt, z.literal(0), z.literal(-1)], { error });
+}

