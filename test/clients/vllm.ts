@@ -2,9 +2,9 @@
  * The same requests to the embedded engine and to a real vLLM behind the same Continuo, on the same weights in float32: greedy
  * texts, usage and ends must be equal, plain and streamed. Then what happens when callers leave.
  *
- *     npm run build && npx tsx test/clients/vllm.ts [MODEL.gguf]
+ *     npm run build && npx tsx test/clients/vllm.ts
  *
- * Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB. Without MODEL it is the built-in one.
+ * Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -33,14 +33,13 @@ const folder = temporaryFolder();
 let peer: VllmServer | undefined;
 let server: RunningServer | undefined;
 try {
-  const file = process.argv[2] ?? BUILT_IN_FILE;
   const started = performance.now();
   const python = vllmPython();
   const { program, libraries } = pythonPackages().llamaServer;
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
-  convertForVllm(python, file, join(folder.path, "weights"));
+  convertForVllm(python, BUILT_IN_FILE, join(folder.path, "weights"));
   const exact = join(folder.path, "f32.gguf");
-  execFileSync(join(dirname(program), "llama-quantize"), ["--allow-requantize", file, exact, "F32"], {
+  execFileSync(join(dirname(program), "llama-quantize"), ["--allow-requantize", BUILT_IN_FILE, exact, "F32"], {
     env: { ...process.env, LD_LIBRARY_PATH: libraries },
     stdio: "ignore",
   });

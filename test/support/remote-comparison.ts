@@ -1,5 +1,5 @@
 /** The same requests to the embedded engine and to one elsewhere, on the same weights. */
-import { COMPLETIONS, type Json, joinedText, NATIVE, post, postStream, textOf } from "./calls.ts";
+import { CHAT, type Json, joinedText, NATIVE, post, postStream, textOf } from "./calls.ts";
 import { type Asked, OPENAI, REMOTE_REQUESTS } from "./remote-requests.ts";
 import { expectThat, type Tally } from "./tally.ts";
 
@@ -80,14 +80,37 @@ function finishIn(json: Json): string | undefined {
   return reason === null || reason === "null" ? undefined : reason;
 }
 
-/** How far apart the two likeliest tokens are where two answers to a raw prompt part. */
+/** How far apart the two likeliest tokens are where two answers part. */
 async function distanceAt(url: string, { path, body }: Asked, here: string, there: string): Promise<number> {
-  if (path !== COMPLETIONS && path !== OPENAI) return Number.POSITIVE_INFINITY;
-  const answer = await post(url, OPENAI, { model: "embedded", ...body, logprobs: 2 });
-  const { tokens, top_logprobs: top, text_offset: offsets } = answer.json.choices[0].logprobs;
+  const scored = await scores(url, path, body);
   let at = 0;
   while (here[at] === there[at] && at < here.length) at += 1;
-  const index = tokens.findLastIndex((_: string, each: number) => offsets[each] <= at);
-  const [first = 0, second = Number.NEGATIVE_INFINITY] = (Object.values(top[index]) as number[]).sort((a, b) => b - a);
+  const [first = 0, second = Number.NEGATIVE_INFINITY] = scored.findLast(({ offset }) => offset <= at)?.top ?? [];
   return first - second;
+}
+
+interface Scored {
+  /** Where the token begins in the text. */
+  readonly offset: number;
+  /** Log probabilities of the likeliest tokens, best first. */
+  readonly top: readonly number[];
+}
+
+async function scores(url: string, path: string, body: Asked["body"]): Promise<readonly Scored[]> {
+  if (path === CHAT) {
+    const { json } = await post(url, CHAT, { model: "embedded", ...body, logprobs: true, top_logprobs: 2 });
+    let offset = 0;
+    return json.choices[0].logprobs.content.map(({ token, top_logprobs: top }: Json) => {
+      const scored = { offset, top: top.map(({ logprob }: Json) => logprob) };
+      offset += token.length;
+      return scored;
+    });
+  }
+  if (path === NATIVE) return [];
+  const { json } = await post(url, OPENAI, { model: "embedded", ...body, logprobs: 2 });
+  const { top_logprobs: top, text_offset: offsets } = json.choices[0].logprobs;
+  return top.map((each: Readonly<Record<string, number>>, index: number) => ({
+    offset: offsets[index],
+    top: Object.values(each).sort((a, b) => b - a),
+  }));
 }
