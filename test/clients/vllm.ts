@@ -107,7 +107,7 @@ async function checkAborts(url: string, { url: peerUrl, log }: VllmServer): Prom
       await until("vLLM is at work", async () => (await running(peerUrl)) === 1);
       const leftMs = performance.now();
       leave.abort();
-      await until("vLLM says that it aborted", async () => abortsIn(log()) === abortsBefore + 1);
+      await until("vLLM says that it aborted", async () => abortsIn(log()) > abortsBefore);
       const ms = Math.round(performance.now() - leftMs);
       await answering;
       expectThat(ms < ABORT_MS, `vLLM worked on for ${ms} ms`);
@@ -117,7 +117,7 @@ async function checkAborts(url: string, { url: peerUrl, log }: VllmServer): Prom
 }
 
 function abortsIn(log: string): number {
-  return log.match(/Request \S+ aborted|Aborted request/gu)?.length ?? 0;
+  return log.match(/Request \S+ aborted/gu)?.length ?? 0;
 }
 
 async function running(peerUrl: string): Promise<number> {
