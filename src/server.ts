@@ -5,14 +5,13 @@ import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
-import type { Config, EngineModelConfig, FileModel } from "./config/config.ts";
+import type { Config, EngineModelConfig, FileModel, PoolModel } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
 import { isSocketPath } from "./config/socket-path.ts";
 import type { Engine, EngineModel, Health } from "./continuation/engine.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
 import { ModelDirectory, type ServedWeights } from "./directory/model-directory.ts";
-import type { LlamaEngine } from "./engines/llama/engine.ts";
 import { chooseLibraries } from "./engines/llama/engine-choice.ts";
 import { freeModelMemory } from "./engines/llama/free-memory.ts";
 import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
@@ -21,6 +20,7 @@ import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
 import { listen } from "./listen.ts";
 import { type LocalServed, loadAtStart, residentModels, serveLocal } from "./local-models.ts";
+import { type PoolServed, servePools } from "./pooled-models.ts";
 import { generationProtocol } from "./protocols/dashscope-generation.ts";
 import { chatProtocol } from "./protocols/openai-chat.ts";
 import { completionsProtocol } from "./protocols/openai-completions.ts";
@@ -30,6 +30,7 @@ import type { ResidencyStats } from "./residency/resident-models.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { registerMemoryMetrics } from "./telemetry/memory-metrics.ts";
 import { Metrics } from "./telemetry/metrics.ts";
+import { registerPoolMetrics } from "./telemetry/pool-metrics.ts";
 import { VERSION } from "./version.ts";
 
 /** A server that listens. */
@@ -59,7 +60,9 @@ export interface RunningModel {
   readonly health: Health;
   /** What it can do and the memory it takes here; absent while nobody knows. */
   readonly facts?: { readonly model: EngineModel; readonly memoryBytes?: number };
-  /** The engine that answers for it. Absent: this machine does. */
+  /** Models that answer for it in turn. Absent: it is none of several. */
+  readonly replicas?: readonly string[];
+  /** The engine that answers for it. Absent: this machine does, or its replicas. */
   readonly elsewhere?: { readonly kind: string; readonly url: string };
 }
 
@@ -88,10 +91,16 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const residents = residentModels(budget, log);
   const local = serveLocal(config, { libraries, budget, residents, log });
   const remote = serveRemote(config, log);
-  const served = inOrder(config, local, remote.served);
+  const single = [...local.map(servedLocal), ...remote.served.map(servedRemote)];
+  const pools = servePools(config, (name) => single.find((each) => each.name === name)?.engine, log);
+  const served = inOrder(config, [...single, ...pools.map(servedPool)]);
   const named = served.map(({ name, engine }) => ({ name, engine }));
-  const metrics = new Metrics(() => named);
+  // A pool's requests are those of its replicas, which are counted there.
+  const metrics = new Metrics(() => single);
   registerMemoryMetrics(metrics.registry, () => residents.stats());
+  registerPoolMetrics(metrics.registry, () =>
+    pools.map(({ model, engine }) => ({ name: model.name, figures: engine.poolStats() })),
+  );
   const node = thisNode();
   const meter = meterOver(store, node, log);
   const storeProbe = new StoreProbe({ store, node, now: Date.now });
@@ -193,28 +202,37 @@ interface Served {
 }
 
 /** In the order of the configuration: the first is who stands in for others. */
-function inOrder(config: Config, local: readonly LocalServed[], remote: readonly RemoteServed[]): readonly Served[] {
-  const all = [
-    ...local.map(({ model, engine, resident }) => served(model, resident, () => runningLocal(model, engine))),
-    ...remote.map((each) => served(each.model, each.engine, () => runningRemote(each))),
-  ];
+function inOrder(config: Config, all: readonly Served[]): readonly Served[] {
   return config.models.flatMap(({ name }) => all.find((each) => each.name === name) ?? []);
 }
 
-function served(model: FileModel | EngineModelConfig, engine: Engine, running: () => RunningModel): Served {
-  const { name, sampling, capabilities } = model;
+function servedAs(
+  { name, sampling, capabilities }: FileModel | EngineModelConfig | PoolModel,
+  engine: Engine,
+  running: () => RunningModel,
+): Served {
   return { name, engine, weights: { name, engine, sampling, ...capabilities }, running };
 }
 
-function runningLocal({ name, slots = DEFAULT_SLOTS }: FileModel, engine: LlamaEngine): RunningModel {
-  const { known } = engine;
-  return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
+function servedLocal({ model, engine, resident }: LocalServed): Served {
+  const { name, slots = DEFAULT_SLOTS } = model;
+  return servedAs(model, resident, () => {
+    const { known } = engine;
+    return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
+  });
 }
 
-function runningRemote({ model: { name }, config: { kind, url }, engine }: RemoteServed): RunningModel {
-  const { known } = engine;
-  const facts = known === undefined ? {} : { facts: { model: known.model } };
-  return { name, health: engine.health(), elsewhere: { kind, url }, ...facts };
+function servedRemote({ model, config: { kind, url }, engine }: RemoteServed): Served {
+  return servedAs(model, engine, () => {
+    const { known } = engine;
+    const facts = known === undefined ? {} : { facts: { model: known.model } };
+    return { name: model.name, health: engine.health(), elsewhere: { kind, url }, ...facts };
+  });
+}
+
+function servedPool({ model, engine }: PoolServed): Served {
+  const replicas = model.replicas.map((replica) => replica.model);
+  return servedAs(model, engine, () => ({ name: model.name, health: engine.health(), replicas }));
 }
 
 function directoryOf(served: readonly Served[], config: Config): ModelDirectory {

@@ -43,7 +43,9 @@ function addressLines({ host, socketMode, allowedHosts }: Config, { url, isOpen 
 }
 
 function describe(served: RunningModel, config: Config): string[] {
-  const { name, health, elsewhere } = served;
+  const { name, health, elsewhere, replicas } = served;
+  if (replicas !== undefined)
+    return [`  answered by ${replicas.join(", ")}: ${health.detail}`, ...standInLine(name, config)];
   const isElsewhere = elsewhere !== undefined;
   const unable = isElsewhere ? "cannot be reached yet" : "cannot be served";
   const lines =
@@ -53,12 +55,14 @@ function describe(served: RunningModel, config: Config): string[] {
   if (fileModels(config).some((model) => model.name === name && isBuiltIn(model))) {
     lines.push("  comes with Continuo: small and fast, for first steps and tests; check what it writes");
   }
-  if (!config.strict && name === standInName(config)) {
-    lines.push(
-      "  stands in for every catalogue name without a mapping (qwen-plus, qwen2.5-coder-…); disable with strict: true",
-    );
-  }
-  return lines;
+  return [...lines, ...standInLine(name, config)];
+}
+
+function standInLine(name: string, config: Config): string[] {
+  if (config.strict || name !== standInName(config)) return [];
+  return [
+    "  stands in for every catalogue name without a mapping (qwen-plus, qwen2.5-coder-…); disable with strict: true",
+  ];
 }
 
 function about({ health }: RunningModel): string[] {

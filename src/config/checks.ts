@@ -5,6 +5,7 @@ import type { Path } from "./document.ts";
 import { checkEngineModel, checkEngines, type Finding } from "./engine-checks.ts";
 import type { Problem } from "./error.ts";
 import { nearest } from "./nearest.ts";
+import { checkPool } from "./pool-checks.ts";
 import type { ConfigFile } from "./schema.ts";
 import { isSocketPath, whyNoSocket } from "./socket-path.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -38,11 +39,19 @@ function checkModel(
   const entry = config.models[name];
   if (entry === undefined) return [];
   const path = ["models", name];
-  if (entry.file === undefined && entry.use === undefined && entry.engine === undefined) {
-    const message = "expected `file: PATH`, `use: NAME` or `engine: NAME`, found none; say who answers to this name";
+  const kinds = [entry.file, entry.use, entry.engine, entry.replicas];
+  if (kinds.every((kind) => kind === undefined)) {
+    const message =
+      "expected `file: PATH`, `use: NAME`, `engine: NAME` or `replicas: [NAME, …]`, found none; say who answers to this name";
     return [{ path, message }];
   }
   if (entry.use !== undefined) return checkUse(entry.use, Object.keys(entry), path, config);
+  if (entry.replicas !== undefined) return checkPool(entry, path, config);
+  const pooling = (["policy", "max_resumes"] as const).find((key) => entry[key] !== undefined);
+  if (pooling !== undefined) {
+    const message = `\`${pooling}\` is for a model of several others; it needs \`replicas: [NAME, …]\` beside it`;
+    return [{ path: [...path, pooling], message }];
+  }
   if (entry.engine !== undefined) return checkEngineModel(entry, path, config);
   if (entry.model !== undefined) {
     const message = "`model` is the name that an engine elsewhere has for it; it needs `engine: NAME` beside it";

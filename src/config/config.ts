@@ -4,6 +4,7 @@ import type { PrefixSpelling } from "../engines/remote/peer.ts";
 import type { UpstreamLimits } from "../engines/remote/transport.ts";
 import type { HttpLimits } from "../http/limits.ts";
 import type { Catalogue } from "../models/catalog.ts";
+import type { PolicyName } from "../pool/policy.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
 export interface Config {
@@ -59,13 +60,25 @@ export interface ApiKey {
 export type MemoryBudget = { readonly bytes: number } | { readonly part: number };
 
 /** A name under `models`, by who answers to it. */
-export type ModelConfig = FileModel | EngineModelConfig | UseModel;
+export type ModelConfig = FileModel | EngineModelConfig | PoolModel | UseModel;
 
 /** Another model does. */
 export interface UseModel {
   readonly kind: "use";
   readonly name: string;
   readonly use: string;
+}
+
+/** Several other models with the same weights do. */
+export interface PoolModel {
+  readonly kind: "pool";
+  readonly name: string;
+  /** Names of models in a file or of an engine; weights above 0. */
+  readonly replicas: readonly { readonly model: string; readonly weight: number }[];
+  readonly policy: PolicyName;
+  readonly maxResumes: number;
+  readonly sampling: Sampling;
+  readonly capabilities: CapabilityOverrides;
 }
 
 /** An engine elsewhere does. */

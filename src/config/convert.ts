@@ -1,6 +1,6 @@
 import type { FimLayout } from "../continuation/fim.ts";
 import { catalogueFrom } from "./catalogue.ts";
-import type { ApiKey, Config, EngineConfig, LimitsConfig, MemoryBudget, ModelConfig } from "./config.ts";
+import type { ApiKey, Config, EngineConfig, LimitsConfig, MemoryBudget, ModelConfig, PoolModel } from "./config.ts";
 import type { EngineEntry } from "./engine-schema.ts";
 import type { ModelEntry } from "./model-schema.ts";
 import { present } from "./present.ts";
@@ -64,7 +64,7 @@ function labelled(keys: ConfigFile["api_keys"]): readonly ApiKey[] {
 function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, deterministic: boolean): ModelConfig[] {
   const { file: path, use, capabilities = {} } = entry;
   if (use !== undefined) return [{ kind: "use", name, use }];
-  const shared = {
+  const asked = {
     name,
     sampling: samplingFrom(entry.sampling),
     capabilities: present({
@@ -73,8 +73,9 @@ function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, determinis
       maxInputTokens: capabilities.max_input_tokens,
       maxOutputTokens: capabilities.max_output_tokens,
     }),
-    ...present({ contextTokens: entry.context, fim: entry.fim }),
   };
+  if (entry.replicas !== undefined) return [{ kind: "pool", ...asked, ...poolFrom(entry, entry.replicas) }];
+  const shared = { ...asked, ...present({ contextTokens: entry.context, fim: entry.fim }) };
   if (entry.engine !== undefined) {
     return [{ kind: "engine", engine: entry.engine, ...shared, ...present({ model: entry.model }) }];
   }
@@ -96,6 +97,16 @@ function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, determinis
       }),
     },
   ];
+}
+
+const DEFAULT_MAX_RESUMES = 3;
+
+function poolFrom(
+  { policy = "least_loaded", max_resumes: maxResumes = DEFAULT_MAX_RESUMES }: ModelEntry,
+  replicas: NonNullable<ModelEntry["replicas"]>,
+): Pick<PoolModel, "replicas" | "policy" | "maxResumes"> {
+  const weighted = replicas.map((each) => (typeof each === "string" ? { model: each, weight: 1 } : each));
+  return { replicas: weighted, policy, maxResumes };
 }
 
 /** Of an entry whose files and variable the checks have found. */

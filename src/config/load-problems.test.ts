@@ -65,7 +65,7 @@ describe("what is wrong is said with its place", () => {
     [
       "neither file, use nor engine",
       "models:\n  a: {}\n",
-      /c\.yaml:2:3: models\.a: expected `file: PATH`, `use: NAME` or `engine: NAME`, found none/,
+      /c\.yaml:2:3: models\.a: expected `file: PATH`, .* or `replicas: \[NAME, …\]`, found none/,
     ],
     [
       "use beside other keys",

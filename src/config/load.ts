@@ -262,7 +262,7 @@ function isAnswering(entry: unknown): entry is Raw {
 
 /** Of this machine. */
 function isWeights(entry: unknown): entry is Raw {
-  return isAnswering(entry) && !("engine" in entry);
+  return isAnswering(entry) && !("engine" in entry) && !("replicas" in entry);
 }
 
 function mapValues(mapping: Raw, change: (value: unknown) => unknown): Raw {

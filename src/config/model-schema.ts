@@ -1,6 +1,6 @@
 /** A model of the configuration, key by key. */
 import { z } from "zod";
-import { flag, integer, list, mapping, text } from "./kinds.ts";
+import { flag, integer, list, mapping, number, text } from "./kinds.ts";
 import { samplingSchema } from "./sampling.ts";
 
 const capabilities = z.strictObject(
@@ -31,6 +31,20 @@ export const modelSchema = z.strictObject(
     model: text("the engine's name of the model")
       .optional()
       .describe("With `engine`: the name of the model there. Default: the first that the engine lists."),
+    replicas: list(replica(), "model names")
+      .optional()
+      .describe(
+        "Instead of `file`: other models with the same weights that answer in turn and for one another, as `NAME` or `{ model: NAME, weight: 2 }`.",
+      ),
+    policy: z
+      .enum(["least_loaded", "weighted", "sticky", "prefix_affinity"], {
+        error: "expected least_loaded, weighted, sticky or prefix_affinity",
+      })
+      .optional()
+      .describe("With `replicas`: which one is asked first. Default: `least_loaded`."),
+    max_resumes: integer(0, 10)
+      .optional()
+      .describe("With `replicas`: how often an answer that broke off goes on with another replica. Default: 3."),
     context: integer(16, 2 ** 24)
       .optional()
       .describe(
@@ -56,8 +70,15 @@ export const modelSchema = z.strictObject(
     sampling: samplingSchema.optional(),
     capabilities: capabilities.optional().describe("Overrides what the catalogue or the weights say."),
   },
-  mapping("a model: a path, `file: PATH`, `use: NAME`, or `engine: NAME`"),
+  mapping("a model: a path, `file: PATH`, `use: NAME`, `engine: NAME`, or `replicas: [NAME, …]`"),
 );
+
+function replica() {
+  const error = "expected the name of a model, or `model: NAME` and `weight: NUMBER`";
+  const weight = number(0.01, 1000).default(1);
+  const weighted = z.strictObject({ model: z.string().min(1), weight }, { error });
+  return z.union([z.string().min(1), weighted], { error });
+}
 
 export type ModelEntry = z.output<typeof modelSchema>;
 

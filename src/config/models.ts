@@ -1,4 +1,4 @@
-import type { Config, EngineModelConfig, FileModel } from "./config.ts";
+import type { Config, EngineModelConfig, FileModel, PoolModel } from "./config.ts";
 
 /** Models that are answered by weights in a file of this machine, in order. */
 export function fileModels({ models }: Pick<Config, "models">): readonly FileModel[] {
@@ -8,4 +8,9 @@ export function fileModels({ models }: Pick<Config, "models">): readonly FileMod
 /** Models that an engine elsewhere answers, in order. */
 export function engineModels({ models }: Pick<Config, "models">): readonly EngineModelConfig[] {
   return models.filter((model) => model.kind === "engine");
+}
+
+/** Models that several others answer, in order. */
+export function poolModels({ models }: Pick<Config, "models">): readonly PoolModel[] {
+  return models.filter((model) => model.kind === "pool");
 }

@@ -1,10 +1,13 @@
 import type { Gap } from "./gap/gap-end.ts";
 
 /** A prompt as an engine takes it: control tokens in the spelling of the weights, text that is never parsed for them. */
-export type LoweredPart =
-  | { readonly text: string }
-  | { readonly control: string }
-  | { readonly tokens: readonly number[] };
+export type LoweredPart = LoweredText | { readonly control: string } | { readonly tokens: readonly number[] };
+
+export interface LoweredText {
+  readonly text: string;
+  /** The ids with which weights have written it, and which stand for it where they spell it. Absent: those of its text. */
+  readonly written?: readonly number[];
+}
 
 /**
  * A stretch of the prompt and what may become of it when the whole is too long and the caller allows cutting:

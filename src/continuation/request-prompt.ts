@@ -1,7 +1,7 @@
 import { fitPrompt, lengthError, MOST_TOKEN_UNITS } from "./encode-prompt.ts";
 import { lower, speaksChatMl, type Weights } from "./lower.ts";
-import type { LoweredPrompt } from "./prompt.ts";
-import type { ContinuationRequest } from "./request.ts";
+import type { LoweredPrompt, LoweredText } from "./prompt.ts";
+import type { Answered, ContinuationRequest } from "./request.ts";
 
 /**
  * The prompt of a request, without text that certainly finds no room. Throws `invalid_parameter` when it cannot fit, before
@@ -10,7 +10,7 @@ import type { ContinuationRequest } from "./request.ts";
  * @param slotTokens most tokens of prompt and answer.
  */
 export function promptOf(
-  { input, limits }: Pick<ContinuationRequest, "input" | "limits">,
+  { input, limits, answered }: Pick<ContinuationRequest, "input" | "limits" | "answered">,
   weights: Weights,
   slotTokens: number,
 ): LoweredPrompt {
@@ -18,5 +18,25 @@ export function promptOf(
   // Each message comes to a token at least. What a template renders cannot be cut; turns of ChatML can, and cost little.
   const isCut = limits.truncate && speaksChatMl(weights);
   if (input.kind === "chat" && input.messages.length > roomTokens && !isCut) throw lengthError(limits.maxInputTokens);
-  return fitPrompt(lower(input, weights), limits, roomTokens, MOST_TOKEN_UNITS);
+  const prompt = lower(input, weights);
+  const parted = answered === undefined ? prompt : partAnswer(prompt, answered);
+  return fitPrompt(parted, limits, roomTokens, MOST_TOKEN_UNITS);
+}
+
+/**
+ * The answer so far as a part of its own, so that its tokens are the ones that were generated. Where it began with the rest
+ * of a cut word, its first token reaches back into the text before it, and both stay one text.
+ */
+function partAnswer(prompt: LoweredPrompt, { units, tokens, tokenHealing }: Answered): LoweredPrompt {
+  const { sections, heal } = prompt;
+  const last = sections.at(-1);
+  const part = last?.parts.at(-1);
+  if (last === undefined || part === undefined || !("text" in part)) return prompt;
+  const cut = part.text.length - units;
+  const [before, text] = [part.text.slice(0, cut), part.text.slice(cut)];
+  const continuesText = heal !== undefined && heal.bytes > Buffer.byteLength(text);
+  if (continuesText && (tokenHealing ?? heal.byDefault)) return prompt;
+  const answer: LoweredText = { text, ...(tokens !== undefined && { written: tokens }) };
+  const parts = [...last.parts.slice(0, -1), ...(before === "" ? [] : [{ text: before }]), answer];
+  return { ...prompt, sections: [...sections.slice(0, -1), { ...last, parts }] };
 }

@@ -24,10 +24,22 @@ export interface ContinuationRequest {
   readonly speculation?: boolean;
   /** What the whole answer matches. Absent: any text will do. */
   readonly shape?: AnswerShape;
+  /** What of the input is the answer so far, when it goes on. Absent: nothing. */
+  readonly answered?: Answered;
   /** What logs call the call that it is part of. */
   readonly callId?: string;
   /** `Engine.accept` has taken it: it is not refused for a full queue any more. Absent: no. */
   readonly accepted?: boolean;
+}
+
+/** The end of an input that an engine has written itself. Its tokens are those of the text by itself, not of what surrounds it. */
+export interface Answered {
+  /** UTF-16 units at the end of the input, at least 1. */
+  readonly units: number;
+  /** Its ids. Not known, or one of them was shown in part: who has the vocabulary sees whether they spell it. */
+  readonly tokens?: readonly number[];
+  /** Whether the request asked for a cut word before it to be finished; absent: as the weights prefer. */
+  readonly tokenHealing?: boolean;
 }
 
 /**

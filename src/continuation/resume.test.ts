@@ -25,7 +25,6 @@ function sent(text: string, over: Partial<Sent> = {}): Sent {
 describe("what was sent", () => {
   test.each<[string, Continuation, Continuation]>([
     ["the end of a text", TEXT, { kind: "text", parts: [{ text: "Once " }, { text: "upon" }] }],
-    ["the end of ids", TOKENS, { kind: "tokens", tokens: [79, 110, 117, 112, 111, 110] }],
     ["the middle of a gap", GAP, { ...GAP, middle: "aupon" }],
     ["an assistant prefix", CHAT, { ...CHAT, assistantPrefix: "upon" }],
     ["a longer assistant prefix", { ...CHAT, assistantPrefix: "Once " }, { ...CHAT, assistantPrefix: "Once upon" }],
@@ -68,6 +67,17 @@ describe("a request goes on", () => {
     expect(next).not.toHaveProperty("accepted");
   });
 
+  test("with its answer marked, so that its tokens stay what they were, and without healing of its end", () => {
+    const { tokens: _, ...asText } = sent("upon");
+
+    expect(resumed(request(), sent("upon"))).toMatchObject({
+      tokenHealing: false,
+      answered: { units: 4, tokens: [117, 112, 111, 110] },
+    });
+    expect(resumed(request(), sent("upon"))?.answered).not.toHaveProperty("tokenHealing");
+    expect(resumed(request({ tokenHealing: true }), asText)?.answered).toEqual({ units: 4, tokenHealing: true });
+  });
+
   test("in its shape, where that describes the assistant prefix too", () => {
     const shape = { gbnf: "root ::= [a-z]+" };
 
@@ -75,14 +85,12 @@ describe("a request goes on", () => {
   });
 });
 
-const { tokens: _, ...asText } = sent("upon");
-
 test.each<[string, Partial<ContinuationRequest>, Sent]>([
   ["several choices", { choices: 2 }, sent("upon")],
   ["a shape that begins with the answer to a text", { shape: { gbnf: "root ::= [a-z]+" } }, sent("upon")],
   ["a shape in a gap", { input: GAP, shape: { schema: {}, path: "schema" } }, sent("upon")],
   ["a prompt that was cut", {}, sent("upon", { truncatedTokens: 1 })],
-  ["ids behind which only text is known", { input: TOKENS }, asText],
+  ["a prompt of ids", { input: TOKENS }, sent("upon")],
 ])("%s cannot go on", (_, over, said) => {
   expect(resumed(request(over), said)).toBeUndefined();
 });
@@ -102,6 +110,7 @@ function answerTo({ input, limits }: ContinuationRequest, whole: string): Answer
   const ends = new Set([END]);
   const transcript = new Transcript({ ends, stopStrings, stopSequences, minTokens, maxTokens: maxTokens ?? 1_000 });
   const texts: string[] = [];
+  if (input.kind === "tokens") throw new RangeError("they cannot go on");
   for (const character of [...whole].slice(lengthOf(input))) {
     const token = { id: character.codePointAt(0) ?? 0, bytes: Buffer.from(character) };
     const { text, finished } = transcript.push(token);
@@ -113,9 +122,8 @@ function answerTo({ input, limits }: ContinuationRequest, whole: string): Answer
 }
 
 /** Code points of the answer that the input has already. */
-function lengthOf(input: Continuation): number {
+function lengthOf(input: Exclude<Continuation, { kind: "tokens" }>): number {
   if (input.kind === "text") return [...textOf(input.parts)].length - textOf(TEXT.parts).length;
-  if (input.kind === "tokens") return input.tokens.length - TOKENS.tokens.length;
   if (input.kind === "infill") return [...input.middle].length - GAP.middle.length;
   return [...(input.assistantPrefix ?? "")].length;
 }
@@ -127,7 +135,7 @@ function textOf(parts: readonly PromptPart[]): string {
 const letters = fc.constantFrom("a", "b", "é", "😀");
 const scene = fc.record({
   whole: fc.array(letters, { maxLength: 24 }).map((each) => each.join("")),
-  input: fc.constantFrom<Continuation>(TEXT, TOKENS, GAP, CHAT),
+  input: fc.constantFrom<Continuation>(TEXT, GAP, CHAT),
   limits: fc.record(
     {
       maxTokens: fc.integer({ min: 1, max: 24 }),

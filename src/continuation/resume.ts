@@ -1,12 +1,12 @@
 import type { Continuation } from "./input.ts";
-import type { ContinuationRequest, Limits, Sampling } from "./request.ts";
+import type { Answered, ContinuationRequest, Limits, Sampling } from "./request.ts";
 
 /** What a reader has got of the one choice of a request, before its stream was cut. */
 export interface Sent {
   readonly text: string;
   /** Completion tokens that spell the text. */
   readonly tokenCount: number;
-  /** Their ids, where they spell the text and nothing else. Absent: not known, or one of them was shown in part. */
+  /** Their ids; the last may have been shown in part. Absent: not known. */
   readonly tokens?: readonly number[];
   /** Prompt tokens that were cut off, as the start of the stream said. */
   readonly truncatedTokens: number;
@@ -19,6 +19,7 @@ export interface Sent {
  * - Several choices would each need a prompt of their own.
  * - The shape of an answer describes it from its beginning, and only a dialogue has a place for that: its assistant prefix.
  * - A cut prompt would be cut elsewhere when it is longer.
+ * - Behind a prompt of ids there is no place for text, and ids may say more than was sent.
  *
  * Stops need nothing of what was sent: an engine holds text back until it is decided that no stop begins in it. Penalties
  * over generated tokens, and what ends a gap, know what was sent as the caller's own text. Of the seed comes another one,
@@ -38,15 +39,25 @@ export function resumed(request: ContinuationRequest, sent: Sent): ContinuationR
     limits: remaining(request.limits, sent.tokenCount),
     sampling: withNextSeed(request.sampling, sent.tokenCount),
     promptLogprobs: false, // they were said before the first text
+    tokenHealing: false, // what was sent ends where a token does
+    answered: answeredBy(request, sent),
   };
 }
 
-function continued(input: Continuation, { text, tokens }: Sent): Continuation | undefined {
+function answeredBy({ tokenHealing }: ContinuationRequest, { text, tokens }: Sent): Answered {
+  return {
+    units: text.length,
+    ...(tokens !== undefined && { tokens }),
+    ...(tokenHealing !== undefined && { tokenHealing }),
+  };
+}
+
+function continued(input: Continuation, { text }: Sent): Continuation | undefined {
   switch (input.kind) {
     case "text":
       return { ...input, parts: [...input.parts, { text }] };
     case "tokens":
-      return tokens === undefined ? undefined : { ...input, tokens: [...input.tokens, ...tokens] };
+      return undefined;
     case "infill":
       return { ...input, middle: input.middle + text };
     case "chat":

@@ -11,34 +11,25 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
-import { COMPLETIONS, get, type Json, joinedText, NATIVE, post, postStream, textOf } from "../support/calls.ts";
+import { get, type Json, post, textOf } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { type LlamaServer, startLlamaServer } from "../support/llama-server.ts";
 import { pythonPackages } from "../support/python-packages.ts";
-import { type Asked, OPENAI, REMOTE_REQUESTS } from "../support/remote-requests.ts";
+import { compareEngines } from "../support/remote-comparison.ts";
+import { OPENAI } from "../support/remote-requests.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
 
 const CONTEXT = 2048;
-/** How close the two likeliest tokens must be for another build's rounding to swap them, natural log. */
-const TIE_NATS = 0.02;
 /** Milliseconds until the peer's slot is free after a caller has left; the peer looks once per token. */
 const ABORT_MS = 500;
 const AT_WORK_MS = 500;
 const POLL_MS = 5;
-const MARKERS = /<\|\w+\|>/;
-
-interface Answered {
-  readonly text: string;
-  readonly finish: string;
-  readonly prompt: number;
-  readonly completion: number;
-}
 
 const packages = pythonPackages();
 const folder = temporaryFolder();
 const tally = new Tally();
-const ties: string[] = [];
+let ties: readonly string[] = [];
 let peer: LlamaServer | undefined;
 let server: RunningServer | undefined;
 try {
@@ -59,7 +50,7 @@ try {
     });
   peer = await start();
   server = await startServer({ args: ["--config", configuration(model, peer.url)] });
-  await compareAll(server.url);
+  ties = await compareEngines(server.url, tally);
   await checkSeeds(server.url);
   await checkAborts(server.url, peer.url);
   peer = await checkRestart(server.url, peer, start);
@@ -94,74 +85,6 @@ fim_layouts:
 `,
   );
   return file;
-}
-
-async function compareAll(url: string): Promise<void> {
-  for (const asked of REMOTE_REQUESTS) {
-    for (const way of [plain, streamed]) {
-      await tally.check(`${asked.name}, ${way.name}`, async () => {
-        const here = await way(url, "embedded", asked);
-        const there = await way(url, "elsewhere", asked);
-        // Weights may copy what a caller wrote, as the text that it is.
-        expectThat(MARKERS.test(here.text) || !MARKERS.test(there.text), `a marker shows: ${there.text}`);
-        if (asked.prefix !== undefined)
-          expectThat(!there.text.startsWith(asked.prefix), `the prefix comes back: ${there.text}`);
-        if (here.text !== there.text) {
-          const tie = await distanceAt(url, asked, here.text, there.text);
-          const difference = `${JSON.stringify(here.text)} here, ${JSON.stringify(there.text)} there, ${tie} nats apart`;
-          expectThat(tie < TIE_NATS, difference);
-          ties.push(`tie   ${asked.name}, ${way.name}: ${difference}`);
-          return "a tie";
-        }
-        expectThat(
-          JSON.stringify(here) === JSON.stringify(there),
-          `${JSON.stringify(here)} here, ${JSON.stringify(there)} there`,
-        );
-        return `${JSON.stringify(here.text.slice(0, 40))}, ${here.prompt}+${here.completion} tokens, ${here.finish}`;
-      });
-    }
-  }
-}
-
-async function plain(url: string, model: string, { path, body }: Asked): Promise<Answered> {
-  const answer = await post(url, path, { model, ...body });
-  expectThat(answer.status === 200, `${answer.status} ${answer.text}`);
-  return answered(answer.json, textOf(answer.json));
-}
-
-async function streamed(url: string, model: string, { path, body }: Asked): Promise<Answered> {
-  const options = path === NATIVE ? {} : { stream_options: { include_usage: true } };
-  const answer = await postStream(url, path, { model, ...body, ...options });
-  expectThat(answer.status === 200, `${answer.status} ${answer.text}`);
-  const ended = answer.events.findLast((event) => finishIn(event) !== undefined);
-  return { ...answered({ ...answer.events.at(-1), choices: ended?.choices }, joinedText(answer.events)) };
-}
-
-function answered(json: Json, text: string): Answered {
-  const { usage } = json;
-  return {
-    text,
-    finish: finishIn(json) ?? "none",
-    prompt: usage.prompt_tokens ?? usage.input_tokens,
-    completion: usage.completion_tokens ?? usage.output_tokens,
-  };
-}
-
-function finishIn(json: Json): string | undefined {
-  const reason = (json.output?.choices ?? json.choices)?.[0]?.finish_reason;
-  return reason === null || reason === "null" ? undefined : reason;
-}
-
-/** How far apart the two likeliest tokens are where two answers to a raw prompt part. */
-async function distanceAt(url: string, { path, body }: Asked, here: string, there: string): Promise<number> {
-  if (path !== COMPLETIONS && path !== OPENAI) return Number.POSITIVE_INFINITY;
-  const answer = await post(url, OPENAI, { model: "embedded", ...body, logprobs: 2 });
-  const { tokens, top_logprobs: top, text_offset: offsets } = answer.json.choices[0].logprobs;
-  let at = 0;
-  while (here[at] === there[at] && at < here.length) at += 1;
-  const index = tokens.findLastIndex((_: string, each: number) => offsets[each] <= at);
-  const [first = 0, second = Number.NEGATIVE_INFINITY] = (Object.values(top[index]) as number[]).sort((a, b) => b - a);
-  return first - second;
 }
 
 async function checkSeeds(url: string): Promise<void> {

@@ -69,8 +69,8 @@ async function isHealthy(url: string): Promise<boolean> {
   return response?.status === 200;
 }
 
-/** llama-server takes no port 0; nobody else takes this one in the meantime, as the system hands them out in turn. */
-function freePort(): Promise<number> {
+/** For a program that takes no port 0; nobody else takes this one in the meantime, as the system hands them out in turn. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);

@@ -89,13 +89,19 @@ export class NativeModel {
       if (id === undefined) throw new Error(`the vocabulary has no control token ${part.control}`);
       return [id];
     }
+    if (part.written !== undefined && this.#spells(part.written, part.text)) return part.written;
     const { text, tokens } = buffersFor(part.text);
     return filled(tokens, this.#api.tokenize(this.#vocab, text, text.length, tokens, tokens.length, false, false));
   }
 
+  #spells(ids: readonly number[], text: string): boolean {
+    if (!ids.every((id) => id >= 0 && id < this.facts.vocabularySize)) return false;
+    return Buffer.concat(ids.map((id) => this.bytes(id))).equals(Buffer.from(text));
+  }
+
   /** The same, a text on another thread: a long one takes seconds. */
   async encodeAside(part: LoweredPart): Promise<readonly number[] | Int32Array> {
-    if (!("text" in part)) return this.encode(part);
+    if (!("text" in part) || part.written !== undefined) return this.encode(part);
     const { text, tokens } = buffersFor(part.text);
     const count = await new Promise<number>((resolve, reject) => {
       this.#api.tokenize.async(

@@ -133,6 +133,13 @@ function tokenizeOver(upstream: Upstream, { model }: RemoteModel): Tokenize {
       const asText = await ids(spelling, false, signal);
       return asText.length === 1 && asText[0] === id ? undefined : id;
     },
+    spelled: async (tokens, signal) => {
+      const body = { tokens, ...(model !== undefined && { model }) };
+      const answer = await upstream.json("POST", `${upstream.address.root}/detokenize`, PROBE_MS, signal, body);
+      const content = isObject(answer) ? answer["content"] : undefined;
+      if (typeof content !== "string") throw malformed(upstream.name, "no content at /detokenize");
+      return content;
+    },
   };
 }
 

@@ -16,7 +16,7 @@ import {
 import type { Chat } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 
-/** Written after vLLM's documented wire form and its request classes (0.12 to 0.26), never against a running one. */
+/** Written after vLLM's documented wire form (0.12 to 0.26); 0.32.0 on a processor answers alike (test/clients/vllm.ts). */
 const MODELS = { object: "list", data: [{ id: "Qwen/Coder", root: "Qwen/Coder", max_model_len: 4096 }] };
 const CONTROLS = [
   ...["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],

@@ -15,7 +15,7 @@ import { COMMON_SPELLINGS, OPENAI_SPELLINGS, refuseShapeBehindPrefix, stopsToPas
 
 /**
  * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there; chats to its chat route, as only it
- * has the template. Written after its documented wire form (0.12 and later), and not seen live yet.
+ * has the template. Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
  */
 export const vllm: Adapter = { kind: "vllm", probe, identify, lower, reader };
 

@@ -9,6 +9,8 @@ export interface Tokenize {
   text(text: string, signal: AbortSignal): Promise<readonly number[]>;
   /** Of a spelling that is one token and no text; undefined: it is none. */
   control(spelling: string, signal: AbortSignal): Promise<number | undefined>;
+  /** What ids spell. Absent: it does not tell. */
+  spelled?(ids: readonly number[], signal: AbortSignal): Promise<string>;
 }
 
 /** UTF-16 units of all texts whose tokens are remembered. */
@@ -38,6 +40,8 @@ export class Vocabulary {
       return [id];
     }
     if (part.text === "") return [];
+    if (part.written !== undefined && (await this.#tokenize.spelled?.(part.written, signal)) === part.text)
+      return part.written;
     const known = this.#known.get(part.text);
     if (known !== undefined) return known;
     const ids = await this.#tokenize.text(part.text, signal);

@@ -1,0 +1,80 @@
+import type { Engine } from "../continuation/engine.ts";
+
+/** Failures in a row after which a replica is left alone, and for how long: at first, and at most. */
+const MOST_FAILURES = 3;
+const FIRST_BREAK_MS = 1_000;
+const MOST_BREAK_MS = 30_000;
+/** Milliseconds in which a replica that came back gets to its whole share, and the part that it begins with. */
+const WARM_UP_MS = 10_000;
+const FIRST_PART = 0.1;
+
+/** One of several engines that answer alike, with what is known of how it does. */
+export class Replica {
+  readonly engine: Engine;
+  readonly #weight: number;
+  readonly #now: () => number;
+  #running = 0;
+  #failures = 0;
+  #brokenUntilMs = 0;
+  /** Since when it is there again. */
+  #backAtMs = Number.NEGATIVE_INFINITY;
+  #wasAway = false;
+
+  /** @param now milliseconds of a clock that only goes forward. */
+  constructor(engine: Engine, weight: number, now: () => number) {
+    this.engine = engine;
+    this.#weight = weight;
+    this.#now = now;
+  }
+
+  get name(): string {
+    return this.engine.name;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Worth asking. One that has failed too often is tried with one request when its break is over. */
+  get isUp(): boolean {
+    const { state } = this.engine.health();
+    const isThere = state !== "failed" && state !== "stalled";
+    if (!isThere) this.#wasAway = true;
+    else if (this.#wasAway && this.#failures === 0) this.#comeBack();
+    if (!isThere) return false;
+    if (this.#failures < MOST_FAILURES) return true;
+    return this.#now() >= this.#brokenUntilMs && this.#running === 0;
+  }
+
+  /** Its weight, and less of it while it warms up. */
+  get share(): number {
+    const part = (this.#now() - this.#backAtMs) / WARM_UP_MS;
+    return this.#weight * Math.min(1, Math.max(FIRST_PART, part));
+  }
+
+  begin(): void {
+    this.#running += 1;
+  }
+
+  end(): void {
+    this.#running -= 1;
+  }
+
+  succeeded(): void {
+    if (this.#failures >= MOST_FAILURES) this.#comeBack();
+    this.#failures = 0;
+  }
+
+  /** It did not answer, or broke off. */
+  failed(): void {
+    this.#failures += 1;
+    if (this.#failures < MOST_FAILURES) return;
+    const breakMs = Math.min(MOST_BREAK_MS, FIRST_BREAK_MS * 2 ** (this.#failures - MOST_FAILURES));
+    this.#brokenUntilMs = this.#now() + breakMs;
+  }
+
+  #comeBack(): void {
+    this.#wasAway = false;
+    this.#backAtMs = this.#now();
+  }
+}

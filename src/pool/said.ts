@@ -1,0 +1,125 @@
+import { guessedPromptTokens } from "../continuation/estimate.ts";
+import { sumUsage } from "../continuation/merge.ts";
+import type { StreamPart, Usage } from "../continuation/output.ts";
+import type { ContinuationRequest } from "../continuation/request.ts";
+import type { Sent } from "../continuation/resume.ts";
+
+/** What one replica said of an answer. */
+interface Hop {
+  promptTokens?: number;
+  /** Completion tokens that went to the reader. */
+  tokens: number;
+  /** It told the tokens of all its text. */
+  tellsTokens: boolean;
+  usage?: Usage;
+}
+
+/** What a reader has got of an answer, from however many replicas. */
+export class Said {
+  readonly #request: ContinuationRequest;
+  readonly #hops: Hop[] = [];
+  #start: { readonly truncatedTokens: number } | undefined;
+  #text = "";
+  readonly #tokens: number[] = [];
+  #hasEcho = false;
+  #hasBegun = false;
+  #finished = 0;
+
+  constructor(request: ContinuationRequest) {
+    this.#request = request;
+  }
+
+  /** Anything of the answer itself. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** Every choice has its end. */
+  get isWhole(): boolean {
+    return this.#finished >= this.#request.choices;
+  }
+
+  /** Another replica begins. */
+  hop(): void {
+    this.#hops.push({ tokens: 0, tellsTokens: true });
+  }
+
+  /** False: the reader has it already, or gets it at the end. */
+  note(part: StreamPart): boolean {
+    switch (part.type) {
+      case "start": {
+        if (part.promptTokens !== undefined) this.#last.promptTokens = part.promptTokens;
+        const isFirst = this.#start === undefined;
+        this.#start ??= part;
+        return isFirst;
+      }
+      case "echo": {
+        const isFirst = !this.#hasEcho;
+        this.#hasEcho = true;
+        return isFirst;
+      }
+      case "delta": {
+        const hop = this.#last;
+        hop.tokens += part.tokens?.length ?? 1;
+        hop.tellsTokens &&= part.tokens !== undefined;
+        this.#text += part.text;
+        this.#tokens.push(...(part.tokens ?? []));
+        this.#hasBegun = true;
+        return true;
+      }
+      case "finish":
+        this.#hasBegun = true;
+        this.#finished += 1;
+        return true;
+      case "usage":
+        this.#last.usage = part.usage;
+        return false;
+    }
+  }
+
+  /** For a request of one choice. */
+  get sent(): Sent {
+    const tokenCount = this.#hops.reduce((sum, hop) => sum + spentOn(hop), 0);
+    const tellsTokens = this.#hops.every((hop) => hop.tellsTokens);
+    return {
+      text: this.#text,
+      tokenCount,
+      truncatedTokens: this.#start?.truncatedTokens ?? 0,
+      ...(tellsTokens && { tokens: [...this.#tokens] }),
+    };
+  }
+
+  /** Text that never reached the reader is not charged, and what was sent is no prompt of the next replica. */
+  usage(): Usage {
+    const hops = this.#hops.filter(
+      (hop) => hop.promptTokens !== undefined || hop.usage !== undefined || hop.tokens > 0,
+    );
+    const [first] = hops;
+    const last = hops.at(-1);
+    const usages = hops.map((hop): Usage => {
+      const isExact = hop.usage?.source === "engine" || (hop !== last && hop.tellsTokens);
+      return {
+        ...hop.usage,
+        promptTokens: hop === first ? this.#promptTokens(hop) : 0,
+        completionTokens: hop === last ? (hop.usage?.completionTokens ?? hop.tokens) : spentOn(hop),
+        source: isExact ? "engine" : "estimate",
+      };
+    });
+    return sumUsage(usages.length > 0 ? usages : [{ promptTokens: 0, completionTokens: 0, source: "estimate" }]);
+  }
+
+  #promptTokens({ promptTokens, usage }: Hop): number {
+    return usage?.promptTokens ?? promptTokens ?? guessedPromptTokens(this.#request.input);
+  }
+
+  get #last(): Hop {
+    const last = this.#hops.at(-1);
+    if (last === undefined) throw new Error("no replica has begun");
+    return last;
+  }
+}
+
+/** Of a replica that others followed: its own figure may hold tokens that nobody got. */
+function spentOn({ tokens, tellsTokens, usage }: Hop): number {
+  return tellsTokens ? tokens : (usage?.completionTokens ?? tokens);
+}

@@ -1,0 +1,42 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+
+/** What a pool of replicas did since the start, and does at this moment. */
+export interface PoolFigures {
+  readonly retries: number;
+  readonly resumes: number;
+  readonly replicas: readonly { readonly name: string; readonly running: number; readonly isUp: boolean }[];
+}
+
+/** @param pools asked at every scrape. */
+export function registerPoolMetrics(
+  registry: Registry,
+  pools: () => readonly { readonly name: string; readonly figures: PoolFigures }[],
+): void {
+  const counters = [
+    ["continuo_pool_retries_total", "Requests that another replica began anew.", "retries"],
+    ["continuo_pool_resumes_total", "Answers that broke off and went on with another replica.", "resumes"],
+  ] as const;
+  for (const [name, help, figure] of counters) {
+    new Counter({
+      ...{ name, help, labelNames: ["model"], registers: [registry] },
+      collect() {
+        this.reset(); // the pool counts
+        for (const { name: model, figures } of pools()) this.inc({ model }, figures[figure]);
+      },
+    });
+  }
+  const gauges = [
+    ["continuo_pool_replica_running", "Requests of the pool under way at the replica.", "running"],
+    ["continuo_pool_replica_up", "1: the replica is asked. 0: it is away, or failed too often.", "isUp"],
+  ] as const;
+  for (const [name, help, figure] of gauges) {
+    new Gauge({
+      ...{ name, help, labelNames: ["model", "replica"], registers: [registry] },
+      collect() {
+        for (const { name: model, figures } of pools()) {
+          for (const replica of figures.replicas) this.set({ model, replica: replica.name }, Number(replica[figure]));
+        }
+      },
+    });
+  }
+}

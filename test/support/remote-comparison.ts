@@ -1,0 +1,116 @@
+/** The same requests to the embedded engine and to one elsewhere, on the same weights. */
+import { CHAT, type Json, joinedText, NATIVE, post, postStream, textOf } from "./calls.ts";
+import { type Asked, OPENAI, REMOTE_REQUESTS } from "./remote-requests.ts";
+import { expectThat, type Tally } from "./tally.ts";
+
+/** How close the two likeliest tokens must be for another build's rounding to swap them, natural log. */
+const TIE_NATS = 0.02;
+const MARKERS = /<\|\w+\|>/;
+
+interface Answered {
+  readonly text: string;
+  readonly finish: string;
+  readonly prompt: number;
+  readonly completion: number;
+}
+
+/**
+ * Asks the models `embedded` and `elsewhere` of one server the same, plain and streamed. Texts, usage and ends must be
+ * equal; returned are the ties, where both go on with another of two tokens that are equally likely.
+ */
+export async function compareEngines(
+  url: string,
+  tally: Tally,
+  requests: readonly Asked[] = REMOTE_REQUESTS,
+): Promise<readonly string[]> {
+  const ties: string[] = [];
+  for (const asked of requests) {
+    for (const way of [plain, streamed]) {
+      await tally.check(`${asked.name}, ${way.name}`, async () => {
+        const here = await way(url, "embedded", asked);
+        const there = await way(url, "elsewhere", asked);
+        // Weights may copy what a caller wrote, as the text that it is.
+        expectThat(MARKERS.test(here.text) || !MARKERS.test(there.text), `a marker shows: ${there.text}`);
+        if (asked.prefix !== undefined)
+          expectThat(!there.text.startsWith(asked.prefix), `the prefix comes back: ${there.text}`);
+        if (here.text !== there.text) {
+          const tie = await distanceAt(url, asked, here.text, there.text);
+          const difference = `${JSON.stringify(here.text)} here, ${JSON.stringify(there.text)} there, ${tie} nats apart`;
+          expectThat(tie < TIE_NATS, difference);
+          ties.push(`tie   ${asked.name}, ${way.name}: ${difference}`);
+          return "a tie";
+        }
+        expectThat(
+          JSON.stringify(here) === JSON.stringify(there),
+          `${JSON.stringify(here)} here, ${JSON.stringify(there)} there`,
+        );
+        return `${JSON.stringify(here.text.slice(0, 40))}, ${here.prompt}+${here.completion} tokens, ${here.finish}`;
+      });
+    }
+  }
+  return ties;
+}
+
+async function plain(url: string, model: string, { path, body }: Asked): Promise<Answered> {
+  const answer = await post(url, path, { model, ...body });
+  expectThat(answer.status === 200, `${answer.status} ${answer.text}`);
+  return answered(answer.json, textOf(answer.json));
+}
+
+async function streamed(url: string, model: string, { path, body }: Asked): Promise<Answered> {
+  const options = path === NATIVE ? {} : { stream_options: { include_usage: true } };
+  const answer = await postStream(url, path, { model, ...body, ...options });
+  expectThat(answer.status === 200, `${answer.status} ${answer.text}`);
+  const ended = answer.events.findLast((event) => finishIn(event) !== undefined);
+  return { ...answered({ ...answer.events.at(-1), choices: ended?.choices }, joinedText(answer.events)) };
+}
+
+function answered(json: Json, text: string): Answered {
+  const { usage } = json;
+  return {
+    text,
+    finish: finishIn(json) ?? "none",
+    prompt: usage.prompt_tokens ?? usage.input_tokens,
+    completion: usage.completion_tokens ?? usage.output_tokens,
+  };
+}
+
+function finishIn(json: Json): string | undefined {
+  const reason = (json.output?.choices ?? json.choices)?.[0]?.finish_reason;
+  return reason === null || reason === "null" ? undefined : reason;
+}
+
+/** How far apart the two likeliest tokens are where two answers part. */
+async function distanceAt(url: string, { path, body }: Asked, here: string, there: string): Promise<number> {
+  const scored = await scores(url, path, body);
+  let at = 0;
+  while (here[at] === there[at] && at < here.length) at += 1;
+  const [first = 0, second = Number.NEGATIVE_INFINITY] = scored.findLast(({ offset }) => offset <= at)?.top ?? [];
+  return first - second;
+}
+
+interface Scored {
+  /** Where the token begins in the text. */
+  readonly offset: number;
+  /** Log probabilities of the likeliest tokens, best first. */
+  readonly top: readonly number[];
+}
+
+async function scores(url: string, path: string, body: Asked["body"]): Promise<readonly Scored[]> {
+  if (path === CHAT) {
+    const { json } = await post(url, CHAT, { model: "embedded", ...body, logprobs: true, top_logprobs: 2 });
+    let offset = 0;
+    return json.choices[0].logprobs.content.map(({ token, top_logprobs: top }: Json) => {
+      const scored = { offset, top: top.map(({ logprob }: Json) => logprob) };
+      offset += token.length;
+      return scored;
+    });
+  }
+  if (path === NATIVE) return [];
+  const { json } = await post(url, OPENAI, { model: "embedded", ...body, logprobs: 2 });
+  const { top_logprobs: top, text_offset: offsets } = json.choices[0].logprobs;
+  return top.map((each: Readonly<Record<string, number>>, index: number) => ({
+    offset: offsets[index],
+    top: Object.values(each).sort((a, b) => b - a),
+  }));
+}
