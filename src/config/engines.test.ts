@@ -67,7 +67,7 @@ models:
     [
       "an unknown kind",
       "engines:\n  gpu: { kind: vlm, url: http://a }\n",
-      /gpu\.kind: expected llama-server, vllm, openai, found "vlm"/,
+      /gpu\.kind: expected llama-server, vllm, .*openai, found "vlm"/,
     ],
     [
       "no address",
@@ -155,7 +155,10 @@ describe("--engine", () => {
   });
 
   test.each([
-    ["vlm=http://a", /^--engine vlm=http:\/\/a: engines\.vlm\.kind: expected llama-server, vllm, openai, found "vlm"/],
+    [
+      "vlm=http://a",
+      /^--engine vlm=http:\/\/a: engines\.vlm\.kind: expected llama-server, vllm, .*openai, found "vlm"/,
+    ],
     ["vllm=nowhere", /^--engine vllm=nowhere: engines\.vllm\.url: expected http:/],
     ["rocm", /^--engine: engine: expected auto, cpu, cuda or vulkan/],
   ])("%s is refused with what was expected", (engine, expected) => {

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { isBaseUrl } from "../../config/engine-schema.ts";
-import type { Peer } from "../../engines/remote/peer.ts";
+import { fillsBy, type Peer } from "../../engines/remote/peer.ts";
 import { type Found, NothingFound, probeAddress } from "../../engines/remote/probe-address.ts";
 import { ENGINE_KINDS } from "../../engines/remote/registry.ts";
 import { CommandFailure } from "../failure.ts";
@@ -58,7 +58,7 @@ async function foundAt(
 }
 
 function facts({ kind, peer }: Found) {
-  const { model, program, contextTokens, vocabularySize, slots, weights, chat, chatPrefix, vocabulary } = peer;
+  const { model, program, contextTokens, vocabularySize, slots, chat, chatPrefix, vocabulary } = peer;
   return {
     kind,
     program,
@@ -66,7 +66,7 @@ function facts({ kind, peer }: Found) {
     context_tokens: contextTokens ?? null,
     vocabulary_size: vocabularySize ?? null,
     slots: slots ?? null,
-    fim: weights.fim?.family ?? null,
+    fim: fillsBy(peer) ?? null,
     chat,
     partial: chatPrefix,
     takes_token_ids: vocabulary !== undefined,
@@ -90,9 +90,10 @@ function report(url: string, found: Found): string {
   return [...table, "", `Use it: continuo serve --engine ${kind}=${url}`, ""].join("\n");
 }
 
-function fimText({ weights, vocabulary }: Peer): string {
-  if (weights.fim !== undefined) return weights.fim.family;
-  return vocabulary === undefined
+function fimText(peer: Peer): string {
+  const fim = fillsBy(peer);
+  if (fim !== undefined) return fim;
+  return peer.vocabulary === undefined
     ? "not known; `fim:` in the configuration names the layout"
     : "no layout in its vocabulary";
 }

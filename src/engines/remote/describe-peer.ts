@@ -1,12 +1,14 @@
-import type { Peer } from "./peer.ts";
+import { fillsBy, type Peer } from "./peer.ts";
 
 /** One line for people: what was found. */
-export function describePeer({ program, model, contextTokens, weights, chat, chatPrefix, slots }: Peer): string {
+export function describePeer(peer: Peer): string {
+  const { program, model, contextTokens, chat, chatPrefix, slots } = peer;
+  const fim = fillsBy(peer);
   return [
     `${program}, ${model}`,
     ...(contextTokens === undefined ? [] : [`${contextTokens} tokens`]),
     ...(slots === undefined ? [] : [`${slots} slots`]),
-    weights.fim === undefined ? "no fill-in-the-middle" : `fill-in-the-middle (${weights.fim.family})`,
+    fim === undefined ? "no fill-in-the-middle" : `fill-in-the-middle (${fim})`,
     chat ? (chatPrefix ? "chat and Partial Mode" : "chat without Partial Mode") : "no chat",
   ].join(", ");
 }

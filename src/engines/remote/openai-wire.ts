@@ -50,12 +50,13 @@ export interface ChoiceEvent {
 export function choiceEvent(engine: string, data: string): Partial<ChoiceEvent> & { readonly piece: Piece } {
   if (data.trim() === DONE) return { piece: {} };
   const event = eventOf(engine, data);
-  const usage = usageOf(event["usage"]);
   const choices = listIn(event, "choices");
-  if (choices === undefined && usage === undefined) throw malformed(engine, "an event without choices");
   const choice = choices?.[0];
+  // Moonshot tells it within the last choice.
+  const usage = usageOf(event["usage"]) ?? (isObject(choice) ? usageOf(choice["usage"]) : undefined);
+  if (choices === undefined && usage === undefined) throw malformed(engine, "an event without choices");
   if (!isObject(choice)) return { piece: { ...(usage !== undefined && { usage }) } };
-  const text = textIn(choice, "text") ?? textIn(objectIn(choice, "delta") ?? {}, "content");
+  const text = textIn(choice, "text") ?? contentOf(objectIn(choice, "delta") ?? {});
   const finish = finishOf(engine, choice["finish_reason"]);
   const logprobs = logprobsOf(choice["logprobs"]);
   const piece: Piece = {
@@ -65,6 +66,13 @@ export function choiceEvent(engine: string, data: string): Partial<ChoiceEvent> 
     ...(logprobs !== undefined && { logprobs }),
   };
   return { choice, piece };
+}
+
+/** Mistral's thinking models send lists, in which a thought is no text. */
+function contentOf(delta: JsonObject): string | undefined {
+  const parts = listIn(delta, "content")?.filter(isObject);
+  if (parts === undefined) return textIn(delta, "content");
+  return parts.map((part) => (part["type"] === "text" ? (textIn(part, "text") ?? "") : "")).join("");
 }
 
 /** Empty is what some engines say while there is no reason yet. */
@@ -79,7 +87,10 @@ function usageOf(usage: unknown): PeerUsage | undefined {
   if (!isObject(usage)) return undefined;
   const promptTokens = countIn(usage, "prompt_tokens");
   const completionTokens = countIn(usage, "completion_tokens");
-  const cachedPromptTokens = countIn(objectIn(usage, "prompt_tokens_details") ?? {}, "cached_tokens");
+  const cachedPromptTokens =
+    countIn(objectIn(usage, "prompt_tokens_details") ?? {}, "cached_tokens") ??
+    countIn(usage, "prompt_cache_hit_tokens") ?? // DeepSeek
+    countIn(usage, "cached_tokens"); // Moonshot
   return {
     ...(promptTokens !== undefined && { promptTokens }),
     ...(completionTokens !== undefined && { completionTokens }),
@@ -138,8 +149,9 @@ export interface ListedModel {
 export async function listedModels(
   upstream: Upstream,
   signal: AbortSignal,
+  path = `${upstream.address.api}/models`,
 ): Promise<readonly ListedModel[] | undefined> {
-  const list = await upstream.json("GET", `${upstream.address.api}/models`, PROBE_MS, signal);
+  const list = await upstream.json("GET", path, PROBE_MS, signal);
   const data = isObject(list) ? listIn(list, "data") : undefined;
   return data?.filter(isObject).flatMap((entry) => {
     const id = textIn(entry, "id");

@@ -1,9 +1,9 @@
 import { guessedPromptTokens } from "../../continuation/estimate.ts";
 import { type FimLayout, fimMarkers } from "../../continuation/fim.ts";
-import type { Chat, Message, PromptPart } from "../../continuation/input.ts";
+import type { Chat } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
-import type { AnswerShape } from "../../continuation/shape.ts";
 import { ServiceError } from "../../errors.ts";
+import { formatOf, messageOf, openedBy } from "./chat-body.ts";
 import { choiceEvent, listedModels, meantModel } from "./openai-wire.ts";
 import type { Adapter, Asked, Peer, PieceReader, PrefixSpelling, RemoteModel } from "./peer.ts";
 import { textPrompt } from "./prompt.ts";
@@ -46,9 +46,13 @@ async function identify(upstream: Upstream, _about: RemoteModel, signal: AbortSi
 }
 
 /** Not everybody has a list; who answers that there is none is there. */
-async function listedOrNone(upstream: Upstream, signal: AbortSignal): ReturnType<typeof listedModels> {
+export async function listedOrNone(
+  upstream: Upstream,
+  signal: AbortSignal,
+  path?: string,
+): ReturnType<typeof listedModels> {
   try {
-    return await listedModels(upstream, signal);
+    return await listedModels(upstream, signal, path);
   } catch (error) {
     if (!isMissingRoute(error)) throw error;
     return undefined;
@@ -60,7 +64,7 @@ function identityOf(listed: Awaited<ReturnType<typeof listedModels>>): string {
 }
 
 /** Nobody can be asked what the vocabulary has, so a layout is taken on the operator's word. */
-function configuredFim({ name, fim, fimLayouts }: RemoteModel): FimLayout | undefined {
+export function configuredFim({ name, fim, fimLayouts }: RemoteModel): FimLayout | undefined {
   if (fim === undefined || fim === false) return undefined;
   const layout = fimLayouts.find(({ family }) => family === fim);
   if (layout !== undefined) return layout;
@@ -132,7 +136,7 @@ function chatBody(
   spelling: PrefixSpelling | undefined,
 ): Readonly<Record<string, unknown>> {
   refuseShapeBehindPrefix(request);
-  const messages: object[] = input.messages.map(messageOf);
+  const messages = input.messages.map(messageOf);
   const { assistantPrefix } = input;
   const { limits, logprobs, shape } = request;
   const rest = {
@@ -148,36 +152,7 @@ function chatBody(
       "messages",
     );
   }
-  const open = { role: "assistant", content: assistantPrefix };
-  switch (spelling) {
-    case "plain":
-      return { messages: [...messages, open], ...rest };
-    case "partial":
-    case "prefix":
-      return { messages: [...messages, { ...open, [spelling]: true }], ...rest };
-    case "continue_final_message":
-      return { messages: [...messages, open], continue_final_message: true, add_generation_prompt: false, ...rest };
-  }
-}
-
-export function messageOf({ role, content, toolCalls }: Message): object {
-  const text = content.map(spelled).join("");
-  if (toolCalls === undefined || toolCalls.length === 0) return { role, content: text };
-  const calls = toolCalls.map(({ name, arguments: given }, index) => ({
-    id: `call_${index}`,
-    type: "function",
-    function: { name, arguments: given },
-  }));
-  return { role, content: text, tool_calls: calls };
-}
-
-function spelled(part: PromptPart): string {
-  return "text" in part ? part.text : part.control;
-}
-
-function formatOf(shape: AnswerShape): object {
-  if ("gbnf" in shape) throw cannot("answers that follow a grammar", "grammar");
-  return { type: "json_schema", json_schema: { name: "answer", schema: shape.schema } };
+  return { ...openedBy(messages, assistantPrefix, spelling), ...rest };
 }
 
 function reader({ name }: Upstream): PieceReader {

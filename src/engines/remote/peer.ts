@@ -37,6 +37,8 @@ export interface Peer {
   readonly vocabularySize?: number;
   readonly slots?: number;
   readonly weights: Weights;
+  /** Fills a gap by itself, given the text behind it; its weights have no layout that we would write. */
+  readonly takesSuffix?: boolean;
   readonly chat: boolean;
   /** Takes the beginning of an answer. */
   readonly chatPrefix: boolean;
@@ -86,6 +88,8 @@ export type PieceReader = (event: string) => Piece;
 /** What is particular to a kind of engine. */
 export interface Adapter {
   readonly kind: string;
+  /** Hosts of a service: any other address is no such service unless it is configured as one. Absent: anywhere. */
+  readonly hosts?: RegExp;
   /** Finds out what is there. Throws `ServiceError`. */
   probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer>;
   /** What changes when another program or model comes up behind the address: much less than a probe asks. */
@@ -98,5 +102,10 @@ export interface Adapter {
     upstream: Upstream,
     signal: AbortSignal,
   ): Promise<Asked>;
-  reader(upstream: Upstream, peer: Peer): PieceReader;
+  reader(upstream: Upstream, peer: Peer, request: ContinuationRequest): PieceReader;
+}
+
+/** How it fills gaps, in a word: the family of its layout, or `suffix`. Absent: not at all. */
+export function fillsBy({ weights, takesSuffix }: Pick<Peer, "weights" | "takesSuffix">): string | undefined {
+  return weights.fim?.family ?? (takesSuffix === true ? "suffix" : undefined);
 }

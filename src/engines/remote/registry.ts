@@ -1,10 +1,26 @@
+import { dashscope } from "./dashscope.ts";
+import { deepseek } from "./deepseek.ts";
 import { llamaServer } from "./llama-server.ts";
+import { mistral } from "./mistral.ts";
+import { moonshot } from "./moonshot.ts";
 import { openAi } from "./openai.ts";
+import { openRouter } from "./openrouter.ts";
 import type { Adapter } from "./peer.ts";
+import { siliconFlow } from "./siliconflow.ts";
 import { vllm } from "./vllm.ts";
 
 /** Every kind of engine that can be elsewhere: one line each. The first that recognizes an address is what is there. */
-export const ADAPTERS: readonly Adapter[] = [llamaServer, vllm, openAi];
+export const ADAPTERS: readonly Adapter[] = [
+  llamaServer,
+  vllm,
+  deepseek,
+  mistral,
+  dashscope,
+  moonshot,
+  openRouter,
+  siliconFlow,
+  openAi,
+];
 
 /** What the configuration calls them. */
 export const ENGINE_KINDS: readonly string[] = ADAPTERS.map(({ kind }) => kind);

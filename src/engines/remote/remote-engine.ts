@@ -5,7 +5,7 @@ import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import { Answer } from "./answer.ts";
 import { describePeer } from "./describe-peer.ts";
-import type { Adapter, Asked, Peer, RemoteModel } from "./peer.ts";
+import { type Adapter, type Asked, fillsBy, type Peer, type RemoteModel } from "./peer.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import type { Phase, Upstream } from "./transport.ts";
 import { malformed } from "./upstream-error.ts";
@@ -141,7 +141,7 @@ export class RemoteEngine implements Engine {
       yield* answer.push({ finish: { reason: "length", raw: "length" } });
       return;
     }
-    const read = adapter.reader(upstream, peer);
+    const read = adapter.reader(upstream, peer, request);
     const phase = (): Phase => (answer.hasEnded ? "rest" : answer.hasBegun ? "next" : "first");
     let hasStarted = false;
     for await (const event of upstream.events(asked.path, asked.body, phase, signal)) {
@@ -160,12 +160,14 @@ export class RemoteEngine implements Engine {
   }
 }
 
-function engineModelOf({ model, contextTokens, vocabularySize, weights, chat, chatPrefix }: Peer): EngineModel {
+function engineModelOf(peer: Peer): EngineModel {
+  const { model, contextTokens, vocabularySize, chat, chatPrefix } = peer;
+  const fim = fillsBy(peer);
   return {
     id: model,
     ...(contextTokens !== undefined && { contextTokens }),
     ...(vocabularySize !== undefined && { vocabularySize }),
-    ...(weights.fim !== undefined && { fim: weights.fim.family }),
+    ...(fim !== undefined && { fim }),
     chat,
     ...(chat && !chatPrefix && { partial: false }),
     defaults: {},

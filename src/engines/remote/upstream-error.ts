@@ -67,6 +67,8 @@ export function refused(engine: string, { status, retryAfter, body }: Refusal): 
     case 401:
     case 403:
       return unavailable(`does not accept the key of this server (${status}); its operator has to set another`);
+    case 402:
+      return unavailable(`refuses to go on without payment (402): ${said.message}`);
     case 404:
     case 405:
       return unavailable(`does not have this model or this route (${status}): ${said.message}`);

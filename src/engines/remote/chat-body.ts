@@ -1,0 +1,44 @@
+/** Chats as OpenAI's API spells them, and the ways in which others let an answer begin. */
+import type { Message, PromptPart } from "../../continuation/input.ts";
+import type { AnswerShape } from "../../continuation/shape.ts";
+import type { PrefixSpelling } from "./peer.ts";
+import { cannot } from "./wishes.ts";
+
+export function messageOf({ role, content, toolCalls }: Message): object {
+  const text = content.map(spelled).join("");
+  if (toolCalls === undefined || toolCalls.length === 0) return { role, content: text };
+  const calls = toolCalls.map(({ name, arguments: given }, index) => ({
+    id: `call_${index}`,
+    type: "function",
+    function: { name, arguments: given },
+  }));
+  return { role, content: text, tool_calls: calls };
+}
+
+function spelled(part: PromptPart): string {
+  return "text" in part ? part.text : part.control;
+}
+
+/** A shape as OpenAI's `response_format`. */
+export function formatOf(shape: AnswerShape): object {
+  if ("gbnf" in shape) throw cannot("answers that follow a grammar", "grammar");
+  return { type: "json_schema", json_schema: { name: "answer", schema: shape.schema } };
+}
+
+/** The fields of a chat whose answer begins with `prefix`. */
+export function openedBy(
+  messages: readonly object[],
+  prefix: string,
+  spelling: PrefixSpelling,
+): Readonly<Record<string, unknown>> {
+  const open = { role: "assistant", content: prefix };
+  switch (spelling) {
+    case "plain":
+      return { messages: [...messages, open] };
+    case "partial":
+    case "prefix":
+      return { messages: [...messages, { ...open, [spelling]: true }] };
+    case "continue_final_message":
+      return { messages: [...messages, open], continue_final_message: true, add_generation_prompt: false };
+  }
+}

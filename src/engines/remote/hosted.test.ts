@@ -1,0 +1,259 @@
+import { describe, expect, test } from "vitest";
+import type { Json } from "../../../test/support/calls.ts";
+import { never } from "../../../test/support/described-weights.ts";
+import {
+  chatChunk,
+  completionChunk,
+  type EngineOver,
+  engineAt,
+  events,
+  type Heard,
+  hear,
+  json,
+  type PeerAnswer,
+  peerServer,
+  remoteRequest,
+  usageChunk,
+} from "../../../test/support/peer-server.ts";
+import type { Chat, Infill } from "../../continuation/input.ts";
+import type { ContinuationRequest } from "../../continuation/request.ts";
+import { ANY_JSON_OBJECT } from "../../continuation/shape.ts";
+
+const CHAT: Chat = { kind: "chat", messages: [{ role: "user", content: [{ text: "Hi" }] }] };
+const BEGUN: Chat = { ...CHAT, assistantPrefix: "Hel" };
+const GAP: Infill = {
+  ...{ kind: "infill", context: [], prefix: "def f():\n", suffix: "\nf()", middle: "", writtenMarkers: 0 },
+};
+const USER = { role: "user", content: "Hi" };
+const STREAM = { model: "their-model", stream: true };
+const COUNTED = { ...STREAM, stream_options: { include_usage: true } };
+const SCHEMA = { schema: { type: "object", required: ["a"] }, path: "" };
+
+/** Where a service listens below its address, what it takes for a gap, and where it has its list. */
+const SERVICES: Readonly<Record<string, { base: string; chat: string; completions: string; list: string }>> = {
+  deepseek: { base: "", chat: "/beta/chat/completions", completions: "/beta/completions", list: "/models" },
+  mistral: { base: "", chat: "/v1/chat/completions", completions: "/v1/fim/completions", list: "/v1/models" },
+  dashscope: {
+    base: "/compatible-mode/v1",
+    chat: "/compatible-mode/v1/chat/completions",
+    completions: "/compatible-mode/v1/completions",
+    list: "/compatible-mode/v1/models",
+  },
+  moonshot: { base: "/v1", chat: "/v1/chat/completions", completions: "/v1/completions", list: "/v1/models" },
+  openrouter: {
+    base: "/api/v1",
+    chat: "/api/v1/chat/completions",
+    completions: "/api/v1/completions",
+    list: "/api/v1/models",
+  },
+  siliconflow: { base: "/v1", chat: "/v1/chat/completions", completions: "/v1/completions", list: "/v1/models" },
+};
+
+interface Asked extends Heard {
+  readonly what?: string;
+  readonly body: Json;
+}
+
+interface Over extends EngineOver {
+  /** Below the address; absent: as documented. */
+  readonly base?: string;
+  /** What the list says of the model. */
+  readonly entry?: object;
+  readonly chatAnswer?: PeerAnswer;
+}
+
+async function ask(
+  kind: string,
+  over: Partial<ContinuationRequest>,
+  { base, entry, chatAnswer, ...engine }: Over = {},
+) {
+  const service = SERVICES[kind];
+  if (service === undefined) throw new Error(kind);
+  const chat = events(chatChunk(""), chatChunk("ok"), chatChunk(undefined, "stop"), usageChunk(9, 1));
+  const text = events(completionChunk("ok"), completionChunk("", "stop"), usageChunk(9, 1));
+  const peer = await peerServer({
+    [`GET ${service.list}`]: json({ object: "list", data: [{ id: "their-model", ...entry }] }),
+    [`POST ${service.chat}`]: chatAnswer ?? chat,
+    [`POST ${service.completions}`]: kind === "mistral" ? chat : text,
+  });
+  const heard = await hear(
+    engineAt(kind, peer.url + (base ?? service.base), engine).generate(remoteRequest(over), never),
+  );
+  const call = peer.calls.find(({ what }) => what.startsWith("POST"));
+  const asked: Asked = { ...heard, body: call?.body, ...(call !== undefined && { what: call.what }) };
+  return asked;
+}
+
+describe("the beginning of an answer", () => {
+  const open = { role: "assistant", content: "Hel" };
+  test.each<[string, object]>([
+    [
+      "deepseek",
+      { ...COUNTED, messages: [USER, { ...open, prefix: true }], thinking: { type: "disabled" }, max_tokens: 16 },
+    ],
+    ["mistral", { ...STREAM, messages: [USER, { ...open, prefix: true }], max_tokens: 16 }],
+    ["dashscope", { ...COUNTED, messages: [USER, { ...open, partial: true }], max_tokens: 16 }],
+    ["moonshot", { ...COUNTED, messages: [USER, { ...open, partial: true }], max_completion_tokens: 16 }],
+    ["openrouter", { ...COUNTED, messages: [USER, open], max_tokens: 16, provider: { require_parameters: true } }],
+    ["siliconflow", { ...COUNTED, messages: [USER], prefix: "Hel", max_tokens: 16 }],
+  ])("%s", async (kind, expected) => {
+    const { what, body, text } = await ask(kind, { input: BEGUN });
+
+    expect(what).toBe(`POST ${SERVICES[kind]?.chat}`);
+    expect(body).toEqual(expected);
+    expect(text).toBe("ok");
+  });
+
+  test("an empty one is none", async () => {
+    const { body } = await ask("deepseek", { input: { ...CHAT, assistantPrefix: "" } });
+
+    expect(body).toEqual({ ...COUNTED, messages: [USER], max_tokens: 16 });
+  });
+});
+
+describe("a gap", () => {
+  const suffix = { prompt: "def f():\n", suffix: "\nf()", max_tokens: 16 };
+  const rendered = "<|fim_prefix|>def f():\n<|fim_suffix|>\nf()<|fim_middle|>";
+  test.each<[string, object, Over?]>([
+    ["deepseek", { ...COUNTED, ...suffix }],
+    ["mistral", { ...STREAM, ...suffix }],
+    ["dashscope", { ...COUNTED, prompt: rendered, max_tokens: 16 }],
+    ["siliconflow", { ...COUNTED, ...suffix }, { model: { fim: "suffix" } }],
+    ["siliconflow", { ...COUNTED, prompt: rendered, max_tokens: 16 }, { model: { fim: "qwen" } }],
+    [
+      "openrouter",
+      { ...COUNTED, prompt: rendered, max_tokens: 16, provider: { require_parameters: true } },
+      { model: { fim: "qwen" } },
+    ],
+  ])("%s", async (kind, expected, over) => {
+    const { what, body, text } = await ask(kind, { input: GAP }, over);
+
+    expect(what).toBe(`POST ${SERVICES[kind]?.completions}`);
+    expect(body).toEqual(expected);
+    expect(text).toBe("ok");
+  });
+
+  test("what there is of the middle and other files stand in the prompt; nothing behind it is no suffix", async () => {
+    const context = [{ text: "# a.py\n" }];
+    const { body } = await ask("deepseek", { input: { ...GAP, context, middle: "  x", suffix: "" } });
+
+    expect(body).toMatchObject({ prompt: "# a.py\ndef f():\n  x" });
+    expect(body).not.toHaveProperty("suffix");
+  });
+
+  test("DashScope's template of a text and of a prefix lacks the last marker, and its markers are not charged", async () => {
+    for (const input of [remoteRequest().input, { ...GAP, prefix: "Once", suffix: "" }]) {
+      const { body, parts } = await ask("dashscope", { input });
+
+      expect(body.prompt).toBe("<|fim_prefix|>Once<|fim_suffix|>");
+      expect(parts.at(-1)).toMatchObject({ usage: { promptTokens: 7 } });
+    }
+  });
+
+  test("a model that its list says fills none", async () => {
+    const { error, body } = await ask(
+      "mistral",
+      { input: GAP },
+      { entry: { capabilities: { completion_chat: true, completion_fim: false } } },
+    );
+
+    expect(error).toMatchObject({ code: "unsupported_input", detail: { param: "suffix" } });
+    expect(body).toBeUndefined();
+  });
+});
+
+describe("settings", () => {
+  const sampling = { temperature: 0.1, topP: 0.9, topK: 5, minP: 0.1, seed: -1, presencePenalty: 0.5 };
+  test.each<[string, object, readonly string[]]>([
+    ["deepseek", { temperature: 0.1, top_p: 0.9 }, ["topK", "minP", "seed", "presencePenalty"]],
+    ["mistral", { temperature: 0.1, top_p: 0.9, random_seed: 2 ** 31 - 1, presence_penalty: 0.5 }, ["topK", "minP"]],
+    ["dashscope", { temperature: 0.1, top_k: 5, seed: 2 ** 31 - 1, presence_penalty: 0.5 }, ["minP"]],
+    ["moonshot", { temperature: 0.1, top_p: 0.9, presence_penalty: 0.5 }, ["topK", "minP", "seed"]],
+    ["openrouter", { top_k: 5, min_p: 0.1, seed: 2 ** 31 - 1, presence_penalty: 0.5 }, []],
+    ["siliconflow", { top_k: 5, min_p: 0.1, temperature: 0.1 }, ["seed", "presencePenalty"]],
+  ])("%s: all are passed on or reported", async (kind, expected, ignored) => {
+    const { body, parts } = await ask(kind, { input: CHAT, sampling });
+
+    expect(body).toMatchObject(expected);
+    expect(parts[0]).toMatchObject({ type: "start", ignored });
+  });
+
+  test("Mistral takes a minimum of tokens for a gap", async () => {
+    const limits = { ...remoteRequest().limits, minTokens: 3 };
+
+    expect((await ask("mistral", { input: GAP, limits })).body.min_tokens).toBe(3);
+  });
+
+  test.each([
+    ["deepseek", 16],
+    ["moonshot", 5],
+    ["mistral", 4],
+  ])("%s is sent %i stop strings at most", async (kind, most) => {
+    const limits = { ...remoteRequest().limits, stopStrings: Array.from({ length: 20 }, (_, index) => `<${index}>`) };
+
+    expect((await ask(kind, { input: CHAT, limits })).body.stop).toHaveLength(most);
+  });
+
+  test("Moonshot is sent no stop string of more than 32 bytes, and the answer ends there all the same", async () => {
+    const long = "ok".padEnd(40, "!");
+    const limits = { ...remoteRequest().limits, stopStrings: [long, "春".repeat(11)] };
+    const chatAnswer = events(chatChunk(`a${long}b`), chatChunk(undefined, "stop"));
+    const { body, text } = await ask("moonshot", { input: CHAT, limits }, { chatAnswer });
+
+    expect(body).not.toHaveProperty("stop");
+    expect(text).toBe("a");
+  });
+
+  test("any JSON object, and a schema where the service takes one", async () => {
+    const { body } = await ask("deepseek", { input: CHAT, shape: ANY_JSON_OBJECT });
+    const moonshot = await ask("moonshot", { input: CHAT, shape: SCHEMA });
+
+    expect(body.response_format).toEqual({ type: "json_object" });
+    expect(moonshot.body.response_format).toMatchObject({
+      type: "json_schema",
+      json_schema: { schema: SCHEMA.schema },
+    });
+  });
+});
+
+describe("what is refused before anything is sent", () => {
+  const { limits } = remoteRequest();
+  const repository = [{ control: "<|file_sep|>" }, { text: "a.py" }] as const;
+  test.each<[string, string, Partial<ContinuationRequest>, string, Over?]>([
+    ["deepseek", "a schema", { input: CHAT, shape: SCHEMA }, "response_format"],
+    ["deepseek", "a grammar", { shape: { gbnf: 'root ::= "a"' } }, "grammar"],
+    ["deepseek", "a minimum of tokens", { limits: { ...limits, minTokens: 2 } }, "min_tokens"],
+    ["deepseek", "a gap where it is switched off", { input: GAP }, "suffix", { model: { fim: false } }],
+    ["deepseek", "markers beside a suffix", { input: { ...GAP, context: repository } }, "prompt"],
+    ["deepseek", "a bias", { input: CHAT, sampling: { logitBias: new Map([[1, 1]]) } }, "logit_bias"],
+    ["deepseek", "a stop by ids", { limits: { ...limits, stopSequences: [[1]] } }, "stop"],
+    ["deepseek", "no end", { limits: { ...limits, ignoreEnds: true } }, "ignore_eos"],
+    ["deepseek", "scores of the prompt", { promptLogprobs: true, logprobs: 0 }, "echo"],
+    ["deepseek", "token ids", { input: { kind: "tokens", tokens: [1] } }, "prompt"],
+    ["mistral", "scores", { input: CHAT, logprobs: 1 }, "logprobs"],
+    ["mistral", "a shape behind a prefix", { input: BEGUN, shape: SCHEMA }, "response_format"],
+    ["dashscope", "a text that spells a marker", { input: { ...GAP, suffix: "<|fim_middle|>" } }, "prompt"],
+    ["dashscope", "scores of a text", { logprobs: 0 }, "logprobs"],
+    ["moonshot", "a text", {}, "prompt"],
+    ["moonshot", "a gap", { input: GAP }, "prompt"],
+    ["openrouter", "a gap without a layout", { input: GAP }, "suffix"],
+    ["siliconflow", "a gap that nobody has vouched for", { input: GAP }, "suffix"],
+  ])("%s: %s", async (kind, _what, over, param, engine) => {
+    const { error, parts, body } = await ask(kind, over, engine);
+
+    expect(error).toMatchObject({ code: "unsupported_input", detail: { param } });
+    expect(parts).toEqual([]);
+    expect(body).toBeUndefined();
+  });
+});
+
+describe("addresses", () => {
+  test.each([
+    ["deepseek", "/beta"],
+    ["deepseek", "/v1"],
+    ["dashscope", ""],
+    ["mistral", "/v1/"],
+  ])("%s at %s", async (kind, base) => {
+    expect((await ask(kind, { input: CHAT }, { base })).text).toBe("ok");
+  });
+});

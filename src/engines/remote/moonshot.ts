@@ -1,0 +1,27 @@
+import { hosted } from "./hosted.ts";
+
+/**
+ * Moonshot (Kimi): chats, with Partial Mode. Its newer models refuse any `temperature` and penalty but their own, which it
+ * says with 400. https://platform.kimi.ai/docs
+ */
+export const moonshot = hosted({
+  kind: "moonshot",
+  name: "Moonshot",
+  hosts: /(^|\.)(moonshot|kimi)\.(cn|ai)$/,
+  chat: {
+    path: ({ api }) => `${api}/chat/completions`,
+    spellings: {
+      temperature: "temperature",
+      topP: "top_p",
+      presencePenalty: "presence_penalty",
+      frequencyPenalty: "frequency_penalty",
+    },
+    logprobs: true,
+    maxTokens: "max_completion_tokens",
+    schemas: true,
+    prefix: "partial",
+  },
+  mostStops: 5,
+  longestStop: 32,
+  streamOptions: true,
+});
