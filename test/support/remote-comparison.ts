@@ -98,7 +98,13 @@ interface Scored {
 
 async function scores(url: string, path: string, body: Asked["body"]): Promise<readonly Scored[]> {
   if (path === CHAT) {
-    const { json } = await post(url, CHAT, { model: "embedded", ...body, logprobs: true, top_logprobs: 2 });
+    // The other dialect tells none for these weights.
+    const { json } = await post(url, "/v1/chat/completions", {
+      model: "embedded",
+      ...body,
+      logprobs: true,
+      top_logprobs: 2,
+    });
     let offset = 0;
     return json.choices[0].logprobs.content.map(({ token, top_logprobs: top }: Json) => {
       const scored = { offset, top: top.map(({ logprob }: Json) => logprob) };
