@@ -237,6 +237,11 @@ test("the room of a pool is the smallest replica's, and what one knows is known"
   second.model = async () => ({ id: "b", contextTokens: 50, fim: "qwen", chat: true, defaults: {} });
   expect(await both.model(NEVER)).toEqual({ id: "a", contextTokens: 50, fim: "qwen", chat: true, defaults: {} });
 
+  first.setHealth({ state: "failed", detail: "away" });
+  first.model = async () => Promise.reject(new Error("it is not to be asked"));
+  expect(await both.model(NEVER)).toMatchObject({ id: "b", contextTokens: 50 });
+
+  first.setHealth({ state: "ready", detail: "" });
   first.model = async () => Promise.reject(AWAY);
   expect(await both.model(NEVER)).toMatchObject({ id: "b" });
   second.model = async () => Promise.reject(new Error("broken"));

@@ -4,7 +4,10 @@ import type { Engine, EngineModel } from "../continuation/engine.ts";
  * What any of the engines can do that is known by now: a request that one refuses goes to another. Waits for the first that
  * knows; rejects with the first's reason when none does.
  */
-export async function pooledModel(engines: readonly Engine[], signal: AbortSignal): Promise<EngineModel> {
+export async function pooledModel(all: readonly Engine[], signal: AbortSignal): Promise<EngineModel> {
+  // One that is away is looked for by itself; a request that waits for nobody else has it asked anew.
+  const there = all.filter((engine) => engine.health().state !== "failed");
+  const engines = there.length > 0 ? there : all;
   const known: (EngineModel | undefined)[] = engines.map(() => undefined);
   const asked = engines.map(async (engine, index) => {
     known[index] = await engine.model(signal);
