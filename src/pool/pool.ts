@@ -3,7 +3,7 @@ import type { StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { resumed } from "../continuation/resume.ts";
 import { type ErrorCode, ServiceError } from "../errors.ts";
-import { beginningOf } from "./beginning.ts";
+import { type Beginning, beginningOf } from "./beginning.ts";
 import { POLICIES, type PolicyName } from "./policy.ts";
 import { pooledModel } from "./pooled-model.ts";
 import { PrefixIndex } from "./prefix-index.ts";
@@ -123,10 +123,12 @@ export class Pool implements Engine {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   async *#answer(request: ContinuationRequest, said: Said, signal: AbortSignal): AsyncGenerator<StreamPart> {
+    const beginning = beginningOf(request.input);
     const failures: Failure[] = [];
     let next = request;
-    for (let replica = this.#pick(request, []); ; ) {
+    for (let replica = this.#pick(beginning, []); ; ) {
       try {
+        this.#prefixes.saw(replica.name, beginning.blocks);
         yield* this.#hop(replica, next, said, signal);
         return;
       } catch (error) {
@@ -136,7 +138,7 @@ export class Pool implements Engine {
         next = this.#afterFailure(request, said, failures);
         const from = replica.name;
         replica = this.#pick(
-          request,
+          beginning,
           failures.map((failure) => failure.replica),
         );
         this.#note(request, said, from, replica.name, error);
@@ -170,7 +172,6 @@ export class Pool implements Engine {
     replica.begin();
     try {
       for await (const part of replica.engine.generate(request, signal)) {
-        if (part.type === "start") this.#prefixes.saw(replica.name, beginningOf(request.input).blocks);
         if (said.note(part)) yield part;
       }
       replica.succeeded();
@@ -183,8 +184,7 @@ export class Pool implements Engine {
   }
 
   /** The best that has not failed this request; else the one that failed it first, which may be back. */
-  #pick(request: ContinuationRequest, failed: readonly Replica[]): Replica {
-    const { blocks, document } = beginningOf(request.input);
+  #pick({ blocks, document }: Beginning, failed: readonly Replica[]): Replica {
     const seen = this.#prefixes.seen(blocks);
     const left = this.#replicas.filter((replica) => !failed.includes(replica));
     const up = left.filter(({ isUp }) => isUp);

@@ -8,14 +8,13 @@
  * round quantized sums differently; ties that are left are printed with their distance, and pass.
  */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
-import { get, type Json, post, textOf } from "../support/calls.ts";
+import { eventually, get, type Json, post, textOf } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { type LlamaServer, startLlamaServer } from "../support/llama-server.ts";
 import { pythonPackages } from "../support/python-packages.ts";
-import { compareEngines } from "../support/remote-comparison.ts";
+import { compareEngines, peerConfiguration } from "../support/remote-comparison.ts";
 import { OPENAI } from "../support/remote-requests.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
@@ -24,7 +23,6 @@ const CONTEXT = 2048;
 /** Milliseconds until the peer's slot is free after a caller has left; the peer looks once per token. */
 const ABORT_MS = 500;
 const AT_WORK_MS = 500;
-const POLL_MS = 5;
 
 const packages = pythonPackages();
 const folder = temporaryFolder();
@@ -49,7 +47,12 @@ try {
       ...(port !== undefined && { port }),
     });
   peer = await start();
-  server = await startServer({ args: ["--config", configuration(model, peer.url)] });
+  server = await startServer({
+    args: [
+      "--config",
+      peerConfiguration(folder.path, { kind: "llama-server", url: peer.url, model: model, context: CONTEXT }),
+    ],
+  });
   ties = await compareEngines(server.url, tally);
   await checkSeeds(server.url);
   await checkAborts(server.url, peer.url);
@@ -61,31 +64,6 @@ try {
 }
 for (const tie of ties) print(tie);
 tally.finish();
-
-/** The peer cannot be asked how the weights of the package lay out a gap, which is in their file; so that is configured. */
-function configuration(model: string, url: string): string {
-  const file = join(folder.path, "continuo.yaml");
-  writeFileSync(
-    file,
-    `engines:
-  peer: { kind: llama-server, url: "${url}" }
-models:
-  embedded: { file: ${model}, context: ${CONTEXT}, slots: 2 }
-  elsewhere: { engine: peer, fim: as-in-the-package }
-fim_layouts:
-  as-in-the-package:
-    prefix: "<|fim_prefix|>"
-    suffix: "<|fim_suffix|>"
-    middle: "<|fim_middle|>"
-    behind_middle: prefix
-    gap_end: false
-    end: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    repo_name: "<|repo_name|>"
-    file_sep: "<|file_sep|>"
-`,
-  );
-  return file;
-}
 
 async function checkSeeds(url: string): Promise<void> {
   for (const model of ["embedded", "elsewhere"]) {
@@ -119,11 +97,11 @@ async function checkAborts(url: string, peerUrl: string): Promise<void> {
       const leave = new AbortController();
       const body = { model: "elsewhere", prompt: "Tell a long story.\n", max_tokens: 1500, ignore_eos: true, stream };
       const answering = post(url, OPENAI, body, {}, leave.signal).catch(() => undefined);
-      await until("the peer is at work", async () => (await busySlots(peerUrl)) === 1);
+      await eventually("the peer is at work", async () => (await busySlots(peerUrl)) === 1);
       await new Promise((resolve) => setTimeout(resolve, AT_WORK_MS)); // it looks up between two steps, not in a prompt
       const leftMs = performance.now();
       leave.abort();
-      await until("the peer has stopped", async () => (await busySlots(peerUrl)) === 0);
+      await eventually("the peer has stopped", async () => (await busySlots(peerUrl)) === 0);
       const ms = performance.now() - leftMs;
       await answering;
       expectThat(ms < ABORT_MS, `the peer worked on for ${Math.round(ms)} ms`);
@@ -152,7 +130,7 @@ async function checkRestart(
     const { status, text } = await post(url, OPENAI, body);
     const ms = Math.round(performance.now() - askedMs);
     expectThat(status === 503, `${status} ${text}`);
-    await until("the peer is known to be away", async () => (await stateOf()) === "failed");
+    await eventually("the peer is known to be away", async () => (await stateOf()) === "failed");
     return `503 after ${ms} ms: ${text.slice(0, 160)}`;
   });
   await tally.check("a peer that came back answers the next request", async () => {
@@ -163,12 +141,4 @@ async function checkRestart(
     return undefined;
   });
   return back;
-}
-
-async function until(what: string, fact: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await fact())) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within 30 s`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
 }

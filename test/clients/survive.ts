@@ -11,7 +11,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
-import { type Json, joinedText, metric, post, postStream } from "../support/calls.ts";
+import { eventually, get, type Json, joinedText, metric, post, postStream } from "../support/calls.ts";
 import { type CuttableProxy, cuttableProxy } from "../support/cuttable-proxy.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { type LlamaServer, startLlamaServer } from "../support/llama-server.ts";
@@ -190,14 +190,10 @@ async function distanceAt({ url }: RunningServer, prompt: string, text: string, 
 }
 
 async function ready({ url }: RunningServer): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
-    const response = await fetch(`${url}/health`);
-    const { engines } = (await response.json()) as Json;
-    if (engines.every(({ state }: Json) => state === "ready" || state === "unloaded")) return;
-    if (Date.now() > deadline) throw new Error(`the replicas did not come back: ${JSON.stringify(engines)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await eventually("every replica is back", async () => {
+    const { engines } = (await get(url, "/health")).json;
+    return engines.every(({ state }: Json) => state === "ready" || state === "unloaded");
+  });
 }
 
 function configuration(model: string, hurtables: readonly Hurtable[], isMixed: boolean): string {

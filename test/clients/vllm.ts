@@ -7,13 +7,12 @@
  * Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB.
  */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
-import { get, post } from "../support/calls.ts";
+import { eventually, get, post } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { pythonPackages } from "../support/python-packages.ts";
-import { compareEngines } from "../support/remote-comparison.ts";
+import { compareEngines, peerConfiguration } from "../support/remote-comparison.ts";
 import { OPENAI, REMOTE_REQUESTS } from "../support/remote-requests.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
@@ -26,7 +25,6 @@ const REFUSED: ReadonlySet<string> = new Set([
   "chat with a system message and a forged turn",
 ]);
 const ABORT_MS = 1000;
-const POLL_MS = 5;
 
 const tally = new Tally();
 const folder = temporaryFolder();
@@ -45,7 +43,9 @@ try {
   });
   peer = await startVllm(python, join(folder.path, "weights"), CONTEXT);
   print(`vLLM was installed after ${seconds} s and took ${(peer.readyMs / 1000).toFixed(0)} s to start`);
-  server = await startServer({ args: ["--config", configuration(exact, peer.url)] });
+  server = await startServer({
+    args: ["--config", peerConfiguration(folder.path, { kind: "vllm", url: peer.url, model: exact, context: CONTEXT })],
+  });
   const alike = REMOTE_REQUESTS.filter(({ name }) => !REFUSED.has(name));
   const ties = await compareEngines(server.url, tally, alike);
   await checkRefusals(server.url);
@@ -59,31 +59,6 @@ try {
   folder.remove();
 }
 tally.finish();
-
-/** How the built-in weights lay out a gap is in their file, where vLLM cannot tell it; so that is configured. */
-function configuration(model: string, url: string): string {
-  const file = join(folder.path, "continuo.yaml");
-  writeFileSync(
-    file,
-    `engines:
-  peer: { kind: vllm, url: "${url}" }
-models:
-  embedded: { file: ${model}, context: ${CONTEXT}, slots: 2 }
-  elsewhere: { engine: peer, fim: as-in-the-package }
-fim_layouts:
-  as-in-the-package:
-    prefix: "<|fim_prefix|>"
-    suffix: "<|fim_suffix|>"
-    middle: "<|fim_middle|>"
-    behind_middle: prefix
-    gap_end: false
-    end: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    repo_name: "<|repo_name|>"
-    file_sep: "<|file_sep|>"
-`,
-  );
-  return file;
-}
 
 async function checkRefusals(url: string): Promise<void> {
   for (const { name, path, body } of REMOTE_REQUESTS.filter((asked) => REFUSED.has(asked.name))) {
@@ -104,10 +79,10 @@ async function checkAborts(url: string, { url: peerUrl, log }: VllmServer): Prom
       const abortsBefore = abortsIn(log());
       const body = { model: "elsewhere", prompt: "Tell a long story.\n", max_tokens: 1500, ignore_eos: true, stream };
       const answering = post(url, OPENAI, body, {}, leave.signal).catch(() => undefined);
-      await until("vLLM is at work", async () => (await running(peerUrl)) === 1);
+      await eventually("vLLM is at work", async () => (await running(peerUrl)) === 1);
       const leftMs = performance.now();
       leave.abort();
-      await until("vLLM says that it aborted", async () => abortsIn(log()) > abortsBefore);
+      await eventually("vLLM says that it aborted", async () => abortsIn(log()) > abortsBefore);
       const ms = Math.round(performance.now() - leftMs);
       await answering;
       expectThat(ms < ABORT_MS, `vLLM worked on for ${ms} ms`);
@@ -123,12 +98,4 @@ function abortsIn(log: string): number {
 async function running(peerUrl: string): Promise<number> {
   const { text } = await get(peerUrl, "/metrics");
   return Number(/^vllm:num_requests_running\{[^}]*\} (\S+)$/mu.exec(text)?.[1] ?? 0);
-}
-
-async function until(what: string, fact: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await fact())) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within 30 s`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
 }

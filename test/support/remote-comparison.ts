@@ -1,4 +1,6 @@
 /** The same requests to the embedded engine and to one elsewhere, on the same weights. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { CHAT, type Json, joinedText, NATIVE, post, postStream, textOf } from "./calls.ts";
 import { type Asked, OPENAI, REMOTE_REQUESTS } from "./remote-requests.ts";
 import { expectThat, type Tally } from "./tally.ts";
@@ -119,4 +121,40 @@ async function scores(url: string, path: string, body: Asked["body"]): Promise<r
     offset: offsets[index],
     top: Object.values(each).sort((a, b) => b - a),
   }));
+}
+
+/**
+ * Writes a configuration with the models `embedded` and `elsewhere` on the same weights. How those of the package lay out a
+ * gap is in their file, where a peer cannot be asked for it; so that is configured. Returns the file's path.
+ */
+export function peerConfiguration(
+  folder: string,
+  {
+    kind,
+    url,
+    model,
+    context,
+  }: { readonly kind: string; readonly url: string; readonly model: string; readonly context: number },
+): string {
+  const file = join(folder, "continuo.yaml");
+  writeFileSync(
+    file,
+    `engines:
+  peer: { kind: ${kind}, url: "${url}" }
+models:
+  embedded: { file: ${model}, context: ${context}, slots: 2 }
+  elsewhere: { engine: peer, fim: as-in-the-package }
+fim_layouts:
+  as-in-the-package:
+    prefix: "<|fim_prefix|>"
+    suffix: "<|fim_suffix|>"
+    middle: "<|fim_middle|>"
+    behind_middle: prefix
+    gap_end: false
+    end: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    repo_name: "<|repo_name|>"
+    file_sep: "<|file_sep|>"
+`,
+  );
+  return file;
 }

@@ -1,5 +1,6 @@
 import type { Address } from "./address.ts";
 import { hosted, type Service } from "./hosted.ts";
+import { SEEDLESS_SPELLINGS } from "./wishes.ts";
 
 /**
  * DeepSeek. Both ways to continue, a gap and the beginning of an answer, are on its beta routes alone. What it documents as
@@ -21,12 +22,7 @@ const DEEPSEEK: Service = {
   },
   completions: {
     path: (address) => `${beta(address)}/completions`,
-    spellings: {
-      temperature: "temperature",
-      topP: "top_p",
-      presencePenalty: "presence_penalty",
-      frequencyPenalty: "frequency_penalty",
-    },
+    spellings: SEEDLESS_SPELLINGS,
     logprobs: true,
     gap: ({ fim }) => (fim === false ? undefined : "suffix"),
   },

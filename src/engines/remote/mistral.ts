@@ -1,4 +1,5 @@
 import { hosted } from "./hosted.ts";
+import { SEEDLESS_SPELLINGS } from "./wishes.ts";
 
 /**
  * Mistral, and Inception's FIM route, which has the same form. A gap is answered in the shape of a chat; the beginning of an
@@ -10,13 +11,7 @@ export const mistral = hosted({
   hosts: /(^|\.)(mistral\.ai|inceptionlabs\.ai)$/,
   chat: {
     path: ({ api }) => `${api}/chat/completions`,
-    spellings: {
-      temperature: "temperature",
-      topP: "top_p",
-      presencePenalty: "presence_penalty",
-      frequencyPenalty: "frequency_penalty",
-      seed: "random_seed",
-    },
+    spellings: { ...SEEDLESS_SPELLINGS, seed: "random_seed" },
     logprobs: false,
     maxTokens: "max_tokens",
     schemas: true,

@@ -1,4 +1,5 @@
 import { hosted } from "./hosted.ts";
+import { SEEDLESS_SPELLINGS } from "./wishes.ts";
 
 /**
  * Moonshot (Kimi): chats, with Partial Mode. Its newer models refuse any `temperature` and penalty but their own, which it
@@ -10,12 +11,7 @@ export const moonshot = hosted({
   hosts: /(^|\.)(moonshot|kimi)\.(cn|ai)$/,
   chat: {
     path: ({ api }) => `${api}/chat/completions`,
-    spellings: {
-      temperature: "temperature",
-      topP: "top_p",
-      presencePenalty: "presence_penalty",
-      frequencyPenalty: "frequency_penalty",
-    },
+    spellings: SEEDLESS_SPELLINGS,
     logprobs: true,
     maxTokens: "max_completion_tokens",
     schemas: true,

@@ -7,13 +7,14 @@ type Numeric = Exclude<keyof Sampling, "logitBias">;
 export type Spellings = Partial<Readonly<Record<Numeric, string>>>;
 
 /** OpenAI's own. */
-export const OPENAI_SPELLINGS: Spellings = {
+export const SEEDLESS_SPELLINGS: Spellings = {
   temperature: "temperature",
   topP: "top_p",
   presencePenalty: "presence_penalty",
   frequencyPenalty: "frequency_penalty",
-  seed: "seed",
 };
+
+export const OPENAI_SPELLINGS: Spellings = { ...SEEDLESS_SPELLINGS, seed: "seed" };
 
 /** What many engines take besides. */
 export const COMMON_SPELLINGS: Spellings = {
