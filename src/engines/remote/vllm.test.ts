@@ -83,6 +83,17 @@ describe("what is found", () => {
 });
 
 describe("what is sent", () => {
+  const going = (text: string) =>
+    ask({
+      input: { kind: "tokens", tokens: [1, 2], answer: text },
+      answered: { units: text.length, tokens: [901, 902], tokenHealing: false },
+    });
+
+  test("of an answer that goes on, the ids that wrote it, where they spell it", async () => {
+    expect((await going("<|file_sep|>")).body.prompt).toEqual([1, 2, 901, 902]);
+    expect((await going("ab")).body.prompt).toEqual([1, 2, 197, 198]);
+  });
+
   test("ids with the token that its tokenizer puts first, and every control token as a stop", async () => {
     const { body, paths } = await ask({ input: { kind: "text", parts: [{ text: "ab" }] } });
 

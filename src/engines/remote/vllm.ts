@@ -84,6 +84,7 @@ function tokenizeOver(upstream: Upstream, model: string, controls: ReadonlyMap<s
       const [id, ...more] = await tokenIds(upstream, { model, prompt: spelling, add_special_tokens: false }, signal);
       return more.length > 0 ? undefined : id;
     },
+    spelled: (ids, signal) => spelledBy(upstream, model, ids, signal),
   };
 }
 
@@ -92,6 +93,19 @@ async function tokenIds(upstream: Upstream, body: object, signal: AbortSignal): 
   const tokens = isObject(answer) ? idsIn(answer, "tokens") : undefined;
   if (tokens === undefined) throw malformed(upstream.name, "no token ids at /tokenize");
   return tokens;
+}
+
+async function spelledBy(
+  upstream: Upstream,
+  model: string,
+  tokens: readonly number[],
+  signal: AbortSignal,
+): Promise<string> {
+  const path = `${upstream.address.root}/detokenize`;
+  const answer = await upstream.json("POST", path, PROBE_MS, signal, { model, tokens });
+  const text = isObject(answer) ? textIn(answer, "prompt") : undefined;
+  if (text === undefined) throw malformed(upstream.name, "no text at /detokenize");
+  return text;
 }
 
 /** It can be switched off. */
@@ -115,10 +129,8 @@ async function learnBos(
   const [first, ...more] = await tokenIds(upstream, { model, prompt: "a", add_special_tokens: true }, signal);
   const [bare] = await tokenIds(upstream, { model, prompt: "a", add_special_tokens: false }, signal);
   if (first === undefined || first === bare || more[0] !== bare) return undefined;
-  const path = `${upstream.address.root}/detokenize`;
-  const answer = await upstream.json("POST", path, PROBE_MS, signal, { model, tokens: [first] });
-  const spelling = isObject(answer) ? textIn(answer, "prompt") : undefined;
-  if (spelling === undefined || spelling === "") return undefined;
+  const spelling = await spelledBy(upstream, model, [first], signal);
+  if (spelling === "") return undefined;
   controls.set(spelling, first);
   return spelling;
 }
