@@ -13,10 +13,10 @@ export interface Watched<Peer> {
   readonly report: (event: string, level: "info" | "warn") => void;
   /** Calls back once after so many milliseconds, unless the returned function is called before. */
   readonly after: (ms: number, callback: () => void) => () => void;
+  /** Milliseconds between two looks at a peer that answers. */
+  readonly lookMs: number;
 }
 
-/** Milliseconds between two looks at a peer that answers. */
-const LOOK_MS = 30_000;
 /** Milliseconds until a peer that does not answer is asked again: the first time, and at most. */
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 30_000;
@@ -96,7 +96,7 @@ export class PeerWatch<Peer> {
       this.#state = { is: "known", peer };
       this.#failures = 0;
       this.#watched.report(`is ready: ${this.#watched.describe(peer)}`, "info");
-      this.#again(LOOK_MS, () => this.#look());
+      this.#again(this.#watched.lookMs, () => this.#look());
       return peer;
     } catch (error) {
       if (this.#closed.signal.aborted) throw error;
@@ -117,7 +117,7 @@ export class PeerWatch<Peer> {
     this.#cancel();
     const isSame = await this.#watched.isSame(peer, this.#closed.signal).catch(() => false);
     if (this.#closed.signal.aborted || this.known !== peer) return;
-    if (isSame) return this.#again(LOOK_MS, () => this.#look());
+    if (isSame) return this.#again(this.#watched.lookMs, () => this.#look());
     await this.#probe().catch(() => undefined);
   }
 
