@@ -11,7 +11,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
-import { eventually, get, type Json, joinedText, metric, post, postStream } from "../support/calls.ts";
+import { CHAT, eventually, get, type Json, joinedText, metric, post, postStream } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { type Hurtable, hurtable, WAYS } from "../support/hurtable.ts";
 import { startLlamaServer } from "../support/llama-server.ts";
@@ -32,6 +32,9 @@ const TIE_NATS = 0.02;
 const SUBJECTS = ["sorts a list", "reads a file", "counts words", "adds two numbers"] as const;
 const FORMS = ["A function that", "# This program", "The class below", "It is a script that"] as const;
 const PROMPTS = FORMS.flatMap((form) => SUBJECTS.map((subject) => `${form} ${subject}.\n`));
+const GREEDY = { temperature: 0, repetition_penalty: 1, max_tokens: TOKENS, token_healing: false };
+/** Every other one is an answer whose beginning is given. */
+const REQUESTS = PROMPTS.map((prompt, index) => (index % 2 === 0 ? completion(prompt) : partial(prompt)));
 
 /** Replicas of one pool; the embedded engine is one more if `isMixed`. */
 interface Scene {
@@ -95,9 +98,9 @@ async function survive(name: string, { start, isMixed = false }: Scene): Promise
 
 async function hurtOften(name: string, server: RunningServer, hurtables: readonly Hurtable[]): Promise<void> {
   await ready(server);
-  const reference = await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
+  const reference = await Promise.all(REQUESTS.map((asked) => streamed(server, asked)));
   const startedMs = performance.now();
-  await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
+  await Promise.all(REQUESTS.map((asked) => streamed(server, asked)));
   const roundMs = performance.now() - startedMs;
   for (let moment = 0; moment < moments; moment += 1) {
     const way = WAYS[moment % WAYS.length] ?? "killed";
@@ -108,7 +111,7 @@ async function hurtOften(name: string, server: RunningServer, hurtables: readonl
       const heal = new Promise<() => Promise<void>>((resolve) => {
         setTimeout(() => resolve(victim.hurt(way)), afterMs);
       });
-      const answers = await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
+      const answers = await Promise.all(REQUESTS.map((asked) => streamed(server, asked)));
       await (await heal)();
       await ready(server);
       return judge(server, reference, answers);
@@ -129,8 +132,9 @@ interface Answered {
   readonly completion: number;
 }
 
-async function streamed({ url }: RunningServer, prompt: string): Promise<Answered> {
-  const { status, text, events, done } = await postStream(url, OPENAI, body("pool", prompt));
+async function streamed({ url }: RunningServer, { path, body }: Asked): Promise<Answered> {
+  const asked = { model: "pool", ...body, stream_options: { include_usage: true } };
+  const { status, text, events, done } = await postStream(url, path, asked);
   expectThat(status === 200 && done, `${status}: ${text.slice(-300)}`);
   const finishes = events.flatMap(({ choices }: Json) => choices?.[0]?.finish_reason ?? []);
   const { usage } = events.at(-1);
@@ -143,9 +147,24 @@ async function streamed({ url }: RunningServer, prompt: string): Promise<Answere
   };
 }
 
-function body(model: string, prompt: string): object & Readonly<Record<string, unknown>> {
-  const greedy = { temperature: 0, repetition_penalty: 1, max_tokens: TOKENS, token_healing: false };
-  return { model, prompt, ...greedy, stream_options: { include_usage: true } };
+/** One of the requests, whose answer may be given in part. */
+interface Asked {
+  readonly path: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** The same request behind so much of its answer. */
+  readonly behind: (text: string) => Asked;
+}
+
+function completion(prompt: string): Asked {
+  return { path: OPENAI, body: { ...GREEDY, prompt }, behind: (text) => completion(prompt + text) };
+}
+
+function partial(prompt: string, prefix = "Sure: "): Asked {
+  const messages = [
+    { role: "user", content: prompt },
+    { role: "assistant", content: prefix, partial: true },
+  ];
+  return { path: CHAT, body: { ...GREEDY, messages }, behind: (text) => partial(prompt, prefix + text) };
 }
 
 /** Equal, or parted at a tie. */
@@ -156,12 +175,13 @@ async function judge(
 ): Promise<string> {
   let ties = 0;
   for (const [index, answer] of answers.entries()) {
-    const prompt = PROMPTS[index] ?? "";
     const expected = reference[index];
     if (JSON.stringify(expected) === JSON.stringify(answer)) continue;
     const difference = `${JSON.stringify(answer)} instead of ${JSON.stringify(expected)}`;
     expectThat(expected?.text !== answer.text, difference);
-    const nats = await distanceAt(server, prompt, expected?.text ?? "", answer.text);
+    const asked = REQUESTS[index];
+    if (asked === undefined || expected === undefined) throw new RangeError("an answer to nothing");
+    const nats = await distanceAt(server, asked, expected.text, answer.text);
     expectThat(nats < TIE_NATS, `${difference}, ${nats} nats apart`);
     ties += 1;
   }
@@ -169,12 +189,19 @@ async function judge(
 }
 
 /** How far apart the two likeliest tokens are where an answer parts from another. */
-async function distanceAt({ url }: RunningServer, prompt: string, text: string, other: string): Promise<number> {
+async function distanceAt({ url }: RunningServer, asked: Asked, text: string, other: string): Promise<number> {
   let at = 0;
   while (at < text.length && text[at] === other[at]) at += 1;
-  const { stream_options: _, ...asked } = body("judge", prompt + text.slice(0, at)) as Json;
-  const { json } = await post(url, OPENAI, { ...asked, max_tokens: 1, logprobs: 2, token_healing: true });
-  const tops = Object.values(json.choices[0].logprobs.top_logprobs[0]) as number[];
+  const { path, body } = asked.behind(text.slice(0, at));
+  const scores = path === OPENAI ? { logprobs: 2 } : { logprobs: true, top_logprobs: 2 };
+  const one = { model: "judge", ...body, ...scores, max_tokens: 1, token_healing: true };
+  // The other dialect tells no log probabilities for these weights.
+  const { json } = await post(url, path === OPENAI ? path : "/v1/chat/completions", one);
+  const { logprobs } = json.choices[0];
+  const tops: number[] =
+    path === OPENAI
+      ? Object.values(logprobs.top_logprobs[0])
+      : logprobs.content[0].top_logprobs.map(({ logprob }: Json) => logprob);
   const [first = 0, second = Number.NEGATIVE_INFINITY] = tops.sort((a, b) => b - a);
   return first - second;
 }

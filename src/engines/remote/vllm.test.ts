@@ -24,7 +24,8 @@ const CONTROLS = [
 ];
 
 const tokenize: PeerAnswer = (call, response) => {
-  const { prompt, add_special_tokens: isWhole } = call.body;
+  const { prompt, messages, add_special_tokens: isWhole } = call.body;
+  if (messages !== undefined) return json({ tokens: [10 + messages.length] })(call, response);
   const id = CONTROLS.indexOf(prompt);
   const ids = id >= 0 ? [id] : [...prompt].map((character: string) => 100 + (character.charCodeAt(0) % 100));
   return json({ tokens: isWhole ? [7, ...ids] : ids, count: 1, max_model_len: 4096 })(call, response);
@@ -106,6 +107,23 @@ describe("what is sent", () => {
     const { maxTokens: _, ...limits } = remoteRequest().limits;
 
     expect((await ask({ limits, input: { kind: "tokens", tokens: [1, 2, 3] } })).body.max_tokens).toBe(4093);
+  });
+
+  test("of a chat that goes on, the ids of its dialogue and those that wrote the answer", async () => {
+    const goingOn = (over: Partial<ContinuationRequest> = {}) =>
+      ask({
+        input: { ...CHAT, assistantPrefix: "Well, <|file_sep|>" },
+        answered: { units: 12, tokens: [901, 902], tokenHealing: false },
+        ...over,
+      });
+
+    expect(await goingOn()).toMatchObject({ paths: ["POST /v1/completions"], body: { prompt: [12, 901, 902] } });
+    const unlike = await goingOn({
+      input: { ...CHAT, assistantPrefix: "Well, nothing else" },
+      answered: { units: 12, tokens: [901, 902], tokenHealing: false },
+    });
+    expect(unlike.paths).toEqual(["POST /v1/chat/completions"]);
+    expect((await goingOn({ shape: { gbnf: 'root ::= "a"' } })).error).toMatchObject({ code: "unsupported_input" });
   });
 
   test("its own settings, and a shape as it takes it", async () => {

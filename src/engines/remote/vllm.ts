@@ -139,9 +139,10 @@ async function lower(
   request: ContinuationRequest,
   peer: Peer,
   _about: RemoteModel,
-  { address }: Upstream,
+  upstream: Upstream,
   signal: AbortSignal,
 ): Promise<Asked> {
+  const { address } = upstream;
   const { fields, logitBias, ignored } = wishesOf(request, { ...OPENAI_SPELLINGS, ...COMMON_SPELLINGS });
   const { top_k: topK, ...sampling } = fields;
   const ends = peer.vocabulary === undefined ? new Set<number>() : endsOf(peer.vocabulary, peer.weights.fim, undefined);
@@ -158,8 +159,9 @@ async function lower(
     ...(request.shape !== undefined && shapeFields(request.shape)),
   };
   const { input } = request;
-  if (input.kind !== "chat") {
-    const { body, ...prompt } = await completion(request, peer, signal);
+  const written = input.kind === "chat" ? await writtenChat(input, request, peer, upstream, signal) : undefined;
+  if (input.kind !== "chat" || written !== undefined) {
+    const { body, ...prompt } = written ?? (await completion(request, peer, signal));
     return { path: `${address.api}/completions`, body: { ...shared, ...body }, ...prompt, ends, ignored };
   }
   const body = { ...shared, ...chatBody(input, request, peer) };
@@ -183,39 +185,73 @@ function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): 
 function chatBody(input: Chat, request: ContinuationRequest, { weights }: Peer): object {
   refuseShapeBehindPrefix(request);
   const { limits, logprobs } = request;
-  const { assistantPrefix = "" } = input;
-  const texts = input.messages.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
-  for (const text of [...texts, assistantPrefix]) refuseControls(text, weights.controls, "chat");
-  const messages = input.messages.map(messageOf);
   return {
-    ...(assistantPrefix === ""
-      ? { messages }
-      : {
-          messages: [...messages, { role: "assistant", content: assistantPrefix }],
-          add_generation_prompt: false,
-          continue_final_message: true,
-        }),
+    ...dialogue(input, weights),
     ...(limits.maxTokens !== undefined && { max_tokens: limits.maxTokens }),
     ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
   };
 }
 
+function dialogue({ messages, assistantPrefix = "" }: Chat, { controls }: Weights): object {
+  const texts = messages.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
+  for (const text of [...texts, assistantPrefix]) refuseControls(text, controls, "chat");
+  const said = messages.map(messageOf);
+  if (assistantPrefix === "") return { messages: said };
+  return {
+    messages: [...said, { role: "assistant", content: assistantPrefix }],
+    add_generation_prompt: false,
+    continue_final_message: true,
+  };
+}
+
+/**
+ * An answer that goes on, behind the ids that wrote it: the chat route would tokenize its text anew, perhaps otherwise, and
+ * the weights would go on differently. Undefined: the ids are not known, or do not spell it.
+ */
+async function writtenChat(
+  input: Chat,
+  request: ContinuationRequest,
+  peer: Peer,
+  upstream: Upstream,
+  signal: AbortSignal,
+): Promise<Prompted | undefined> {
+  const { assistantPrefix = "" } = input;
+  const { units = 0, tokens: written = [] } = request.answered ?? {};
+  if (written.length === 0 || request.shape !== undefined || peer.vocabulary === undefined) return undefined;
+  const start = assistantPrefix.length - units;
+  if ((await spelledBy(upstream, peer.model, written, signal)) !== assistantPrefix.slice(start)) return undefined;
+  const asked = dialogue({ ...input, assistantPrefix: assistantPrefix.slice(0, start) }, peer.weights);
+  const tokens = [...(await tokenIds(upstream, { model: peer.model, ...asked }, signal)), ...written];
+  return { body: idsBody(tokens, request, peer), truncatedTokens: 0, countOffset: 0, promptTokens: tokens.length };
+}
+
 type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap">;
 
 async function completion(request: ContinuationRequest, peer: Peer, signal: AbortSignal): Promise<Prompted> {
-  const { limits, logprobs } = request;
-  const scores = logprobs === undefined ? {} : { logprobs };
   if (peer.vocabulary === undefined) {
+    const { limits, logprobs } = request;
     const { text, ...prompt } = textPrompt(request, peer);
     const limit = limits.maxTokens === undefined ? {} : { max_tokens: limits.maxTokens };
+    const scores = logprobs === undefined ? {} : { logprobs };
     return { body: { prompt: text, ...limit, ...scores }, truncatedTokens: 0, ...prompt };
   }
   const { tokens, ...prompt } = await tokenPrompt(request, peer, peer.vocabulary, signal);
+  return { body: idsBody(tokens, request, peer), countOffset: 0, ...prompt };
+}
+
+function idsBody(
+  tokens: readonly number[],
+  { limits, logprobs }: ContinuationRequest,
+  { contextTokens = Number.POSITIVE_INFINITY }: Peer,
+): Asked["body"] {
   // Without a limit it would be 16 there, and more than there is room for is refused.
-  const room = peer.contextTokens === undefined ? Number.POSITIVE_INFINITY : peer.contextTokens - tokens.length;
+  const room = contextTokens - tokens.length;
   const most = Math.max(1, Math.min(limits.maxTokens ?? room, room));
-  const limit = Number.isFinite(most) ? { max_tokens: most } : {};
-  return { body: { prompt: tokens, ...limit, ...scores }, countOffset: 0, ...prompt };
+  return {
+    prompt: tokens,
+    ...(Number.isFinite(most) && { max_tokens: most }),
+    ...(logprobs !== undefined && { logprobs }),
+  };
 }
 
 function shapeFields(shape: AnswerShape): object {
