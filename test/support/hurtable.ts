@@ -1,5 +1,5 @@
 /** Real engines behind a proxy, which a test can hurt and make well again. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type CuttableProxy, cuttableProxy } from "./cuttable-proxy.ts";
 
 /** What may become of an engine: killed with -9, stopped with SIGSTOP, or all of its connections reset. */
@@ -48,9 +48,11 @@ export async function hurtable(kind: string, start: (port?: number) => Promise<P
   };
 }
 
-/** A process and all that it started. */
+/** A process and all that it started; nobody if it is gone. */
 function familyOf(pid: number): readonly number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+  const file = `/proc/${pid}/task/${pid}/children`;
+  if (!existsSync(file)) return [];
+  const children = readFileSync(file, "utf8").split(" ").filter(Boolean).map(Number);
   return [pid, ...children.flatMap(familyOf)];
 }
 

@@ -149,6 +149,7 @@ describe("what is sent", () => {
 
     expect(paths).toEqual(["POST /v1/chat/completions"]);
     expect(body).toMatchObject({ continue_final_message: true, add_generation_prompt: false });
+    expect(body.stream_options).toEqual({ include_usage: true, continuous_usage_stats: true });
     expect(body.messages.at(-1)).toEqual({ role: "assistant", content: "Hel" });
     expect(text).toBe("lo");
     expect((await ask({ input: CHAT }, answer)).body).not.toHaveProperty("continue_final_message");
@@ -175,6 +176,15 @@ describe("what is read", () => {
 
     expect(parts.flatMap((part) => (part.type === "delta" ? (part.tokens ?? []) : []))).toEqual([500, 501]);
     expect(parts.at(-1)).toMatchObject({ usage: { promptTokens: 4, completionTokens: 2, source: "engine" } });
+  });
+
+  test("the prompt of a chat that breaks off is the one that vLLM counted", async () => {
+    const usage = { prompt_tokens: 20, completion_tokens: 1 };
+    const begun = { ...chatChunk("lo"), usage };
+    const { parts, error } = await ask({ input: CHAT }, events(begun));
+
+    expect(error).toBeDefined();
+    expect(parts.at(-1)).toMatchObject({ type: "usage", usage: { promptTokens: 20 } });
   });
 
   test("a stop id ends it and does not count, a stop string counts, a limit cuts nothing off", async () => {

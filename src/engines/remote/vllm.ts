@@ -187,6 +187,8 @@ function chatBody(input: Chat, request: ContinuationRequest, { weights }: Peer):
   const { limits, logprobs } = request;
   return {
     ...dialogue(input, weights),
+    // How long the prompt is, only vLLM knows; it may be gone before it says so at the end.
+    stream_options: { include_usage: true, continuous_usage_stats: true },
     ...(limits.maxTokens !== undefined && { max_tokens: limits.maxTokens }),
     ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
   };
