@@ -26,7 +26,9 @@ const STREAMS = 16;
 const TOKENS = 40;
 const CONTEXT = 256;
 /** Milliseconds without a token after which a replica counts as stuck. */
-const IDLE_MS = 3_000;
+const IDLE_MS = 5_000;
+/** A replica that is long away is asked every 30 s. */
+const READY_MS = 90_000;
 /** How close the two likeliest tokens must be for other rounding to swap them, natural log. */
 const TIE_NATS = 0.02;
 const SUBJECTS = ["sorts a list", "reads a file", "counts words", "adds two numbers"] as const;
@@ -208,10 +210,11 @@ async function distanceAt({ url }: RunningServer, asked: Asked, text: string, ot
 }
 
 async function ready({ url }: RunningServer): Promise<void> {
-  await eventually("every replica is back", async () => {
+  const isBack = async (): Promise<boolean> => {
     const { engines } = (await get(url, "/health")).json;
     return engines.every(({ state }: Json) => state === "ready" || state === "unloaded");
-  });
+  };
+  await eventually("every replica is back", isBack, READY_MS);
 }
 
 function configuration(hurtables: readonly Hurtable[], isMixed: boolean): string {
