@@ -14,35 +14,69 @@ export interface RouterOptions {
 /** Chooses which replica is asked, and remembers what each was asked. */
 export class Router {
   readonly #options: RouterOptions;
-  readonly #prefixes = new PrefixIndex();
+  /** Only one policy asks for it. */
+  readonly #memory: Memory | undefined;
 
   constructor(options: RouterOptions) {
-    if (options.replicas.length === 0) throw new RangeError("a router needs at least one replica");
+    const { replicas, policy } = options;
+    if (replicas.length === 0) throw new RangeError("a router needs at least one replica");
     this.#options = options;
+    this.#memory = policy === "prefix_affinity" ? new Memory(replicas) : undefined;
   }
 
   /** The best that has not failed this request; else the one that failed it first, which may be back. */
-  route(beginning: Beginning, failed: readonly Replica[]): Replica {
-    const replica = this.#best(beginning, failed);
-    this.#prefixes.saw(replica.name, beginning.blocks);
-    return replica;
+  route({ blocks, document }: Beginning, failed: readonly Replica[]): Replica {
+    const { replicas, policy, random } = this.#options;
+    const left = failed.length === 0 ? replicas : replicas.filter((replica) => !failed.includes(replica));
+    const up = left.filter(({ isUp }) => isUp);
+    const asked = up.length > 0 ? up : left;
+    const seen = this.#memory?.seen(blocks, asked) ?? NOTHING;
+    const best = POLICIES[policy](asked, { draw: random(), document, seen }) ?? failed[0];
+    if (best === undefined) throw new RangeError("no replica is left");
+    this.#memory?.saw(best, blocks);
+    return best;
+  }
+}
+
+const NOTHING: ReadonlyMap<Replica, number> = new Map();
+
+/** What each replica was asked since it was last started. */
+class Memory {
+  readonly #index: PrefixIndex;
+  /** By replica: the number under which the index knows it, and until which incarnation that holds. */
+  readonly #numbers = new Map<Replica, { readonly number: number; readonly incarnation: number }>();
+  readonly #replicas = new Map<number, Replica>();
+  #given = 0;
+
+  constructor(replicas: readonly Replica[]) {
+    this.#index = new PrefixIndex(replicas.length);
   }
 
-  #best({ blocks, document }: Beginning, failed: readonly Replica[]): Replica {
-    const { replicas, policy, random } = this.#options;
-    const seen = this.#prefixes.seen(blocks);
-    const left = replicas.filter((replica) => !failed.includes(replica));
-    const up = left.filter(({ isUp }) => isUp);
-    const views = (up.length > 0 ? up : left).map((replica) => ({
-      replica,
-      name: replica.name,
-      share: replica.share,
-      running: replica.running,
-      seenBlocks: seen.get(replica.name) ?? 0,
-    }));
-    const [best] = POLICIES[policy](views, { draw: random(), document });
-    const replica = best?.replica ?? failed[0];
-    if (replica === undefined) throw new RangeError("no replica is left");
-    return replica;
+  /** @param among no others are told. */
+  seen(blocks: readonly number[], among: readonly Replica[]): ReadonlyMap<Replica, number> {
+    const seen = new Map<Replica, number>();
+    for (const [number, count] of this.#index.seen(blocks)) {
+      const replica = this.#replicas.get(number);
+      if (replica !== undefined && this.#numberOf(replica) === number && among.includes(replica)) {
+        seen.set(replica, count);
+      }
+    }
+    return seen;
+  }
+
+  saw(replica: Replica, blocks: readonly number[]): void {
+    this.#index.saw(this.#numberOf(replica), blocks);
+  }
+
+  /** Another one after it was away; what the index has under the old one means nobody then. */
+  #numberOf(replica: Replica): number {
+    const known = this.#numbers.get(replica);
+    const { incarnation } = replica;
+    if (known?.incarnation === incarnation) return known.number;
+    if (known !== undefined) this.#replicas.delete(known.number);
+    this.#given = (this.#given + 1) >>> 0;
+    this.#numbers.set(replica, { number: this.#given, incarnation });
+    this.#replicas.set(this.#given, replica);
+    return this.#given;
   }
 }
