@@ -9,6 +9,7 @@
 import { parseArgs } from "node:util";
 import { type Balancer, BoundedHashing, Continuo, RoundRobin, Timed } from "./affinity-balancers.ts";
 import { simulate } from "./affinity-cluster.ts";
+import { movesOf } from "./affinity-moves.ts";
 import { traceOf } from "./affinity-trace.ts";
 import { positive } from "./compare-options.ts";
 import { digits, markdownTable, quantile } from "./figures.ts";
@@ -38,6 +39,7 @@ const kinds: readonly (readonly [string, () => Balancer])[] = [
   ["sticky", () => new Continuo("sticky", replicas, 2)],
   ["bounded hashing, by the first block", () => new BoundedHashing(replicas, ({ beginning }) => beginning.document)],
   ["bounded hashing, by document id", () => new BoundedHashing(replicas, ({ document }) => document)],
+  ["bounded hashing, by document id, bound 2", () => new BoundedHashing(replicas, ({ document }) => document, 2)],
   ["prefix_affinity", () => new Continuo("prefix_affinity", replicas, 2)],
 ];
 
@@ -55,6 +57,7 @@ function measured(name: string, make: () => Balancer) {
   const row = {
     name,
     ...rest,
+    moved: movesOf(make(), trace, replicas),
     queuedMs: [quantile(queuedMs, 0.5), quantile(queuedMs, 0.99)],
     firstTokenMs: [quantile(firstTokenMs, 0.5), quantile(firstTokenMs, 0.99)],
     chooseUs: quantile(
@@ -66,14 +69,18 @@ function measured(name: string, make: () => Balancer) {
   return row;
 }
 
+function percent(part: number): string {
+  return `${(100 * part).toFixed(1)} %`;
+}
+
 function table(): string {
-  const titles = ["", "hit rate", "most / mean", "p99 / mean", "queued, ms", "first token, ms", "choice, µs"];
+  const titles = ["", "hit rate", "most / mean", "p99 / mean", "queued, ms", "first token, ms", "moved", "choice, µs"];
   const pair = ([half = Number.NaN, most = Number.NaN]: readonly number[]) => `${digits(half)} / ${digits(most)}`;
   return markdownTable(
     titles.map((title, index) => ({ title, isNumber: index > 0 })),
-    rows.map(({ name, hitRate, mostByMean, p99ByMean, queuedMs, firstTokenMs, chooseUs }) => [
-      ...[name, `${(100 * hitRate).toFixed(1)} %`, digits(mostByMean), digits(p99ByMean)],
-      ...[pair(queuedMs), pair(firstTokenMs), digits(chooseUs)],
+    rows.map(({ name, hitRate, mostByMean, p99ByMean, queuedMs, firstTokenMs, moved, chooseUs }) => [
+      ...[name, percent(hitRate), digits(mostByMean), digits(p99ByMean), pair(queuedMs), pair(firstTokenMs)],
+      ...[`${percent(moved.whenAway)} / ${percent(moved.whenBack)}`, digits(chooseUs)],
     ]),
   );
 }
