@@ -11,7 +11,7 @@ const FOLDERS = {
   "engines/llama": { folders: ["continuation"], packages: ["koffi", "lru-cache"] },
   "engines/remote": { folders: ["continuation"], packages: ["undici", "eventsource-parser", "lru-cache"] },
   directory: { folders: ["continuation"], packages: [] },
-  pool: { folders: ["continuation"], packages: ["lru-cache"] },
+  pool: { folders: ["continuation"], packages: [] },
   residency: { folders: ["continuation"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },

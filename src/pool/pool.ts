@@ -3,11 +3,11 @@ import type { StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { resumed } from "../continuation/resume.ts";
 import { type ErrorCode, ServiceError } from "../errors.ts";
-import { type Beginning, beginningOf } from "./beginning.ts";
-import { POLICIES, type PolicyName } from "./policy.ts";
+import { beginningOf } from "./beginning.ts";
+import type { PolicyName } from "./policy.ts";
 import { pooledModel } from "./pooled-model.ts";
-import { PrefixIndex } from "./prefix-index.ts";
 import { Replica } from "./replica.ts";
+import { Router } from "./router.ts";
 import { Said } from "./said.ts";
 
 export interface PoolOptions {
@@ -63,7 +63,7 @@ export class Pool implements Engine {
   readonly name: string;
   readonly #options: PoolOptions;
   readonly #replicas: readonly Replica[];
-  readonly #prefixes = new PrefixIndex();
+  readonly #router: Router;
   #running = 0;
   #promptTokens = 0;
   #completionTokens = 0;
@@ -74,6 +74,7 @@ export class Pool implements Engine {
     this.name = options.name;
     this.#options = options;
     this.#replicas = options.replicas.map(({ engine, weight }) => new Replica(engine, weight, options.now));
+    this.#router = new Router({ replicas: this.#replicas, policy: options.policy, random: options.random });
   }
 
   async model(signal: AbortSignal): Promise<EngineModel> {
@@ -126,9 +127,8 @@ export class Pool implements Engine {
     const beginning = beginningOf(request.input);
     const failures: Failure[] = [];
     let next = request;
-    for (let replica = this.#pick(beginning, []); ; ) {
+    for (let replica = this.#router.route(beginning, []); ; ) {
       try {
-        this.#prefixes.saw(replica.name, beginning.blocks);
         yield* this.#hop(replica, next, said, signal);
         return;
       } catch (error) {
@@ -137,7 +137,7 @@ export class Pool implements Engine {
         failures.push({ replica, error, hadBegun: said.hasBegun });
         next = this.#afterFailure(request, said, failures);
         const from = replica.name;
-        replica = this.#pick(
+        replica = this.#router.route(
           beginning,
           failures.map((failure) => failure.replica),
         );
@@ -181,24 +181,6 @@ export class Pool implements Engine {
     } finally {
       replica.end();
     }
-  }
-
-  /** The best that has not failed this request; else the one that failed it first, which may be back. */
-  #pick({ blocks, document }: Beginning, failed: readonly Replica[]): Replica {
-    const seen = this.#prefixes.seen(blocks);
-    const left = this.#replicas.filter((replica) => !failed.includes(replica));
-    const up = left.filter(({ isUp }) => isUp);
-    const views = (up.length > 0 ? up : left).map((replica) => ({
-      replica,
-      name: replica.name,
-      share: replica.share,
-      running: replica.running,
-      seenBlocks: seen.get(replica.name) ?? 0,
-    }));
-    const [best] = POLICIES[this.#options.policy](views, { draw: this.#options.random(), document });
-    const replica = best?.replica ?? failed[0];
-    if (replica === undefined) throw new RangeError(`the pool ${this.name} has no replicas`);
-    return replica;
   }
 
   #note({ callId }: ContinuationRequest, said: Said, from: string, to: string, error: unknown): void {

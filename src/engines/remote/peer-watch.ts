@@ -23,7 +23,7 @@ const MOST_RETRY_MS = 30_000;
 
 type State<Peer> =
   | { readonly is: "unknown" }
-  | { readonly is: "known"; readonly peer: Peer }
+  | { readonly is: "known"; readonly peer: Peer; readonly health: Health }
   | { readonly is: "away"; readonly error: unknown };
 
 /**
@@ -70,7 +70,7 @@ export class PeerWatch<Peer> {
 
   health(): Health {
     const state = this.#state;
-    if (state.is === "known") return { state: "ready", detail: this.#watched.describe(state.peer) };
+    if (state.is === "known") return state.health;
     if (state.is === "unknown") return { state: "loading", detail: "asking what it can do" };
     const reason = state.error instanceof Error ? state.error.message : String(state.error);
     return { state: "failed", detail: `${reason}; it is asked again` };
@@ -93,9 +93,11 @@ export class PeerWatch<Peer> {
     const before = this.#state.is;
     try {
       const peer = await this.#watched.probe(this.#closed.signal);
-      this.#state = { is: "known", peer };
+      // Described once: a pool asks for the health of every replica with every request.
+      const detail = this.#watched.describe(peer);
+      this.#state = { is: "known", peer, health: { state: "ready", detail } };
       this.#failures = 0;
-      this.#watched.report(`is ready: ${this.#watched.describe(peer)}`, "info");
+      this.#watched.report(`is ready: ${detail}`, "info");
       this.#again(this.#watched.lookMs, () => this.#look());
       return peer;
     } catch (error) {
