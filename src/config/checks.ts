@@ -47,7 +47,7 @@ function checkModel(
   }
   if (entry.use !== undefined) return checkUse(entry.use, Object.keys(entry), path, config);
   if (entry.replicas !== undefined) return checkPool(entry, path, config);
-  const pooling = (["policy", "max_resumes"] as const).find((key) => entry[key] !== undefined);
+  const pooling = (["policy", "max_resumes", "hedge"] as const).find((key) => entry[key] !== undefined);
   if (pooling !== undefined) {
     const message = `\`${pooling}\` is for a model of several others; it needs \`replicas: [NAME, …]\` beside it`;
     return [{ path: [...path, pooling], message }];

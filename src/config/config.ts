@@ -4,6 +4,7 @@ import type { PrefixSpelling } from "../engines/remote/peer.ts";
 import type { UpstreamLimits } from "../engines/remote/transport.ts";
 import type { HttpLimits } from "../http/limits.ts";
 import type { Catalogue } from "../models/catalog.ts";
+import type { HedgeOptions } from "../pool/hedge.ts";
 import type { PolicyName } from "../pool/policy.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
@@ -77,6 +78,7 @@ export interface PoolModel {
   readonly replicas: readonly { readonly model: string; readonly weight: number }[];
   readonly policy: PolicyName;
   readonly maxResumes: number;
+  readonly hedge?: HedgeOptions;
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }

@@ -28,6 +28,8 @@ export interface ContinuationRequest {
   readonly answered?: Answered;
   /** What logs call the call that it is part of. */
   readonly callId?: string;
+  /** Somebody waits for this one answer: it may be asked of two engines at once. Absent: no. */
+  readonly interactive?: boolean;
   /** `Engine.accept` has taken it: it is not refused for a full queue any more. Absent: no. */
   readonly accepted?: boolean;
 }

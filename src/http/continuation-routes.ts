@@ -138,7 +138,8 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   });
   const { promptConcurrency } = parts.limits;
   const observer = parts.metrics.observer(record);
-  const requests = decoded.requests.map((each) => ({ ...each, callId: request.id }));
+  const interactive = decoded.requests.length === 1 && decoded.requests[0]?.choices === 1;
+  const requests = decoded.requests.map((each) => ({ ...each, callId: request.id, interactive }));
   const said = (signal: AbortSignal): AsyncIterable<StreamPart> =>
     observed(continueAll(engine, requests, promptConcurrency, signal), record, observer, parts.now);
   const stream = new MeteredStream(said, call.signal, reservation);

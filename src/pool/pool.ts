@@ -2,11 +2,14 @@ import type { Engine, EngineModel, EngineStats, Health } from "../continuation/e
 import type { StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { resumed } from "../continuation/resume.ts";
-import { type ErrorCode, ServiceError } from "../errors.ts";
+import { Attempt } from "./attempt.ts";
 import { type Beginning, beginningOf } from "./beginning.ts";
+import { isAgainstReplica, mayGoElsewhere } from "./elsewhere.ts";
+import { type HedgeOptions, Hedging } from "./hedge.ts";
 import { POLICIES, type PolicyName } from "./policy.ts";
 import { pooledModel } from "./pooled-model.ts";
 import { PrefixIndex } from "./prefix-index.ts";
+import { raced } from "./race.ts";
 import { Replica } from "./replica.ts";
 import { Said } from "./said.ts";
 
@@ -18,6 +21,10 @@ export interface PoolOptions {
   readonly policy: PolicyName;
   /** How often one answer goes on elsewhere after its first text. */
   readonly maxResumes: number;
+  /** Absent: an interactive request is never sent twice at the same time. */
+  readonly hedge?: HedgeOptions;
+  /** Calls back once after so many milliseconds, unless the returned function is called before. */
+  readonly after: (ms: number, callback: () => void) => () => void;
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number;
   /** In [0, 1). */
@@ -39,23 +46,25 @@ export interface PoolStats {
   /** Requests that another replica began anew, and answers that another one went on with, since the start. */
   readonly retries: number;
   readonly resumes: number;
+  /** Requests that a second replica got while the first was silent, and those of them whose text came from it. */
+  readonly hedges: number;
+  readonly hedgeWins: number;
   readonly replicas: readonly { readonly name: string; readonly running: number; readonly isUp: boolean }[];
 }
-
-/** Why another replica may do better. */
-const ELSEWHERE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...(["model_unavailable", "queue_full", "shutting_down", "request_timeout", "internal"] as const),
-  ...(["request_rate_exceeded", "concurrency_exceeded", "unsupported_input"] as const),
-]);
-
-/** Of these, what says nothing against the replica. */
-const HARMLESS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["queue_full", "unsupported_input"]);
 
 interface Failure {
   readonly replica: Replica;
   readonly error: unknown;
   /** The reader had some of the answer. */
   readonly hadBegun: boolean;
+}
+
+/** What a hedged request needs to know of its call. */
+interface Hedged {
+  readonly beginning: Beginning;
+  readonly said: Said;
+  readonly failures: Failure[];
+  readonly hedging: Hedging;
 }
 
 /** Several engines with the same weights as one. A replica that fails is followed by another, before the first text or after it. */
@@ -69,8 +78,12 @@ export class Pool implements Engine {
   #completionTokens = 0;
   #retries = 0;
   #resumes = 0;
+  #hedges = 0;
+  #hedgeWins = 0;
+  readonly #hedging: Hedging | undefined;
 
   constructor(options: PoolOptions) {
+    if (options.hedge !== undefined) this.#hedging = new Hedging(options.hedge);
     this.name = options.name;
     this.#options = options;
     this.#replicas = options.replicas.map(({ engine, weight }) => new Replica(engine, weight, options.now));
@@ -116,6 +129,8 @@ export class Pool implements Engine {
     return {
       retries: this.#retries,
       resumes: this.#resumes,
+      hedges: this.#hedges,
+      hedgeWins: this.#hedgeWins,
       replicas: this.#replicas.map(({ name, running, isUp }) => ({ name, running, isUp })),
     };
   }
@@ -129,18 +144,16 @@ export class Pool implements Engine {
     for (let replica = this.#pick(beginning, []); ; ) {
       try {
         this.#prefixes.saw(replica.name, beginning.blocks);
-        yield* this.#hop(replica, next, said, signal);
+        yield* failures.length === 0 && this.#hedging !== undefined && request.interactive === true
+          ? this.#hedged(replica, next, { beginning, said, failures, hedging: this.#hedging }, signal)
+          : this.#hop(replica, next, said, failures, signal);
         return;
       } catch (error) {
         if (said.isWhole) return; // only its usage is missing
         if (signal.aborted) throw error;
-        failures.push({ replica, error, hadBegun: said.hasBegun });
         next = this.#afterFailure(request, said, failures);
-        const from = replica.name;
-        replica = this.#pick(
-          beginning,
-          failures.map((failure) => failure.replica),
-        );
+        const from = failures.at(-1)?.replica.name ?? replica.name;
+        replica = this.#pick(beginning, failedIn(failures));
         this.#note(request, said, from, replica.name, error);
       }
     }
@@ -166,6 +179,7 @@ export class Pool implements Engine {
     replica: Replica,
     request: ContinuationRequest,
     said: Said,
+    failures: Failure[],
     signal: AbortSignal,
   ): AsyncGenerator<StreamPart> {
     said.hop();
@@ -177,18 +191,69 @@ export class Pool implements Engine {
       replica.succeeded();
     } catch (error) {
       if (!signal.aborted && isAgainstReplica(error)) replica.failed();
+      failures.push({ replica, error, hadBegun: said.hasBegun });
       throw error;
     } finally {
       replica.end();
     }
   }
 
+  /** As a hop, with a second replica beside the first when that one is silent for too long. */
+  async *#hedged(
+    replica: Replica,
+    request: ContinuationRequest,
+    { beginning, said, failures, hedging }: Hedged,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamPart> {
+    const { now, after } = this.#options;
+    const startedMs = now();
+    hedging.earn();
+    const { delayMs } = hedging;
+    const first = new Attempt(replica, request, signal);
+    let cancel = (): void => {};
+    const delay = new Promise<void>((resolve) => {
+      if (delayMs !== undefined) cancel = after(delayMs, resolve);
+    });
+    const second = (): Attempt | undefined => {
+      const other = this.#other(beginning, [replica, ...failedIn(failures)]);
+      if (other === undefined || signal.aborted || !hedging.spend()) return undefined;
+      this.#hedges += 1;
+      return new Attempt(other, request, signal);
+    };
+    const won = (attempt: Attempt): void => {
+      cancel();
+      hedging.measured(now() - startedMs);
+      if (attempt === first) return;
+      this.#hedgeWins += 1;
+      this.#prefixes.saw(attempt.replica.name, beginning.blocks);
+    };
+    const failed = (attempt: Attempt, error: unknown): void =>
+      void failures.push({ replica: attempt.replica, error, hadBegun: said.hasBegun });
+    try {
+      yield* raced(first, { said, delay, second, won, failed });
+    } finally {
+      cancel();
+    }
+  }
+
   /** The best that has not failed this request; else the one that failed it first, which may be back. */
-  #pick({ blocks, document }: Beginning, failed: readonly Replica[]): Replica {
-    const seen = this.#prefixes.seen(blocks);
+  #pick(beginning: Beginning, failed: readonly Replica[]): Replica {
     const left = this.#replicas.filter((replica) => !failed.includes(replica));
     const up = left.filter(({ isUp }) => isUp);
-    const views = (up.length > 0 ? up : left).map((replica) => ({
+    const replica = this.#best(up.length > 0 ? up : left, beginning) ?? failed[0];
+    if (replica === undefined) throw new RangeError(`the pool ${this.name} has no replicas`);
+    return replica;
+  }
+
+  /** The best that is there besides some; undefined: there is none. */
+  #other(beginning: Beginning, besides: readonly Replica[]): Replica | undefined {
+    const others = this.#replicas.filter((replica) => !besides.includes(replica) && replica.isUp);
+    return this.#best(others, beginning);
+  }
+
+  #best(replicas: readonly Replica[], { blocks, document }: Beginning): Replica | undefined {
+    const seen = this.#prefixes.seen(blocks);
+    const views = replicas.map((replica) => ({
       replica,
       name: replica.name,
       share: replica.share,
@@ -196,9 +261,7 @@ export class Pool implements Engine {
       seenBlocks: seen.get(replica.name) ?? 0,
     }));
     const [best] = POLICIES[this.#options.policy](views, { draw: this.#options.random(), document });
-    const replica = best?.replica ?? failed[0];
-    if (replica === undefined) throw new RangeError(`the pool ${this.name} has no replicas`);
-    return replica;
+    return best?.replica;
   }
 
   #note({ callId }: ContinuationRequest, said: Said, from: string, to: string, error: unknown): void {
@@ -221,10 +284,6 @@ export class Pool implements Engine {
   }
 }
 
-function mayGoElsewhere(error: unknown): boolean {
-  return error instanceof ServiceError && ELSEWHERE.has(error.code);
-}
-
-function isAgainstReplica(error: unknown): boolean {
-  return mayGoElsewhere(error) && error instanceof ServiceError && !HARMLESS.has(error.code);
+function failedIn(failures: readonly Failure[]): readonly Replica[] {
+  return failures.map(({ replica }) => replica);
 }

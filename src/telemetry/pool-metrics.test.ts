@@ -9,7 +9,9 @@ test("every scrape shows the pools of that moment", async () => {
     { name: "a", running: 2, isUp: true },
     { name: "b", running: 0, isUp: false },
   ];
-  registerPoolMetrics(registry, () => [{ name: "m", figures: { retries: 3, resumes, replicas } }]);
+  registerPoolMetrics(registry, () => [
+    { name: "m", figures: { retries: 3, resumes, hedges: 5, hedgeWins: 4, replicas } },
+  ]);
   await registry.metrics();
   resumes = 2;
 
@@ -18,6 +20,8 @@ test("every scrape shows the pools of that moment", async () => {
   expect(lines).toEqual([
     'continuo_pool_retries_total{model="m"} 3',
     'continuo_pool_resumes_total{model="m"} 2',
+    'continuo_pool_hedges_total{model="m"} 5',
+    'continuo_pool_hedge_wins_total{model="m"} 4',
     'continuo_pool_replica_running{model="m",replica="a"} 2',
     'continuo_pool_replica_running{model="m",replica="b"} 0',
     'continuo_pool_replica_up{model="m",replica="a"} 1',

@@ -4,6 +4,8 @@ import { Counter, Gauge, type Registry } from "prom-client";
 export interface PoolFigures {
   readonly retries: number;
   readonly resumes: number;
+  readonly hedges: number;
+  readonly hedgeWins: number;
   readonly replicas: readonly { readonly name: string; readonly running: number; readonly isUp: boolean }[];
 }
 
@@ -15,6 +17,8 @@ export function registerPoolMetrics(
   const counters = [
     ["continuo_pool_retries_total", "Requests that another replica began anew.", "retries"],
     ["continuo_pool_resumes_total", "Answers that broke off and went on with another replica.", "resumes"],
+    ["continuo_pool_hedges_total", "Requests that a second replica got while the first was silent.", "hedges"],
+    ["continuo_pool_hedge_wins_total", "Hedged requests whose text came from the second replica.", "hedgeWins"],
   ] as const;
   for (const [name, help, figure] of counters) {
     new Counter({
