@@ -207,11 +207,16 @@ function inOrder(config: Config, all: readonly Served[]): readonly Served[] {
 }
 
 function servedAs(
-  { name, sampling, capabilities }: FileModel | EngineModelConfig | PoolModel,
+  { name, sampling, capabilities, fallbacks }: FileModel | EngineModelConfig | PoolModel,
   engine: Engine,
   running: () => RunningModel,
 ): Served {
-  return { name, engine, weights: { name, engine, sampling, ...capabilities }, running };
+  return {
+    name,
+    engine,
+    weights: { name, engine, sampling, ...capabilities, ...(fallbacks !== undefined && { fallbacks }) },
+    running,
+  };
 }
 
 function servedLocal({ model, engine, resident }: LocalServed): Served {

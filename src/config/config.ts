@@ -79,6 +79,8 @@ export interface PoolModel {
   readonly policy: PolicyName;
   readonly maxResumes: number;
   readonly hedge?: HedgeOptions;
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }
@@ -96,6 +98,8 @@ export interface EngineModelConfig {
   /** Family of the fill-in-the-middle layout; false: none. Absent: what the engine's vocabulary shows. */
   readonly fim?: string | false;
   /** Sent where a request does not choose. */
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }
@@ -140,6 +144,8 @@ export interface FileModel {
   /** Prompt-lookup drafts for requests that do not choose. */
   readonly speculation: boolean;
   /** Laid over the weights' own sampling defaults, field by field. */
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }

@@ -67,6 +67,7 @@ function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, determinis
   if (use !== undefined) return [{ kind: "use", name, use }];
   const asked = {
     name,
+    ...present({ fallbacks: entry.fallbacks }),
     sampling: samplingFrom(entry.sampling),
     capabilities: present({
       completions: capabilities.completions,

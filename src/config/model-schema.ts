@@ -60,6 +60,11 @@ export const modelSchema = z.strictObject(
     hedge: hedge
       .optional()
       .describe("With `replicas`: ask a second one too when the first is silent for too long. Default: never."),
+    fallbacks: list(text("a model name"), "model names")
+      .optional()
+      .describe(
+        "Other names of `models` that answer, in this order, when this one is away or overloaded. Default: none.",
+      ),
     context: integer(16, 2 ** 24)
       .optional()
       .describe(

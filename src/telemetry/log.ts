@@ -42,6 +42,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
       key: record.key,
       model: record.model === undefined ? undefined : withoutKeys(record.model),
       answeredBy: record.answeredBy,
+      fallback: record.fallback,
       stream: record.stream,
       status: record.status,
       outcome: record.outcome,

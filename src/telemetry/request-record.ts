@@ -17,6 +17,8 @@ export interface RequestRecord {
   /** The model exists here, so that its name may become a metric label. */
   isKnownModel: boolean;
   answeredBy?: string;
+  /** The name that answered in place of the one that was called. */
+  fallback?: string;
   stream?: boolean;
   promptTokens?: number;
   cachedPromptTokens?: number;
