@@ -4,11 +4,13 @@ import cors, { type FastifyCorsOptionsDelegateCallback } from "@fastify/cors";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Meter } from "../accounts/meter.ts";
 import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
+import { traceIdOf } from "../continuation/trace.ts";
 import type { Directory } from "../directory/directory.ts";
 import { excerpt, ServiceError } from "../errors.ts";
 import { type Log, logRequest, withoutKeys } from "../telemetry/log.ts";
 import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
 import type { RequestRecord } from "../telemetry/request-record.ts";
+import { PASSED_ON, type RequestSpan, type Tracing } from "../telemetry/tracing.ts";
 import { type Administration, adminAuthenticator } from "./admin-auth.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import type { Authenticator, Caller } from "./auth.ts";
@@ -37,6 +39,8 @@ export interface AppParts {
   readonly meter: Meter;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Default: callers' traces go through, and nothing is added to them. */
+  readonly tracing?: Tracing;
   /** What the workspace header calls the default workspace. Default: its own id. */
   readonly workspace?: string;
   /** Absent: nobody administers this server over HTTP. */
@@ -70,6 +74,8 @@ export interface Service {
 declare module "fastify" {
   interface FastifyRequest {
     record: RequestRecord;
+    /** Of calls that a protocol answers. */
+    span: RequestSpan | undefined;
     /** Set by the guard of the routes that need a key. */
     caller: Caller;
     /** Resolves when a continuation has been answered and its record is complete. Undefined on other routes. */
@@ -86,6 +92,7 @@ export async function createApp(parts: AppParts): Promise<Service> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.decorateRequest("settled", undefined);
+  app.decorateRequest("span", undefined);
   knowEveryMethod(app);
   const paths = new KnownPaths(app);
   firstHook(app, parts, calls, now);
@@ -179,18 +186,26 @@ function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now:
       outcome: "ok",
       ...(protocol === undefined ? {} : { protocol: protocol.name, dialect: protocol.dialect }),
     };
+    if (protocol !== undefined) beginTrace(request, parts.tracing ?? PASSED_ON);
     reply.header("x-request-id", request.id);
     if (calls.isDraining) reply.header("connection", "close");
     reply.raw.once("close", () => {
       void Promise.resolve(request.settled).then(() => {
         const { record } = request;
         if (record.status === 0) record.status = reply.raw.statusCode;
+        request.span?.end(record);
         const endedAtMs = now();
         parts.metrics.requestEnded(record, endedAtMs);
         logRequest(parts.log, record, endedAtMs);
       });
     });
   });
+}
+
+function beginTrace(request: FastifyRequest, tracing: Tracing): void {
+  request.span = tracing.request(request.headers, request.record);
+  const traceId = request.span.context === undefined ? undefined : traceIdOf(request.span.context);
+  if (traceId !== undefined) request.record.traceId = traceId;
 }
 
 function labelHook(app: FastifyInstance): void {

@@ -153,7 +153,9 @@ async function answerAs(
   const { promptConcurrency } = parts.limits;
   const observer = parts.metrics.observer(record);
   const interactive = decoded.requests.length === 1 && decoded.requests[0]?.choices === 1;
-  const requests = decoded.requests.map((each) => ({ ...each, callId: request.id, interactive }));
+  const { context: trace } = request.span ?? {};
+  const inCall = { callId: request.id, interactive, ...(trace !== undefined && { trace }) };
+  const requests = decoded.requests.map((each) => ({ ...each, ...inCall }));
   const said = (signal: AbortSignal): AsyncIterable<StreamPart> =>
     observed(continueAll(engine, requests, promptConcurrency, signal), record, observer, parts.now);
   const stream = new MeteredStream(said, call.signal, reservation);

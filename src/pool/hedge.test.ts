@@ -53,7 +53,7 @@ describe("a replica that is silent for too long", () => {
 
     expect([choices[0]?.text, start.promptTokens]).toEqual(["upon", 7]);
     expect(usage).toEqual({ promptTokens: 7, completionTokens: 4, source: "engine" });
-    expect(made.engines[1]?.calls[0]?.request).toBe(slow?.request);
+    expect(made.engines[1]?.calls[0]?.request).toEqual({ ...slow?.request, attempt: "hedge" });
     expect(slow?.signal.aborted).toBe(true);
     await slow?.ended;
     expect(made.delays).toEqual([300]);

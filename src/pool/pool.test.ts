@@ -24,7 +24,7 @@ describe("before the first text", () => {
     const asked = request({ choices: 1, callId: "c" });
 
     expect((await collect(both.generate(asked, NEVER))).choices[0]?.text).toBe("upon");
-    expect(engines[1]?.calls[0]?.request).toBe(asked);
+    expect(engines[1]?.calls[0]?.request).toEqual({ ...asked, attempt: "retry" });
     expect(events).toEqual([{ from: "r0", to: "r1", reason: "nobody answers", sentTokens: 0, callId: "c" }]);
     expect(both.poolStats()).toMatchObject({ retries: 1, resumes: 0 });
   });

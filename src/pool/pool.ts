@@ -2,6 +2,7 @@ import type { Engine, EngineModel, EngineStats, Health } from "../continuation/e
 import type { StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { resumed } from "../continuation/resume.ts";
+import { traceIdOf } from "../continuation/trace.ts";
 import { Attempt } from "./attempt.ts";
 import { type Beginning, beginningOf } from "./beginning.ts";
 import { isAgainstReplica, mayGoElsewhere } from "./elsewhere.ts";
@@ -40,6 +41,7 @@ export interface PoolEvent {
   /** Completion tokens that the reader had by then; 0: the other one began anew. */
   readonly sentTokens: number;
   readonly callId?: string;
+  readonly traceId?: string;
 }
 
 export interface PoolStats {
@@ -166,12 +168,12 @@ export class Pool implements Engine {
     if (!said.hasBegun) {
       // Where all refuse, the one that suited best has the reason that helps.
       if (failures.length >= this.#replicas.length) throw failures[0]?.error;
-      return request;
+      return { ...request, attempt: "retry" };
     }
     const resumes = failures.filter(({ hadBegun }) => hadBegun).length;
     const rest = resumes <= this.#options.maxResumes ? resumed(request, said.sent) : undefined;
     if (rest === undefined) throw last;
-    return rest;
+    return { ...rest, attempt: "resume" };
   }
 
   /** Its usage is kept for the end. */
@@ -218,7 +220,7 @@ export class Pool implements Engine {
       const other = this.#other(beginning, [replica, ...failedIn(failures)]);
       if (other === undefined || signal.aborted || !hedging.spend()) return undefined;
       this.#hedges += 1;
-      return new Attempt(other, request, signal);
+      return new Attempt(other, { ...request, attempt: "hedge" }, signal);
     };
     const won = (attempt: Attempt): void => {
       cancel();
@@ -264,7 +266,8 @@ export class Pool implements Engine {
     return best?.replica;
   }
 
-  #note({ callId }: ContinuationRequest, said: Said, from: string, to: string, error: unknown): void {
+  #note({ callId, trace }: ContinuationRequest, said: Said, from: string, to: string, error: unknown): void {
+    const traceId = trace === undefined ? undefined : traceIdOf(trace);
     if (said.hasBegun) this.#resumes += 1;
     else this.#retries += 1;
     this.#options.report({
@@ -273,6 +276,7 @@ export class Pool implements Engine {
       reason: error instanceof Error ? error.message : String(error),
       sentTokens: said.hasBegun ? said.sent.tokenCount : 0,
       ...(callId !== undefined && { callId }),
+      ...(traceId !== undefined && { traceId }),
     });
   }
 

@@ -34,6 +34,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
   log[level](
     {
       requestId: record.requestId,
+      traceId: record.traceId,
       method: record.method,
       path: withoutKeys(record.path),
       protocol: record.protocol,
