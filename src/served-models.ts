@@ -3,6 +3,7 @@ import type { Config, EngineModelConfig, FileModel, PoolModel } from "./config/c
 import type { Engine } from "./continuation/engine.ts";
 import { ModelDirectory, type ServedWeights } from "./directory/model-directory.ts";
 import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
+import type { ServingEngine } from "./http/serving-engine.ts";
 import { type LocalServed, type Shared, serveLocal } from "./local-models.ts";
 import { type PoolServed, servePools } from "./pooled-models.ts";
 import { type RemoteModels, type RemoteServed, serveRemote } from "./remote-models.ts";
@@ -10,9 +11,7 @@ import type { RunningModel } from "./server.ts";
 import type { EngineIdentity } from "./telemetry/tracing.ts";
 
 /** A configured model and who answers for it. */
-export interface Served {
-  readonly name: string;
-  readonly engine: Engine;
+export interface Served extends ServingEngine {
   readonly weights: ServedWeights;
   readonly running: () => RunningModel;
 }
@@ -45,12 +44,18 @@ export function serveModels(
   const single = [
     ...local.map((each): SingleServed => {
       const identity = { name: each.model.name, kind: "llama.cpp" };
-      return { ...servedLocal(each, observe(each.resident, identity)), identity };
+      return {
+        ...servedLocal(each, observe(each.resident, identity)),
+        identity,
+        kind: identity.kind,
+        prefix: () => "rendered",
+      };
     }),
     ...remote.served.map((each): SingleServed => {
       const { kind, url } = each.config;
       const identity = { name: each.model.name, kind, url };
-      return { ...servedRemote(each, observe(each.engine, identity)), identity };
+      const prefix = (): string | undefined => each.engine.known?.peer.prefixSpelling;
+      return { ...servedRemote(each, observe(each.engine, identity)), identity, kind, url, prefix };
     }),
   ];
   const pools = servePools(config, (name) => single.find((each) => each.name === name)?.engine, shared.log);
@@ -93,7 +98,8 @@ function servedRemote({ model, config: { kind, url }, engine }: RemoteServed, ob
 
 function servedPool({ model, engine }: PoolServed): Served {
   const replicas = model.replicas.map((replica) => replica.model);
-  return servedAs(model, engine, () => ({ name: model.name, health: engine.health(), replicas }));
+  const served = servedAs(model, engine, () => ({ name: model.name, health: engine.health(), replicas }));
+  return { ...served, kind: "pool", replicas: () => engine.poolStats().replicas };
 }
 
 function directoryOf(served: readonly Served[], config: Config): ModelDirectory {

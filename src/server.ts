@@ -98,7 +98,6 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     observe: (engine, identity) =>
       observedEngine(engine, { identity, observer, tracing, now: () => performance.now() }),
   });
-  const named = served.map(({ name, engine }) => ({ name, engine }));
   registerMemoryMetrics(metrics.registry, () => residents.stats());
   registerPoolMetrics(metrics.registry, () =>
     pools.map(({ model, engine }) => ({ name: model.name, figures: engine.poolStats() })),
@@ -112,7 +111,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   const service = await createApp({
     directory,
     routes: routes(),
-    engines: () => named,
+    engines: () => served,
     authenticator,
     meter,
     log,

@@ -4,16 +4,16 @@ import cors, { type FastifyCorsOptionsDelegateCallback } from "@fastify/cors";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Meter } from "../accounts/meter.ts";
 import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
-import { traceIdOf } from "../continuation/trace.ts";
 import type { Directory } from "../directory/directory.ts";
 import { excerpt, ServiceError } from "../errors.ts";
 import { type Log, logRequest, withoutKeys } from "../telemetry/log.ts";
-import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type { RequestRecord } from "../telemetry/request-record.ts";
 import { PASSED_ON, type RequestSpan, type Tracing } from "../telemetry/tracing.ts";
 import { type Administration, adminAuthenticator } from "./admin-auth.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import type { Authenticator, Caller } from "./auth.ts";
+import { beginTrace } from "./begin-trace.ts";
 import { refuseForeignPage, refuseUnlabelledJson } from "./browser.ts";
 import { continuationRoute } from "./continuation-routes.ts";
 import { docsRoutes } from "./docs-routes.ts";
@@ -27,6 +27,8 @@ import { type NativeModelParts, nativeModelRoutes } from "./native-model-routes.
 import { KnownPaths } from "./not-found.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { isAllowedHost, isAllowedOrigin, isLoopbackHost } from "./origin.ts";
+import { callerOrOverseer } from "./overseer.ts";
+import type { ServingEngine } from "./serving-engine.ts";
 
 /** What the service is made of; the composition root fills it in. */
 export interface AppParts {
@@ -34,7 +36,7 @@ export interface AppParts {
   /** Every path a protocol is spoken on, at least one; each under its dialect. */
   readonly routes: readonly ProtocolRoute[];
   /** Engines in service, each under the name that `answeredBy.id` of its cards carries. */
-  readonly engines: () => readonly NamedEngine[];
+  readonly engines: () => readonly ServingEngine[];
   readonly authenticator: Authenticator;
   readonly meter: Meter;
   readonly log: Log;
@@ -202,12 +204,6 @@ function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now:
   });
 }
 
-function beginTrace(request: FastifyRequest, tracing: Tracing): void {
-  request.span = tracing.request(request.headers, request.record);
-  const traceId = request.span.context === undefined ? undefined : traceIdOf(request.span.context);
-  if (traceId !== undefined) request.record.traceId = traceId;
-}
-
 function labelHook(app: FastifyInstance): void {
   app.addHook("onRequest", async (request) => {
     refuseUnlabelledJson(request);
@@ -266,8 +262,9 @@ function registerRoutes(
     continuationRoute(app, { directory, limits, calls, meter, log, metrics, now }, path, protocol, guard);
     refuseOtherMethods(app, path, ["POST"]);
   }
-  modelRoutes(app, { directory, engines, guard, createdSeconds: Math.floor(now() / 1000) });
   const administrators = adminAuthenticator(parts.administration);
+  const overview = callerOrOverseer(administrators, workspace, guard);
+  modelRoutes(app, { directory, engines, guard: overview, createdSeconds: Math.floor(now() / 1000) });
   const { limitsOf = async () => [] } = parts;
   nativeModelRoutes(app, { directory, guard, administrators, limitsOf, workspace, bodyBytes: limits.bodyBytes });
   adminRoutes(app, { authenticator: administrators, bodyBytes: limits.bodyBytes });

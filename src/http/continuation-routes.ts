@@ -3,15 +3,15 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Meter } from "../accounts/meter.ts";
 import { orAborted } from "../continuation/abort.ts";
 import { keepBest } from "../continuation/best-of.ts";
-import type { ModelCard } from "../continuation/card.ts";
 import { continueAll } from "../continuation/merge.ts";
 import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
 import type { Directory } from "../directory/directory.ts";
-import { excerpt, modelNotFound, ServiceError } from "../errors.ts";
+import { excerpt, ServiceError } from "../errors.ts";
 import type { Decoded, Protocol } from "../protocols/protocol.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { observed, type RequestRecord } from "../telemetry/request-record.ts";
+import { existingModel, requestedModel, singleHeaders } from "./asked.ts";
 import { readJsonObject } from "./body.ts";
 import { Call, Cut, type CutBy, shuttingDown, untilAborted } from "./call.ts";
 import { type Exchange, takeBack } from "./exchange.ts";
@@ -100,7 +100,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   const body = await orAborted(readJsonObject(request.raw, parts.limits.bodyBytes), call.signal);
   const model = requestedModel(body);
   record.model = excerpt(model);
-  const listed = found(parts.directory, model);
+  const listed = existingModel(parts.directory, model);
   record.isKnownModel = true;
   protocol.admit(listed);
   if (!request.caller.mayCall(model)) throw new ServiceError("model_denied", "Model access denied.", { model });
@@ -126,7 +126,7 @@ async function answerAs(
   { body, model, name, lift }: Asked,
 ): Promise<void> {
   const { protocol, request, record, call } = exchange;
-  if (name !== model) protocol.admit(found(parts.directory, name));
+  if (name !== model) protocol.admit(existingModel(parts.directory, name));
   const [{ card, engine }] = await orAborted(
     parts.directory.open(name, protocol.wanted(body), call.signal),
     call.signal,
@@ -279,21 +279,4 @@ function logOurs(parts: ContinuationParts, exchange: Exchange, failure: ServiceE
 
 function logBug(parts: ContinuationParts, exchange: Exchange, error: unknown): void {
   parts.log.error({ requestId: exchange.request.id, err: error }, "unexpected failure");
-}
-
-function found(directory: Directory, name: string): ModelCard {
-  const card = directory.find(name);
-  if (card === undefined) throw modelNotFound(name);
-  return card;
-}
-
-function requestedModel(body: Readonly<Record<string, unknown>>): string {
-  const { model } = body as { readonly model?: unknown };
-  if (typeof model === "string" && model !== "") return model;
-  throw new ServiceError("missing_model", "you must provide a model parameter.", { param: "model" });
-}
-
-function singleHeaders(request: FastifyRequest): Record<string, string | undefined> {
-  const entries = Object.entries(request.headers);
-  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]));
 }

@@ -6,6 +6,7 @@ import { traceIdOf } from "../continuation/trace.ts";
 import { Attempt } from "./attempt.ts";
 import { type Beginning, beginningOf } from "./beginning.ts";
 import { isAgainstReplica, mayGoElsewhere } from "./elsewhere.ts";
+import type { PoolEvent, PoolStats } from "./figures.ts";
 import { type HedgeOptions, Hedging } from "./hedge.ts";
 import { POLICIES, type PolicyName } from "./policy.ts";
 import { pooledModel } from "./pooled-model.ts";
@@ -31,27 +32,6 @@ export interface PoolOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly report: (event: PoolEvent) => void;
-}
-
-/** A request went on with another replica. */
-export interface PoolEvent {
-  readonly from: string;
-  readonly to: string;
-  readonly reason: string;
-  /** Completion tokens that the reader had by then; 0: the other one began anew. */
-  readonly sentTokens: number;
-  readonly callId?: string;
-  readonly traceId?: string;
-}
-
-export interface PoolStats {
-  /** Requests that another replica began anew, and answers that another one went on with, since the start. */
-  readonly retries: number;
-  readonly resumes: number;
-  /** Requests that a second replica got while the first was silent, and those of them whose text came from it. */
-  readonly hedges: number;
-  readonly hedgeWins: number;
-  readonly replicas: readonly { readonly name: string; readonly running: number; readonly isUp: boolean }[];
 }
 
 interface Failure {
@@ -133,7 +113,9 @@ export class Pool implements Engine {
       resumes: this.#resumes,
       hedges: this.#hedges,
       hedgeWins: this.#hedgeWins,
-      replicas: this.#replicas.map(({ name, running, isUp }) => ({ name, running, isUp })),
+      replicas: this.#replicas.map(({ name, running, isUp, isBroken, failures }) => ({
+        ...{ name, running, isUp, isBroken, failures },
+      })),
     };
   }
 

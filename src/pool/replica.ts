@@ -15,6 +15,7 @@ export class Replica {
   readonly #now: () => number;
   #running = 0;
   #failures = 0;
+  #allFailures = 0;
   #brokenUntilMs = 0;
   /** Since when it is there again. */
   #backAtMs = Number.NEGATIVE_INFINITY;
@@ -35,6 +36,16 @@ export class Replica {
     return this.#running;
   }
 
+  /** Requests that it did not answer, or broke off, since the start. */
+  get failures(): number {
+    return this.#allFailures;
+  }
+
+  /** It failed too often in a row, and has not answered since. */
+  get isBroken(): boolean {
+    return this.#failures >= MOST_FAILURES;
+  }
+
   /** Worth asking. One that has failed too often is tried with one request when its break is over. */
   get isUp(): boolean {
     const { state } = this.engine.health();
@@ -42,7 +53,7 @@ export class Replica {
     if (!isThere) this.#wasAway = true;
     else if (this.#wasAway && this.#failures === 0) this.#comeBack();
     if (!isThere) return false;
-    if (this.#failures < MOST_FAILURES) return true;
+    if (!this.isBroken) return true;
     return this.#now() >= this.#brokenUntilMs && this.#running === 0;
   }
 
@@ -61,14 +72,15 @@ export class Replica {
   }
 
   succeeded(): void {
-    if (this.#failures >= MOST_FAILURES) this.#comeBack();
+    if (this.isBroken) this.#comeBack();
     this.#failures = 0;
   }
 
   /** It did not answer, or broke off. */
   failed(): void {
     this.#failures += 1;
-    if (this.#failures < MOST_FAILURES) return;
+    this.#allFailures += 1;
+    if (!this.isBroken) return;
     const breakMs = Math.min(MOST_BREAK_MS, FIRST_BREAK_MS * 2 ** (this.#failures - MOST_FAILURES));
     this.#brokenUntilMs = this.#now() + breakMs;
   }

@@ -6,7 +6,13 @@ export interface PoolFigures {
   readonly resumes: number;
   readonly hedges: number;
   readonly hedgeWins: number;
-  readonly replicas: readonly { readonly name: string; readonly running: number; readonly isUp: boolean }[];
+  readonly replicas: readonly {
+    readonly name: string;
+    readonly running: number;
+    readonly isUp: boolean;
+    readonly isBroken: boolean;
+    readonly failures: number;
+  }[];
 }
 
 /** @param pools asked at every scrape. */
@@ -29,9 +35,22 @@ export function registerPoolMetrics(
       },
     });
   }
+  new Counter({
+    name: "continuo_pool_replica_failures_total",
+    help: "Requests that the replica did not answer, or broke off.",
+    labelNames: ["model", "replica"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { name: model, figures } of pools()) {
+        for (const { name: replica, failures } of figures.replicas) this.inc({ model, replica }, failures);
+      }
+    },
+  });
   const gauges = [
     ["continuo_pool_replica_running", "Requests of the pool under way at the replica.", "running"],
     ["continuo_pool_replica_up", "1: the replica is asked. 0: it is away, or failed too often.", "isUp"],
+    ["continuo_pool_replica_broken", "1: it failed too often in a row and is left alone for a while.", "isBroken"],
   ] as const;
   for (const [name, help, figure] of gauges) {
     new Gauge({

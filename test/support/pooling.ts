@@ -2,7 +2,8 @@
 import type { StreamPart } from "../../src/continuation/output.ts";
 import type { ContinuationRequest } from "../../src/continuation/request.ts";
 import { ServiceError } from "../../src/errors.ts";
-import { Pool, type PoolEvent, type PoolOptions } from "../../src/pool/pool.ts";
+import type { PoolEvent } from "../../src/pool/figures.ts";
+import { Pool, type PoolOptions } from "../../src/pool/pool.ts";
 import { type Script, ScriptedEngine, type Step, startPart, usagePart } from "./scripted-engine.ts";
 
 export const NEVER: AbortSignal = new AbortController().signal;
