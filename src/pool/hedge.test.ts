@@ -119,6 +119,33 @@ describe("a replica that is silent for too long", () => {
   });
 });
 
+test("a replica that hangs is left alone after it was outrun three times in a row", async () => {
+  const made = hedged([silent(gate(), "late"), byHeart("upon")]);
+  for (let each = 0; each < 4; each += 1) {
+    const asking = made.ask();
+    await made.engines[0]?.call(Math.min(each, 2));
+    made.elapse();
+    await asking;
+  }
+
+  expect(made.engines.map(({ calls }) => calls.length)).toEqual([3, 4]);
+  expect(made.pool.poolStats().replicas.map(({ isBroken }) => isBroken)).toEqual([true, false]);
+});
+
+test("a replica that answers now and then is slow, and no more", async () => {
+  let asked = 0;
+  const moody: Script = (request) => (asked++ % 3 === 2 ? byHeart("upon") : silent(gate(), "late"))(request);
+  const made = hedged([moody, byHeart("upon")]);
+  for (let each = 0; each < 9; each += 1) {
+    const asking = made.ask();
+    await made.engines[0]?.call(each);
+    made.elapse();
+    await asking;
+  }
+
+  expect(made.pool.poolStats().replicas.map(({ isBroken }) => isBroken)).toEqual([false, false]);
+});
+
 describe("no second replica is asked", () => {
   test("when the text comes in time", async () => {
     const made = hedged([byHeart("upon"), byHeart("upon")]);

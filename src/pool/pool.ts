@@ -209,6 +209,7 @@ export class Pool implements Engine {
       hedging.measured(now() - startedMs);
       if (attempt === first) return;
       this.#hedgeWins += 1;
+      if (!failedIn(failures).includes(replica)) replica.outrun();
       this.#prefixes.saw(attempt.replica.name, beginning.blocks);
     };
     const failed = (attempt: Attempt, error: unknown): void =>

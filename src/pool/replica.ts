@@ -16,6 +16,8 @@ export class Replica {
   #running = 0;
   #failures = 0;
   #allFailures = 0;
+  /** Times in a row that another one had text while this one was silent. */
+  #outrun = 0;
   #brokenUntilMs = 0;
   /** Since when it is there again. */
   #backAtMs = Number.NEGATIVE_INFINITY;
@@ -72,8 +74,17 @@ export class Replica {
   }
 
   succeeded(): void {
+    this.#outrun = 0;
     if (this.isBroken) this.#comeBack();
     this.#failures = 0;
+  }
+
+  /** Another one had text first. Once it may be slow; a replica that hangs is never heard to fail, since nobody waits for it. */
+  outrun(): void {
+    this.#outrun += 1;
+    if (this.#outrun < MOST_FAILURES) return;
+    this.#failures = Math.max(this.#failures, MOST_FAILURES - 1);
+    this.failed();
   }
 
   /** It did not answer, or broke off. */
