@@ -14,7 +14,11 @@ const FOLDERS = {
   pool: { folders: ["continuation"], packages: [] },
   residency: { folders: ["continuation"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
-  telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
+  telemetry: {
+    folders: ["continuation"],
+    files: ["version"],
+    packages: ["pino", "prom-client", "@opentelemetry/[^/]+"],
+  },
   config: {
     folders: ["models"],
     files: ["engines/remote/registry"],

@@ -4,6 +4,7 @@ import type { PrefixSpelling } from "../engines/remote/peer.ts";
 import type { UpstreamLimits } from "../engines/remote/transport.ts";
 import type { HttpLimits } from "../http/limits.ts";
 import type { Catalogue } from "../models/catalog.ts";
+import type { HedgeOptions } from "../pool/hedge.ts";
 import type { PolicyName } from "../pool/policy.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
@@ -77,6 +78,9 @@ export interface PoolModel {
   readonly replicas: readonly { readonly model: string; readonly weight: number }[];
   readonly policy: PolicyName;
   readonly maxResumes: number;
+  readonly hedge?: HedgeOptions;
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }
@@ -94,6 +98,8 @@ export interface EngineModelConfig {
   /** Family of the fill-in-the-middle layout; false: none. Absent: what the engine's vocabulary shows. */
   readonly fim?: string | false;
   /** Sent where a request does not choose. */
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }
@@ -138,6 +144,8 @@ export interface FileModel {
   /** Prompt-lookup drafts for requests that do not choose. */
   readonly speculation: boolean;
   /** Laid over the weights' own sampling defaults, field by field. */
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }

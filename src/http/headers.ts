@@ -10,6 +10,7 @@ export const EXPOSED_HEADERS = [
   "x-continuo-ignored",
   "x-continuo-truncated",
   "x-continuo-gap-end",
+  "x-continuo-fallback",
   "x-dashscope-partialresponse",
   "retry-after",
 ] as const;

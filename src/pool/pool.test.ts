@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { AWAY, byHeart, END, letters, NEVER, pool, request } from "../../test/support/pooling.ts";
 import {
   deltaPart,
   gate,
   type Script,
-  ScriptedEngine,
   type Step,
   saying,
   startPart,
@@ -13,67 +13,7 @@ import {
 import { collect, type StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
-import { Pool, type PoolEvent, type PoolOptions } from "./pool.ts";
-
-const NEVER = new AbortController().signal;
-const AWAY = new ServiceError("model_unavailable", "nobody answers");
-
-function request(over: Partial<ContinuationRequest> = {}): ContinuationRequest {
-  const limits = { stopStrings: [], stopSequences: [], maxInputTokens: 100, truncate: false, maxTokens: 10 };
-  return {
-    model: "m",
-    input: { kind: "text", parts: [{ text: "Once" }] },
-    sampling: {},
-    limits,
-    choices: 1,
-    promptLogprobs: false,
-    ...over,
-  };
-}
-
-/** Tokens of a letter each. */
-function letters(text: string): StreamPart[] {
-  return [...text].map((letter) => ({ type: "delta", choice: 0, text: letter, tokens: [letter.charCodeAt(0)] }));
-}
-
-/** What weights do that know the whole answer by heart: they go on from wherever the prompt ends. */
-function byHeart(whole: string, brokenAfter = Number.POSITIVE_INFINITY, error: Error = AWAY): Script {
-  return ({ input }) => {
-    const before =
-      input.kind === "text"
-        ? input.parts
-            .slice(1)
-            .map((part) => ("text" in part ? part.text : ""))
-            .join("")
-        : "";
-    const rest = whole.slice(before.length);
-    const promptTokens = 4 + before.length;
-    if (rest.length <= brokenAfter) {
-      return [startPart({ promptTokens }), ...letters(rest), END, usagePart(rest.length, { promptTokens })];
-    }
-    // It has computed one more than anybody got.
-    const usage = usagePart(brokenAfter + 1, { promptTokens });
-    return [startPart({ promptTokens }), ...letters(rest.slice(0, brokenAfter)), usage, error];
-  };
-}
-
-const END: Step = { type: "finish", choice: 0, reason: "stop" };
-
-function pool(scripts: readonly Script[], over: Partial<PoolOptions> = {}) {
-  const engines = scripts.map((script, index) => new ScriptedEngine(script, `r${index}`));
-  const events: PoolEvent[] = [];
-  const made = new Pool({
-    name: "m",
-    replicas: engines.map((engine, index) => ({ engine, weight: 100 - index })),
-    policy: "least_loaded",
-    maxResumes: 3,
-    now: () => 0,
-    random: () => 0,
-    report: (event) => events.push(event),
-    ...over,
-  });
-  return { pool: made, engines, events };
-}
+import type { Pool } from "./pool.ts";
 
 const answer = (each: Pool, over: Partial<ContinuationRequest> = {}) => collect(each.generate(request(over), NEVER));
 const textOf = async (each: Pool): Promise<string> => (await answer(each)).choices.map(({ text }) => text).join("|");
@@ -84,7 +24,7 @@ describe("before the first text", () => {
     const asked = request({ choices: 1, callId: "c" });
 
     expect((await collect(both.generate(asked, NEVER))).choices[0]?.text).toBe("upon");
-    expect(engines[1]?.calls[0]?.request).toBe(asked);
+    expect(engines[1]?.calls[0]?.request).toEqual({ ...asked, attempt: "retry" });
     expect(events).toEqual([{ from: "r0", to: "r1", reason: "nobody answers", sentTokens: 0, callId: "c" }]);
     expect(both.poolStats()).toMatchObject({ retries: 1, resumes: 0 });
   });

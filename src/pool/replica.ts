@@ -18,6 +18,9 @@ export class Replica {
   readonly #now: () => number;
   #running = 0;
   #failures = 0;
+  #allFailures = 0;
+  /** Times in a row that another one had text while this one was silent. */
+  #outrun = 0;
   #brokenUntilMs = 0;
   /** Since when it is there again. */
   #backAtMs = Number.NEGATIVE_INFINITY;
@@ -45,6 +48,16 @@ export class Replica {
     return this.#running;
   }
 
+  /** Requests that it did not answer, or broke off, since the start. */
+  get failures(): number {
+    return this.#allFailures;
+  }
+
+  /** It failed too often in a row, and has not answered since. */
+  get isBroken(): boolean {
+    return this.#failures >= MOST_FAILURES;
+  }
+
   /** Worth asking. One that has failed too often is tried with one request when its break is over. */
   get isUp(): boolean {
     const { state } = this.engine.health();
@@ -52,7 +65,7 @@ export class Replica {
     if (!isThere) this.#wasAway = true;
     else if (this.#wasAway && this.#failures === 0) this.#comeBack();
     if (!isThere) return false;
-    if (this.#failures < MOST_FAILURES) return true;
+    if (!this.isBroken) return true;
     return this.#now() >= this.#brokenUntilMs && this.#running === 0;
   }
 
@@ -72,14 +85,24 @@ export class Replica {
   }
 
   succeeded(): void {
-    if (this.#failures >= MOST_FAILURES) this.#comeBack();
+    this.#outrun = 0;
+    if (this.isBroken) this.#comeBack();
     this.#failures = 0;
+  }
+
+  /** Another one had text first. Once it may be slow; a replica that hangs is never heard to fail, since nobody waits for it. */
+  outrun(): void {
+    this.#outrun += 1;
+    if (this.#outrun < MOST_FAILURES) return;
+    this.#failures = Math.max(this.#failures, MOST_FAILURES - 1);
+    this.failed();
   }
 
   /** It did not answer, or broke off. */
   failed(): void {
     this.#failures += 1;
-    if (this.#failures < MOST_FAILURES) return;
+    this.#allFailures += 1;
+    if (!this.isBroken) return;
     const breakMs = Math.min(MOST_BREAK_MS, FIRST_BREAK_MS * 2 ** (this.#failures - MOST_FAILURES));
     this.#brokenUntilMs = this.#now() + breakMs;
   }

@@ -25,16 +25,31 @@ export class Router {
   }
 
   /** The best that has not failed this request; else the one that failed it first, which may be back. */
-  route({ blocks, document }: Beginning, failed: readonly Replica[]): Replica {
-    const { replicas, policy, random } = this.#options;
+  route(beginning: Beginning, failed: readonly Replica[]): Replica {
+    const { replicas } = this.#options;
     const left = failed.length === 0 ? replicas : replicas.filter((replica) => !failed.includes(replica));
     const up = left.filter(({ isUp }) => isUp);
-    const asked = up.length > 0 ? up : left;
-    const seen = this.#memory?.seen(blocks, asked) ?? NOTHING;
-    const best = POLICIES[policy](asked, { draw: random(), document, seen }) ?? failed[0];
+    const best = this.#best(up.length > 0 ? up : left, beginning) ?? failed[0];
     if (best === undefined) throw new RangeError("no replica is left");
-    this.#memory?.saw(best, blocks);
+    this.saw(best, beginning);
     return best;
+  }
+
+  /** The best that is there besides some; undefined: there is none. */
+  routeBeside(beginning: Beginning, besides: readonly Replica[]): Replica | undefined {
+    const others = this.#options.replicas.filter((replica) => replica.isUp && !besides.includes(replica));
+    return this.#best(others, beginning);
+  }
+
+  /** A replica has the beginning of a request in its cache now. */
+  saw(replica: Replica, { blocks }: Beginning): void {
+    this.#memory?.saw(replica, blocks);
+  }
+
+  #best(replicas: readonly Replica[], { blocks, document }: Beginning): Replica | undefined {
+    const { policy, random } = this.#options;
+    const seen = this.#memory?.seen(blocks, replicas) ?? NOTHING;
+    return POLICIES[policy](replicas, { draw: random(), document, seen });
   }
 }
 

@@ -111,6 +111,7 @@ function peerOf(service: Service, about: RemoteModel, listed: ListedModel): Peer
     ...(gap === "suffix" && { takesSuffix: true }),
     chat: chats,
     chatPrefix: chats,
+    ...(chats && { prefixSpelling: service.chat.prefix }),
     ...(context !== undefined && { contextTokens: context }),
   };
 }

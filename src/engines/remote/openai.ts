@@ -37,6 +37,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights: { id, controls, healing: false, templateTokens: { bos: "", eos: "" }, ...(fim !== undefined && { fim }) },
     chat: true,
     chatPrefix: about.prefix !== undefined,
+    ...(about.prefix !== undefined && { prefixSpelling: about.prefix }),
     ...(about.contextTokens !== undefined && { contextTokens: about.contextTokens }),
   };
 }

@@ -42,6 +42,8 @@ export interface Peer {
   readonly chat: boolean;
   /** Takes the beginning of an answer. */
   readonly chatPrefix: boolean;
+  /** How, for people. Absent: not at all. */
+  readonly prefixSpelling?: string;
   /** Absent: it does not turn text into tokens for us. */
   readonly vocabulary?: Vocabulary;
 }

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { type Dispatcher, Pool } from "undici";
+import type { TraceContext } from "../../continuation/trace.ts";
 import { ServiceError } from "../../errors.ts";
 import { type Address, addressOf } from "./address.ts";
 import { BadStream, EventReader } from "./event-stream.ts";
@@ -110,8 +111,15 @@ export class Upstream {
    * loop, or the signal, cuts the connection at once.
    *
    * @param phase which limit counts while the next event is waited for.
+   * @param trace headers of the request's place in a trace.
    */
-  async *events(path: string, body: unknown, phase: () => Phase, signal: AbortSignal): AsyncGenerator<string> {
+  async *events(
+    path: string,
+    body: unknown,
+    phase: () => Phase,
+    signal: AbortSignal,
+    trace: Partial<TraceContext> = {},
+  ): AsyncGenerator<string> {
     const timer = new Timer(signal);
     let source: Readable | undefined;
     try {
@@ -119,7 +127,7 @@ export class Upstream {
       const startedMs = performance.now();
       const wait = (): void => this.#wait(timer, phase(), startedMs);
       wait();
-      const reply = await this.#request("POST", path, body, "text/event-stream", timer.signal);
+      const reply = await this.#request("POST", path, body, "text/event-stream", timer.signal, trace);
       source = reply.body;
       await this.#expectEvents(reply, timer.signal);
       const reader = new EventReader();
@@ -157,12 +165,14 @@ export class Upstream {
     body: unknown,
     accept: string,
     signal: AbortSignal,
+    trace: Partial<TraceContext> = {},
   ): Promise<Reply> {
     const reply = await this.#sent(signal, {
       method,
       path,
       headers: {
         ...this.#headers,
+        ...trace,
         accept,
         ...(body !== undefined && { "content-type": "application/json" }),
       },

@@ -51,6 +51,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights,
     chat: true,
     chatPrefix: true,
+    prefixSpelling: "continue_final_message",
     ...(contextTokens !== undefined && { contextTokens }),
     ...(canTokenize && { vocabulary: new Vocabulary(tokenize, controls) }),
   };
