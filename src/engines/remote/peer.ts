@@ -50,6 +50,8 @@ export interface Peer {
 export interface Asked {
   readonly path: string;
   readonly body: Readonly<Record<string, unknown>>;
+  /** Beside those of every request. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Of the prompt, as it is reported; absent: only the engine knows. */
   readonly promptTokens?: number;
   readonly truncatedTokens: number;
