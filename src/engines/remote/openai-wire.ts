@@ -99,7 +99,7 @@ function usageOf(usage: unknown): PeerUsage | undefined {
 }
 
 /** Of a chat (`content`) or of a completion (lists side by side). Tokens that are no whole text come as bytes, or are lost. */
-function logprobsOf(value: unknown): readonly TokenLogprob[] | undefined {
+export function logprobsOf(value: unknown): readonly TokenLogprob[] | undefined {
   if (!isObject(value)) return undefined;
   const content = listIn(value, "content");
   if (content !== undefined)

@@ -42,6 +42,14 @@ export interface Peer {
   readonly chat: boolean;
   /** Takes the beginning of an answer. */
   readonly chatPrefix: boolean;
+  /** Chats are rendered here, for a route that takes raw prompts. */
+  readonly rendersChats?: boolean;
+  /** It thinks before it answers unless it is told not to. `closed`: what its template writes in front of an answer then. */
+  readonly thoughts?: { readonly closed: string };
+  /** Stop strings of its own, which those of a request take the place of. */
+  readonly stops?: readonly string[];
+  /** It puts a token before every raw prompt. */
+  readonly addsBos?: boolean;
   /** Absent: it does not turn text into tokens for us. */
   readonly vocabulary?: Vocabulary;
 }

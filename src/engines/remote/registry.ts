@@ -3,6 +3,7 @@ import { deepseek } from "./deepseek.ts";
 import { llamaServer } from "./llama-server.ts";
 import { mistral } from "./mistral.ts";
 import { moonshot } from "./moonshot.ts";
+import { ollama } from "./ollama.ts";
 import { openAi } from "./openai.ts";
 import { openRouter } from "./openrouter.ts";
 import type { Adapter } from "./peer.ts";
@@ -13,6 +14,7 @@ import { vllm } from "./vllm.ts";
 export const ADAPTERS: readonly Adapter[] = [
   llamaServer,
   vllm,
+  ollama,
   deepseek,
   mistral,
   dashscope,
