@@ -5,7 +5,7 @@ import type { FinishReason } from "../../continuation/output.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ANY_JSON_OBJECT, type AnswerShape } from "../../continuation/shape.ts";
 import { ServiceError } from "../../errors.ts";
-import { messageOf, openedBy } from "./chat-body.ts";
+import { messageOf, openedBy, refuseControlsIn } from "./chat-body.ts";
 import { gapPrompt } from "./hosted-gap.ts";
 import { countIn, isObject, type JsonObject, objectIn, parsed, textIn } from "./json.ts";
 import { endSpellings, meant, type Shown, shown } from "./ollama-show.ts";
@@ -202,8 +202,7 @@ function stopsOfChat(wished: readonly string[], { stops = [] }: Peer): readonly 
 }
 
 function chatBody({ messages: given, assistantPrefix = "" }: Chat, { weights }: Peer, about: RemoteModel): Prompted {
-  const texts = given.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
-  for (const text of [...texts, assistantPrefix]) refuseControls(text, weights.controls, "chat");
+  refuseControlsIn(given, assistantPrefix, weights.controls);
   const messages = given.map(chatMessage);
   if (assistantPrefix === "") return { body: { messages }, countOffset: 0 };
   if (about.prefix !== "plain") {

@@ -9,7 +9,7 @@ import { malformed, refusedLate } from "./upstream-error.ts";
 export const PROBE_MS = 10_000;
 
 /** Ends a stream. */
-const DONE = "[DONE]";
+export const DONE = "[DONE]";
 
 /** An event as JSON. Throws what an error within a stream says, and `internal` for what is no JSON object. */
 export function eventOf(engine: string, data: string): JsonObject {

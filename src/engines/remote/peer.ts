@@ -42,6 +42,10 @@ export interface Peer {
   readonly chat: boolean;
   /** Takes the beginning of an answer. */
   readonly chatPrefix: boolean;
+  /** Each event of its streams says only what is new; absent: all so far. */
+  readonly streamsPieces?: boolean;
+  /** A seed alone decides what it says. Absent: seeds have no effect there. */
+  readonly takesSeeds?: boolean;
   /** Chats are rendered here, for a route that takes raw prompts. */
   readonly rendersChats?: boolean;
   /** It thinks before it answers unless it is told not to. `closed`: what its template writes in front of an answer then. */

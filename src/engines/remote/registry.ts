@@ -7,6 +7,7 @@ import { ollama } from "./ollama.ts";
 import { openAi } from "./openai.ts";
 import { openRouter } from "./openrouter.ts";
 import type { Adapter } from "./peer.ts";
+import { sglang } from "./sglang.ts";
 import { siliconFlow } from "./siliconflow.ts";
 import { vllm } from "./vllm.ts";
 
@@ -14,6 +15,7 @@ import { vllm } from "./vllm.ts";
 export const ADAPTERS: readonly Adapter[] = [
   llamaServer,
   vllm,
+  sglang, // newer ones answer on some of Ollama's routes too
   ollama,
   deepseek,
   mistral,
