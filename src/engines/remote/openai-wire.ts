@@ -76,7 +76,7 @@ function contentOf(delta: JsonObject): string | undefined {
 }
 
 /** Empty is what some engines say while there is no reason yet. */
-function finishOf(engine: string, raw: unknown): Piece["finish"] {
+export function finishOf(engine: string, raw: unknown): Piece["finish"] {
   if (raw === undefined || raw === null || raw === "") return undefined;
   const reason = typeof raw === "string" && Object.hasOwn(REASONS, raw) ? REASONS[raw] : undefined;
   if (reason === undefined) throw malformed(engine, `an end of the answer that is no answer (${JSON.stringify(raw)})`);

@@ -1,4 +1,5 @@
 import { dashscope } from "./dashscope.ts";
+import { dashscopeNative } from "./dashscope-native.ts";
 import { deepseek } from "./deepseek.ts";
 import { llamaServer } from "./llama-server.ts";
 import { mistral } from "./mistral.ts";
@@ -20,6 +21,7 @@ export const ADAPTERS: readonly Adapter[] = [
   deepseek,
   mistral,
   dashscope,
+  dashscopeNative,
   moonshot,
   openRouter,
   siliconFlow,
