@@ -149,7 +149,7 @@ export class RemoteEngine implements Engine {
     const read = adapter.reader(upstream, peer, request);
     const phase = (): Phase => (answer.hasEnded ? "rest" : answer.hasBegun ? "next" : "first");
     let hasStarted = false;
-    for await (const event of upstream.events(asked.path, asked.body, phase, signal, request.trace)) {
+    for await (const event of upstream.events(asked, phase, signal, request.trace)) {
       const parts = answer.push(read(event));
       if (!hasStarted) yield startOf(asked, request, peer);
       hasStarted = true;
