@@ -1,4 +1,5 @@
 import type { GapRule } from "./gap/gap-end.ts";
+import type { Guarantee } from "./guarantee.ts";
 
 /**
  * What an engine says, in order: one `start`, at most one `echo`, per choice `delta`* then one `finish`, and one `usage` last.
@@ -16,6 +17,8 @@ export interface StartPart {
   readonly truncatedTokens: number;
   /** Settings of the request that this engine has no use for, by their domain names (`topK`, `seed`, …). */
   readonly ignored: readonly string[];
+  /** What the answer promises about its prompt. Absent: nothing. */
+  readonly guarantee?: Guarantee;
 }
 
 /** Log probabilities of the prompt's own tokens; the first token has none. */

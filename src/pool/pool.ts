@@ -172,6 +172,7 @@ export class Pool implements Engine {
     replica.begin();
     try {
       for await (const part of replica.engine.generate(request, signal)) {
+        if (said.promisesLess(part)) throw weakerReplica(replica.name);
         if (said.note(part)) yield part;
       }
       replica.succeeded();
@@ -219,6 +220,12 @@ export class Pool implements Engine {
     this.#completionTokens += usage.completionTokens;
     return usage;
   }
+}
+
+/** What the answer's header promised still holds behind a resume. */
+function weakerReplica(name: string): ServiceError {
+  const message = `the answer cannot go on with ${name}, which keeps a weaker guarantee than the answer began with`;
+  return new ServiceError("unsupported_input", message);
 }
 
 function mayGoElsewhere(error: unknown): boolean {

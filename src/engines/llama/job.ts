@@ -124,7 +124,7 @@ export class Job {
     if (this.#promptTokens !== undefined) return;
     this.#promptTokens = promptTokens;
     const { model, ignored } = this.#about;
-    this.#queue.push({ type: "start", model, ignored, promptTokens, truncatedTokens });
+    this.#queue.push({ type: "start", model, ignored, promptTokens, truncatedTokens, guarantee: "exact" });
     if (this.isDone) this.#end();
   }
 

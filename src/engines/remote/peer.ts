@@ -1,4 +1,5 @@
 import type { FimLayout } from "../../continuation/fim.ts";
+import type { Guarantee } from "../../continuation/guarantee.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { FinishReason, TokenLogprob } from "../../continuation/output.ts";
 import type { LoweredGap } from "../../continuation/prompt.ts";
@@ -58,6 +59,8 @@ export interface Asked {
   readonly gap?: LoweredGap;
   /** Ids that end the answer by themselves, whatever the engine makes of them. */
   readonly ends: ReadonlySet<number>;
+  /** Absent: `native`. */
+  readonly guarantee?: Guarantee;
   /** Settings of the request without effect, by their domain names. */
   readonly ignored: readonly string[];
 }

@@ -13,6 +13,7 @@ export interface TokenPrompt {
   readonly promptTokens: number;
   readonly truncatedTokens: number;
   readonly gap?: LoweredGap;
+  readonly guarantee: "exact";
 }
 
 /** The prompt as ids. Throws `invalid_parameter` when it is too long and may not be cut. */
@@ -30,7 +31,13 @@ export async function tokenPrompt(
     roomTokens: contextTokens - 1,
     tokensToHeal: () => 0,
   });
-  return { tokens, promptTokens, truncatedTokens, ...(prompt.gap !== undefined && { gap: prompt.gap }) };
+  return {
+    tokens,
+    promptTokens,
+    truncatedTokens,
+    guarantee: "exact",
+    ...(prompt.gap !== undefined && { gap: prompt.gap }),
+  };
 }
 
 export interface TextPrompt {

@@ -175,7 +175,7 @@ function engineModelOf(peer: Peer): EngineModel {
 }
 
 function startOf(
-  { promptTokens, truncatedTokens, ignored }: Asked,
+  { promptTokens, truncatedTokens, ignored, guarantee = "native" }: Asked,
   request: ContinuationRequest,
   { model }: Peer,
 ): StreamPart {
@@ -185,6 +185,7 @@ function startOf(
     ...(promptTokens !== undefined && { promptTokens }),
     truncatedTokens,
     ignored: [...ignored, ...switchesIgnored(request)],
+    guarantee,
   };
 }
 

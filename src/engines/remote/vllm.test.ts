@@ -166,3 +166,13 @@ describe("what is read", () => {
     expect(none).toEqual([]);
   });
 });
+
+test("a prompt of ids is what the embedded engine would be given; text and chats are the engine's own affair", async () => {
+  const guarantees = [await ask({}), await ask({}, undefined, false), await ask({ input: CHAT })];
+
+  expect(guarantees.map(({ parts }) => parts[0])).toMatchObject([
+    { guarantee: "exact" },
+    { guarantee: "native" },
+    { guarantee: "native" },
+  ]);
+});

@@ -188,7 +188,7 @@ function chatBody(input: Chat, request: ContinuationRequest, { weights }: Peer):
   };
 }
 
-type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap">;
+type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap" | "guarantee">;
 
 async function completion(request: ContinuationRequest, peer: Peer, signal: AbortSignal): Promise<Prompted> {
   const { limits, logprobs } = request;
