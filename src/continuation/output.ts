@@ -36,7 +36,7 @@ export interface DeltaPart {
   readonly text: string;
   /** Tokens first made visible, at least in part, by this delta. Absent when the engine does not tell. */
   readonly tokens?: readonly number[];
-  /** One entry per entry of `tokens`, when log probabilities were asked for. */
+  /** One entry per entry of `tokens` that is no thought, when log probabilities were asked for. */
   readonly logprobs?: readonly TokenLogprob[];
 }
 

@@ -4,6 +4,7 @@ import type { Weights } from "../../continuation/lower.ts";
 import type { FinishReason, TokenLogprob } from "../../continuation/output.ts";
 import type { LoweredGap } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import type { ThoughtAtStart } from "../../continuation/thought.ts";
 import type { Upstream } from "./transport.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
@@ -57,6 +58,8 @@ export interface Asked {
   /** Added to the engine's own count of the prompt. */
   readonly countOffset: number;
   readonly gap?: LoweredGap;
+  /** Absent: in a chat that the engine renders by itself, any answer may begin with a thought; else none does. */
+  readonly thought?: ThoughtAtStart;
   /** Ids that end the answer by themselves, whatever the engine makes of them. */
   readonly ends: ReadonlySet<number>;
   /** Absent: `native`. */

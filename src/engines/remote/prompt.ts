@@ -3,6 +3,7 @@ import { lower } from "../../continuation/lower.ts";
 import type { LoweredGap, LoweredPart } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { promptOf } from "../../continuation/request-prompt.ts";
+import type { ThoughtAtStart } from "../../continuation/thought.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Peer } from "./peer.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -13,6 +14,7 @@ export interface TokenPrompt {
   readonly promptTokens: number;
   readonly truncatedTokens: number;
   readonly gap?: LoweredGap;
+  readonly thought?: ThoughtAtStart;
   readonly guarantee: "exact";
 }
 
@@ -31,12 +33,14 @@ export async function tokenPrompt(
     roomTokens: contextTokens - 1,
     tokensToHeal: () => 0,
   });
+  const { gap, thought } = prompt;
   return {
     tokens,
     promptTokens,
     truncatedTokens,
     guarantee: "exact",
-    ...(prompt.gap !== undefined && { gap: prompt.gap }),
+    ...(gap !== undefined && { gap }),
+    ...(thought !== undefined && { thought }),
   };
 }
 
