@@ -12,7 +12,7 @@ export interface Finding {
 
 /** What a model elsewhere can be told. */
 const KEYS: ReadonlySet<string> = new Set<keyof ModelEntry>([
-  ...(["engine", "model", "fim", "context", "aliases", "sampling", "capabilities"] as const),
+  ...(["engine", "model", "fim", "context", "aliases", "sampling", "capabilities", "emulate", "thinking"] as const),
 ]);
 
 export function checkEngineModel(entry: ModelEntry, path: Path, { engines }: ConfigFile): Finding[] {

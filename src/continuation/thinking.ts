@@ -7,13 +7,13 @@ export interface Thinking {
   readonly opening: string;
   /** The answer begins within a thought all the same: these weights always think. */
   readonly isOpen: boolean;
-  /** What stands in front of an answer that has begun already, so that the thought is over. */
+  /** What stands in front of an answer that has begun already, so that the thought is over; begins with `opening`. */
   readonly closed: string;
 }
 
 /** Names by which templates are told; each knows one at most, and none minds the others. */
 export const THINKING_OFF = { enable_thinking: false, thinking: false } as const;
-const THINKING_ON = { enable_thinking: true, thinking: true } as const;
+export const THINKING_ON = { enable_thinking: true, thinking: true } as const;
 
 const EMPTY_THOUGHT = `${THOUGHT_BEGINS}\n\n${THOUGHT_ENDS}\n\n`;
 
@@ -53,7 +53,10 @@ function learn(source: string, { bos, eos }: { readonly bos: string; readonly eo
 export function thinkingIn(off: string, on: string): Thinking {
   const opening = MARKS.exec(off)?.[0] ?? "";
   const isOpen = opening.trimEnd().endsWith(THOUGHT_BEGINS);
-  if (isOpen) return { opening, isOpen, closed: `${opening.trimEnd()}\n\n${THOUGHT_ENDS}\n\n` };
+  if (isOpen) {
+    const breaks = opening.length - opening.trimEnd().length;
+    return { opening, isOpen, closed: `${opening}${"\n".repeat(Math.max(0, 2 - breaks))}${THOUGHT_ENDS}\n\n` };
+  }
   // A template that can be told, and then writes no mark, has another way.
   const isSaid = opening !== "" || off !== on;
   return { opening, isOpen, closed: isSaid ? opening : EMPTY_THOUGHT };

@@ -2,6 +2,7 @@ import { guessedPromptTokens } from "../../continuation/estimate.ts";
 import { type FimLayout, fimMarkers } from "../../continuation/fim.ts";
 import type { Chat } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { ServiceError } from "../../errors.ts";
 import { formatOf, messageOf, openedBy } from "./chat-body.ts";
 import { choiceEvent, listedModels, meantModel } from "./openai-wire.ts";
@@ -37,6 +38,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights: { id, controls, healing: false, templateTokens: { bos: "", eos: "" }, ...(fim !== undefined && { fim }) },
     chat: true,
     chatPrefix: about.prefix !== undefined,
+    ...(about.thinking === true && { thinkingOff: { chat_template_kwargs: THINKING_OFF } }),
     ...(about.contextTokens !== undefined && { contextTokens: about.contextTokens }),
   };
 }
@@ -96,7 +98,7 @@ async function lower(
     ignored: [...ignored, ...(limits.truncate ? ["truncate"] : [])],
   };
   if (input.kind === "chat") {
-    const body = { ...shared, ...chatBody(input, request, about.prefix) };
+    const body = { ...shared, ...chatBody(input, request, about.prefix, peer) };
     return { ...asked, path: `${address.api}/chat/completions`, body, countOffset: 0 };
   }
   const { text, ...prompt } = textPrompt(request, peer);
@@ -134,6 +136,7 @@ function chatBody(
   input: Chat,
   request: ContinuationRequest,
   spelling: PrefixSpelling | undefined,
+  { thinkingOff }: Peer,
 ): Readonly<Record<string, unknown>> {
   refuseShapeBehindPrefix(request);
   const messages = input.messages.map(messageOf);
@@ -152,7 +155,7 @@ function chatBody(
       "messages",
     );
   }
-  return { ...openedBy(messages, assistantPrefix, spelling), ...rest };
+  return { ...openedBy(messages, assistantPrefix, spelling), ...thinkingOff, ...rest };
 }
 
 function reader({ name }: Upstream): PieceReader {

@@ -4,6 +4,7 @@ import type { Weights } from "../../continuation/lower.ts";
 import type { FinishReason, TokenLogprob } from "../../continuation/output.ts";
 import type { LoweredGap } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import type { Thinking } from "../../continuation/thinking.ts";
 import type { ThoughtAtStart } from "../../continuation/thought.ts";
 import type { Upstream } from "./transport.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -23,6 +24,10 @@ export interface RemoteModel {
   readonly contextTokens?: number;
   readonly maxOutputTokens?: number;
   readonly prefix?: PrefixSpelling;
+  /** Its weights think unless they are told not to. Absent: what the engine tells. */
+  readonly thinking?: boolean;
+  /** Where it answers chats only: ask it by instructions to fill gaps and to go on with text. Absent: no. */
+  readonly emulate?: boolean;
   /** Settings that are no part of OpenAI's API and that the engine takes all the same, by their names on the wire. */
   readonly fields: ReadonlySet<string>;
 }
@@ -46,6 +51,10 @@ export interface Peer {
   readonly chatPrefix: boolean;
   /** Absent: it does not turn text into tokens for us. */
   readonly vocabulary?: Vocabulary;
+  /** What its own chat template says of thinking. Absent: nothing that is known. */
+  readonly thinking?: Thinking;
+  /** Fields that go with the beginning of an answer, so that the weights do not think. */
+  readonly thinkingOff?: object;
 }
 
 /** A request as an engine takes it. */

@@ -24,7 +24,8 @@ const CONTROLS = [
 ];
 
 const tokenize: PeerAnswer = (call, response) => {
-  const { prompt, add_special_tokens: isWhole } = call.body;
+  const { prompt, messages, add_special_tokens: isWhole } = call.body;
+  if (messages !== undefined) return json({ message: "no chat template" }, 400)(call, response);
   const id = CONTROLS.indexOf(prompt);
   const ids = id >= 0 ? [id] : [...prompt].map((character: string) => 100 + (character.charCodeAt(0) % 100));
   return json({ tokens: isWhole ? [7, ...ids] : ids, count: 1, max_model_len: 4096 })(call, response);

@@ -3,6 +3,7 @@ import type { Chat } from "../../continuation/input.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
+import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { messageOf } from "./chat-body.ts";
 import { countIn, idsIn, isObject, type JsonObject, textIn } from "./json.ts";
 import { choiceEvent, listedModels, meantModel, PROBE_MS } from "./openai-wire.ts";
@@ -10,12 +11,13 @@ import type { Adapter, Asked, Peer, Piece, PieceReader, RemoteModel } from "./pe
 import { refuseControls, textPrompt, tokenPrompt } from "./prompt.ts";
 import type { Upstream } from "./transport.ts";
 import { isMissingRoute, malformed } from "./upstream-error.ts";
+import { learnThinking, renderedChat } from "./vllm-thinking.ts";
 import { endsOf, learnControls, spellingsToTry, type Tokenize, Vocabulary } from "./vocabulary.ts";
 import { COMMON_SPELLINGS, OPENAI_SPELLINGS, refuseShapeBehindPrefix, stopsToPass, wishesOf } from "./wishes.ts";
 
 /**
  * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there; chats to its chat route, as only it
- * has the template. Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
+ * has the template, or rendered by its `/tokenize` to `/v1/completions` where the template knows thinking. Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
  */
 export const vllm: Adapter = { kind: "vllm", probe, identify, lower, reader };
 
@@ -33,6 +35,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
       controls.set(spelling, each);
   }
   const bos = canTokenize ? await learnBos(upstream, id, controls, signal) : undefined;
+  const thinking = canTokenize ? await learnThinking(upstream, id, signal) : undefined;
   const spelt = new Set(controls.keys());
   const fim = chosenFim(about, spelt);
   const contextTokens = about.contextTokens ?? countIn(entry, "max_model_len");
@@ -53,6 +56,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     chatPrefix: true,
     ...(contextTokens !== undefined && { contextTokens }),
     ...(canTokenize && { vocabulary: new Vocabulary(tokenize, controls) }),
+    ...(thinking !== undefined && { thinking }),
   };
 }
 
@@ -127,9 +131,10 @@ async function lower(
   request: ContinuationRequest,
   peer: Peer,
   _about: RemoteModel,
-  { address }: Upstream,
+  upstream: Upstream,
   signal: AbortSignal,
 ): Promise<Asked> {
+  const { address } = upstream;
   const { fields, logitBias, ignored } = wishesOf(request, { ...OPENAI_SPELLINGS, ...COMMON_SPELLINGS });
   const { top_k: topK, ...sampling } = fields;
   const ends = peer.vocabulary === undefined ? new Set<number>() : endsOf(peer.vocabulary, peer.weights.fim, undefined);
@@ -150,9 +155,16 @@ async function lower(
     const { body, ...prompt } = await completion(request, peer, signal);
     return { path: `${address.api}/completions`, body: { ...shared, ...body }, ...prompt, ends, ignored };
   }
-  const body = { ...shared, ...chatBody(input, request, peer) };
+  checkChat(input, request, peer);
   const truncate = request.limits.truncate ? ["truncate"] : [];
   const asked = { truncatedTokens: 0, countOffset: 0, ends, ignored: [...ignored, ...truncate] };
+  if (peer.thinking !== undefined) {
+    const hasShape = request.shape !== undefined;
+    const { tokens, ...chat } = await renderedChat(upstream, peer.model, input, peer.thinking, hasShape, signal);
+    const body = { ...shared, ...tokenBody(tokens, request, peer) };
+    return { ...asked, ...chat, path: `${address.api}/completions`, body, promptTokens: tokens.length };
+  }
+  const body = { ...shared, ...chatBody(input, request, peer) };
   return { ...asked, path: `${address.api}/chat/completions`, body };
 }
 
@@ -168,12 +180,15 @@ function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): 
   };
 }
 
-function chatBody(input: Chat, request: ContinuationRequest, { weights }: Peer): object {
+function checkChat(input: Chat, request: ContinuationRequest, { weights }: Peer): void {
   refuseShapeBehindPrefix(request);
+  const texts = input.messages.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
+  for (const text of [...texts, input.assistantPrefix ?? ""]) refuseControls(text, weights.controls, "chat");
+}
+
+function chatBody(input: Chat, request: ContinuationRequest, { vocabulary }: Peer): object {
   const { limits, logprobs } = request;
   const { assistantPrefix = "" } = input;
-  const texts = input.messages.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
-  for (const text of [...texts, assistantPrefix]) refuseControls(text, weights.controls, "chat");
   const messages = input.messages.map(messageOf);
   return {
     ...(assistantPrefix === ""
@@ -182,6 +197,8 @@ function chatBody(input: Chat, request: ContinuationRequest, { weights }: Peer):
           messages: [...messages, { role: "assistant", content: assistantPrefix }],
           add_generation_prompt: false,
           continue_final_message: true,
+          // Without its tokenizer nobody can see whether its template knows thinking.
+          ...(vocabulary === undefined && { chat_template_kwargs: THINKING_OFF }),
         }),
     ...(limits.maxTokens !== undefined && { max_tokens: limits.maxTokens }),
     ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
@@ -199,11 +216,22 @@ async function completion(request: ContinuationRequest, peer: Peer, signal: Abor
     return { body: { prompt: text, ...limit, ...scores }, truncatedTokens: 0, ...prompt };
   }
   const { tokens, ...prompt } = await tokenPrompt(request, peer, peer.vocabulary, signal);
+  return { body: tokenBody(tokens, request, peer), countOffset: 0, ...prompt };
+}
+
+function tokenBody(
+  tokens: readonly number[],
+  { limits, logprobs }: ContinuationRequest,
+  { contextTokens }: Peer,
+): Asked["body"] {
   // Without a limit it would be 16 there, and more than there is room for is refused.
-  const room = peer.contextTokens === undefined ? Number.POSITIVE_INFINITY : peer.contextTokens - tokens.length;
+  const room = contextTokens === undefined ? Number.POSITIVE_INFINITY : contextTokens - tokens.length;
   const most = Math.max(1, Math.min(limits.maxTokens ?? room, room));
-  const limit = Number.isFinite(most) ? { max_tokens: most } : {};
-  return { body: { prompt: tokens, ...limit, ...scores }, countOffset: 0, ...prompt };
+  return {
+    prompt: tokens,
+    ...(Number.isFinite(most) && { max_tokens: most }),
+    ...(logprobs !== undefined && { logprobs }),
+  };
 }
 
 function shapeFields(shape: AnswerShape): object {
