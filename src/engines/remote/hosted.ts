@@ -113,6 +113,7 @@ function peerOf(service: Service, about: RemoteModel, listed: ListedModel): Peer
     ...(gap === "suffix" && { takesSuffix: true }),
     chat: chats,
     chatPrefix: chats,
+    ...(service.completions === undefined && { chatOnly: true }),
     ...(thinkingOff !== undefined && { thinkingOff }),
     ...(context !== undefined && { contextTokens: context }),
   };
@@ -127,7 +128,8 @@ function lower(
 ): Asked {
   const { input, limits, logprobs } = request;
   const route = input.kind === "chat" ? service.chat : service.completions;
-  if (route === undefined) throw cannot("route for text (it answers chats only)", "prompt");
+  if (route === undefined)
+    throw cannot("route for text (it answers chats only; its operator may set `emulate: true`)", "prompt");
   refuseWhatItLacks(request, route);
   const { fields, logitBias, ignored } = wishesOf(request, route.spellings);
   if (logitBias !== undefined && route.logitBias === undefined) throw cannot("bias of single tokens", "logit_bias");

@@ -38,6 +38,8 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights: { id, controls, healing: false, templateTokens: { bos: "", eos: "" }, ...(fim !== undefined && { fim }) },
     chat: true,
     chatPrefix: about.prefix !== undefined,
+    // Nobody can be asked for its routes; who wants instructions has no other way.
+    ...(about.emulate === true && { chatOnly: true }),
     ...(about.thinking === true && { thinkingOff: { chat_template_kwargs: THINKING_OFF } }),
     ...(about.contextTokens !== undefined && { contextTokens: about.contextTokens }),
   };
@@ -151,7 +153,7 @@ function chatBody(
   if (assistantPrefix === undefined || assistantPrefix === "") return { messages, ...rest };
   if (spelling === undefined) {
     throw cannot(
-      "known way to continue the beginning of an answer (its operator may configure one with `prefix:`)",
+      "known way to continue the beginning of an answer (its operator may configure one with `prefix:`, or `emulate: true`)",
       "messages",
     );
   }

@@ -49,6 +49,10 @@ export interface Peer {
   readonly chat: boolean;
   /** Takes the beginning of an answer. */
   readonly chatPrefix: boolean;
+  /** It has no route for texts that we know of. */
+  readonly chatOnly?: boolean;
+  /** What it is asked for by instructions (`emulate.ts`). Absent: nothing. */
+  readonly emulates?: { readonly gaps: boolean; readonly texts: boolean; readonly prefixes: boolean };
   /** Absent: it does not turn text into tokens for us. */
   readonly vocabulary?: Vocabulary;
   /** What its own chat template says of thinking. Absent: nothing that is known. */
@@ -120,7 +124,13 @@ export interface Adapter {
   reader(upstream: Upstream, peer: Peer, request: ContinuationRequest): PieceReader;
 }
 
-/** How it fills gaps, in a word: the family of its layout, or `suffix`. Absent: not at all. */
-export function fillsBy({ weights, takesSuffix }: Pick<Peer, "weights" | "takesSuffix">): string | undefined {
-  return weights.fim?.family ?? (takesSuffix === true ? "suffix" : undefined);
+/** How it fills gaps, in a word: the family of its layout, `suffix` or `emulated`. Absent: not at all. */
+export function fillsBy({
+  weights,
+  takesSuffix,
+  emulates,
+}: Pick<Peer, "weights" | "takesSuffix" | "emulates">): string | undefined {
+  if (weights.fim !== undefined) return weights.fim.family;
+  if (takesSuffix === true) return "suffix";
+  return emulates?.gaps === true ? "emulated" : undefined;
 }
