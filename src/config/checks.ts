@@ -59,6 +59,11 @@ function checkModel(
     const message = "`model` is the name that an engine elsewhere has for it; it needs `engine: NAME` beside it";
     return [{ path: [...path, "model"], message }];
   }
+  const elsewhere = (["emulate", "thinking"] as const).find((key) => entry[key] !== undefined);
+  if (elsewhere !== undefined) {
+    const message = `\`${elsewhere}\` is for a model of an engine elsewhere; it needs \`engine: NAME\` beside it`;
+    return [{ path: [...path, elsewhere], message }];
+  }
   if (entry.file !== undefined && !isFile(entry.file)) {
     return [{ path: [...path, "file"], message: noWeights(entry.file, pulled) }];
   }

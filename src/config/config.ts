@@ -97,6 +97,10 @@ export interface EngineModelConfig {
   readonly contextTokens?: number;
   /** Family of the fill-in-the-middle layout; false: none. Absent: what the engine's vocabulary shows. */
   readonly fim?: string | false;
+  /** Ask by instructions for what the engine cannot do. */
+  readonly emulate?: boolean;
+  /** It thinks unless it is told not to; absent: what the engine tells. */
+  readonly thinking?: boolean;
   /** Sent where a request does not choose. */
   /** Names that answer in its place, best first. Absent: none. */
   readonly fallbacks?: readonly string[];

@@ -79,7 +79,8 @@ function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, determinis
   if (entry.replicas !== undefined) return [{ kind: "pool", ...asked, ...poolFrom(entry, entry.replicas) }];
   const shared = { ...asked, ...present({ contextTokens: entry.context, fim: entry.fim }) };
   if (entry.engine !== undefined) {
-    return [{ kind: "engine", engine: entry.engine, ...shared, ...present({ model: entry.model }) }];
+    const { model, emulate, thinking } = entry;
+    return [{ kind: "engine", engine: entry.engine, ...shared, ...present({ model, emulate, thinking }) }];
   }
   if (path === undefined) return []; // the checks have refused it
   return [

@@ -81,6 +81,16 @@ export const modelSchema = z.strictObject(
       })
       .optional()
       .describe("Fill-in-the-middle layout; `false`: none. Default: detected from the vocabulary."),
+    emulate: flag()
+      .optional()
+      .describe(
+        "With `engine`: ask a model that answers chats only by instructions to fill gaps and to continue text. Default: false.",
+      ),
+    thinking: flag()
+      .optional()
+      .describe(
+        "With `engine`: the model thinks unless told not to, which it is behind an assistant prefix. Default: what the engine tells.",
+      ),
     load: loading().optional().describe("Overrides the global `load`."),
     keep_alive: duration().optional().describe("Overrides the global `keep_alive`."),
     gpu_layers: layers().optional().describe("Overrides the global `gpu_layers`."),

@@ -16,3 +16,9 @@ export function mayGoElsewhere(error: unknown): boolean {
 export function isAgainstReplica(error: unknown): boolean {
   return mayGoElsewhere(error) && error instanceof ServiceError && !HARMLESS.has(error.code);
 }
+
+/** What the answer's header promised still holds behind a resume. */
+export function weakerReplica(name: string): ServiceError {
+  const message = `the answer cannot go on with ${name}, which keeps a weaker guarantee than the answer began with`;
+  return new ServiceError("unsupported_input", message);
+}

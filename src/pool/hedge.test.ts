@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AWAY, byHeart, END, letters, NEVER, pool, request } from "../../test/support/pooling.ts";
+import { AWAY, byHeart, END, letters, NEVER, pool, promising, request } from "../../test/support/pooling.ts";
 import { type Gate, gate, type Script, startPart, usagePart } from "../../test/support/scripted-engine.ts";
 import { collect } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
@@ -73,6 +73,40 @@ describe("a replica that is silent for too long", () => {
     expect((await asking).choices[0]?.text).toBe("upon");
     await second?.ended;
     expect(second?.signal.aborted).toBe(true);
+    expect(counts(made)).toEqual([1, 0, [0, 0]]);
+  });
+
+  test.each<[string, (wait: Gate) => Script]>([
+    ["has begun", (wait) => promising("exact", silent(wait, "upon"))],
+    [
+      "is late with all",
+      (wait) => promising("exact", () => [wait.opened, startPart(), ...letters("upon"), END, usagePart(4)]),
+    ],
+  ])("does not outrun with a weaker guarantee one that %s", async (_, first) => {
+    const wait = gate();
+    const made = hedged([first(wait), promising("native", silent(gate(), "never"))]);
+    const asking = made.ask();
+    await made.engines[0]?.call();
+    made.elapse();
+    const second = await made.engines[1]?.call();
+    wait.open();
+
+    expect((await asking).choices[0]?.text).toBe("upon");
+    await second?.ended;
+    expect(counts(made)).toEqual([1, 0, [0, 0]]);
+  });
+
+  test("that keeps more than a second one with text is waited for", async () => {
+    const wait = gate();
+    const made = hedged([promising("exact", silent(wait, "upon")), promising("native", byHeart("never"))]);
+    const asking = made.ask();
+    await made.engines[0]?.call();
+    made.elapse();
+    await (await made.engines[1]?.call())?.ended;
+    wait.open();
+    const { start, choices } = await asking;
+
+    expect([start.guarantee, choices[0]?.text]).toEqual(["exact", "upon"]);
     expect(counts(made)).toEqual([1, 0, [0, 0]]);
   });
 

@@ -5,7 +5,7 @@ import { resumed } from "../continuation/resume.ts";
 import { traceIdOf } from "../continuation/trace.ts";
 import { Attempt } from "./attempt.ts";
 import { type Beginning, beginningOf } from "./beginning.ts";
-import { isAgainstReplica, mayGoElsewhere } from "./elsewhere.ts";
+import { isAgainstReplica, mayGoElsewhere, weakerReplica } from "./elsewhere.ts";
 import type { PoolEvent, PoolStats } from "./figures.ts";
 import { type HedgeOptions, Hedging } from "./hedge.ts";
 import type { PolicyName } from "./policy.ts";
@@ -170,6 +170,7 @@ export class Pool implements Engine {
     replica.begin();
     try {
       for await (const part of replica.engine.generate(request, signal)) {
+        if (said.promisesLess(part)) throw weakerReplica(replica.name);
         if (said.note(part)) yield part;
       }
       replica.succeeded();

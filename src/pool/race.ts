@@ -1,6 +1,6 @@
 import type { StreamPart } from "../continuation/output.ts";
 import type { Arrival, Attempt } from "./attempt.ts";
-import { mayGoElsewhere } from "./elsewhere.ts";
+import { mayGoElsewhere, weakerReplica } from "./elsewhere.ts";
 import type { Said } from "./said.ts";
 
 export interface RaceOptions {
@@ -72,6 +72,7 @@ class Race {
       const arrival = await this.#arrival();
       if (arrival === "late") this.#begin();
       else if ("error" in arrival) this.#failed(arrival.attempt, arrival.error);
+      else if ("part" in arrival && this.#keepsLess(arrival.attempt, arrival.part)) this.#leaveOut(arrival.attempt);
       else if ("part" in arrival) return arrival;
       else if (arrival.attempt === this.#first || this.#attempts.size === 1) return { attempt: arrival.attempt };
       else this.#attempts.delete(arrival.attempt);
@@ -87,6 +88,17 @@ class Race {
   #arrival(): Promise<Arrival | "late"> {
     const arrivals = [...this.#attempts].map((each) => each.arrival());
     return Promise.race(this.#isLate ? arrivals : [...arrivals, this.#late]);
+  }
+
+  /** The reader may have heard of the first one's guarantee before or behind the start of the second. */
+  #keepsLess(attempt: Attempt, part: StreamPart): boolean {
+    const { said } = this.#options;
+    return attempt !== this.#first && [...this.#held, part].some((each) => said.promisesLess(each));
+  }
+
+  #leaveOut(attempt: Attempt): void {
+    attempt.abandon();
+    this.#failed(attempt, weakerReplica(attempt.replica.name));
   }
 
   #begin(): void {

@@ -1,4 +1,5 @@
 /** Pools of scripted replicas. */
+import type { Guarantee } from "../../src/continuation/guarantee.ts";
 import type { StreamPart } from "../../src/continuation/output.ts";
 import type { ContinuationRequest } from "../../src/continuation/request.ts";
 import { ServiceError } from "../../src/errors.ts";
@@ -46,6 +47,12 @@ export function byHeart(whole: string, brokenAfter = Number.POSITIVE_INFINITY, e
     const usage = usagePart(brokenAfter + 1, { promptTokens });
     return [startPart({ promptTokens }), ...letters(rest.slice(0, brokenAfter)), usage, error];
   };
+}
+
+/** The same with a promise about its prompt. */
+export function promising(guarantee: Guarantee, script: Script): Script {
+  return (asked) =>
+    [...script(asked)].map((step) => ("type" in step && step.type === "start" ? { ...step, guarantee } : step));
 }
 
 export const END: Step = { type: "finish", choice: 0, reason: "stop" };

@@ -249,3 +249,7 @@ describe("what is read", () => {
     expect(engine.health().detail).toContain("Loading model");
   });
 });
+
+test("a prompt of ids is what the embedded engine would be given", async () => {
+  expect((await ask({})).parts[0]).toMatchObject({ type: "start", guarantee: "exact" });
+});

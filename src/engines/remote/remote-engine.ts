@@ -5,6 +5,7 @@ import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import { Answer } from "./answer.ts";
 import { describePeer } from "./describe-peer.ts";
+import { emulating } from "./emulate.ts";
 import { type Adapter, type Asked, fillsBy, type Peer, type RemoteModel } from "./peer.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import type { Phase, Upstream } from "./transport.ts";
@@ -38,9 +39,10 @@ export class RemoteEngine implements Engine {
   #completionTokens = 0;
 
   constructor(options: RemoteEngineOptions) {
-    const { model, adapter, upstream, report, after } = options;
+    const { model, upstream, report, after } = options;
     this.name = model.name;
-    this.#options = options;
+    this.#options = model.emulate === true ? { ...options, adapter: emulating(options.adapter) } : options;
+    const { adapter } = this.#options;
     this.#watch = new PeerWatch<Peer>({
       probe: (signal) => adapter.probe(upstream, model, signal),
       isSame: async (peer, signal) => (await adapter.identify(upstream, model, signal)) === peer.identity,
@@ -175,6 +177,7 @@ function engineModelOf(peer: Peer): EngineModel {
     ...(fim !== undefined && { fim }),
     chat,
     ...(chat && !chatPrefix && { partial: false }),
+    ...(chat && fim === undefined && { mayEmulate: true }),
     defaults: {},
   };
 }
@@ -184,7 +187,7 @@ function isService({ hosts }: Adapter): boolean {
 }
 
 function startOf(
-  { promptTokens, truncatedTokens, ignored }: Asked,
+  { promptTokens, truncatedTokens, ignored, guarantee = "native" }: Asked,
   request: ContinuationRequest,
   { model }: Peer,
 ): StreamPart {
@@ -194,6 +197,7 @@ function startOf(
     ...(promptTokens !== undefined && { promptTokens }),
     truncatedTokens,
     ignored: [...ignored, ...switchesIgnored(request)],
+    guarantee,
   };
 }
 

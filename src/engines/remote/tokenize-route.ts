@@ -50,7 +50,8 @@ export async function tokenIds(upstream: Upstream, body: object, signal: AbortSi
   return tokens;
 }
 
-async function spelledBy(
+/** What ids spell, control tokens included. */
+export async function spelledBy(
   upstream: Upstream,
   model: string,
   tokens: readonly number[],

@@ -25,6 +25,8 @@ const CONTROLS = [
 
 const tokenize: PeerAnswer = (call, response) => {
   const { prompt, messages, add_special_tokens: isWhole } = call.body;
+  if (messages?.some(({ content }: Json) => content === "a") === true)
+    return json({ message: "no chat template" }, 400)(call, response);
   if (messages !== undefined) return json({ tokens: [10 + messages.length] })(call, response);
   const id = CONTROLS.indexOf(prompt);
   const ids = id >= 0 ? [id] : [...prompt].map((character: string) => 100 + (character.charCodeAt(0) % 100));
@@ -204,4 +206,14 @@ describe("what is read", () => {
     expect(error).toMatchObject({ code: "unsupported_input", detail: { param: "stop" } });
     expect(none).toEqual([]);
   });
+});
+
+test("a prompt of ids is what the embedded engine would be given; text and chats are the engine's own affair", async () => {
+  const guarantees = [await ask({}), await ask({}, undefined, false), await ask({ input: CHAT })];
+
+  expect(guarantees.map(({ parts }) => parts[0])).toMatchObject([
+    { guarantee: "exact" },
+    { guarantee: "native" },
+    { guarantee: "native" },
+  ]);
 });

@@ -3,20 +3,22 @@ import type { Chat } from "../../continuation/input.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
-import { continuedChat, dialogueOf } from "./chat-body.ts";
+import { THINKING_OFF } from "../../continuation/thinking.ts";
+import { continuedChat } from "./chat-body.ts";
 import { countIn, idsIn, isObject, type JsonObject, textIn } from "./json.ts";
 import { choiceEvent, listedModels, meantModel, PROBE_MS } from "./openai-wire.ts";
 import type { Adapter, Asked, Peer, Piece, PieceReader, RemoteModel } from "./peer.ts";
 import { textPrompt, tokenPrompt } from "./prompt.ts";
-import { learnVocabulary, tokenIds } from "./tokenize-route.ts";
+import { learnVocabulary } from "./tokenize-route.ts";
 import type { Upstream } from "./transport.ts";
 import { malformed } from "./upstream-error.ts";
+import { chatIds, learnThinking } from "./vllm-chat.ts";
 import { endsOf, spellingsToTry } from "./vocabulary.ts";
 import { COMMON_SPELLINGS, OPENAI_SPELLINGS, stopsToPass, wishesOf } from "./wishes.ts";
 
 /**
  * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there; chats to its chat route, as only it
- * has the template. Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
+ * has the template, or rendered by its `/tokenize` to `/v1/completions` where the template knows thinking. Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
  */
 export const vllm: Adapter = { kind: "vllm", probe, identify, lower, reader };
 
@@ -31,6 +33,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
   const { id, entry } = meantModel(upstream, about, listed);
   const { vocabulary, bos } = (await learnVocabulary(upstream, id, spellingsToTry(about.fimLayouts), signal)) ?? {};
   const spelt = new Set(vocabulary?.controls.keys());
+  const thinking = vocabulary === undefined ? undefined : await learnThinking(upstream, id, signal);
   const fim = chosenFim(about, spelt);
   const contextTokens = about.contextTokens ?? countIn(entry, "max_model_len");
   const weights: Weights = {
@@ -51,6 +54,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     prefixSpelling: "continue_final_message",
     ...(contextTokens !== undefined && { contextTokens }),
     ...(vocabulary !== undefined && { vocabulary }),
+    ...(thinking !== undefined && { thinking }),
   };
 }
 
@@ -95,15 +99,25 @@ async function lower(
     ...(request.shape !== undefined && shapeFields(request.shape)),
   };
   const { input } = request;
-  const written = input.kind === "chat" ? await writtenChat(input, request, peer, upstream, signal) : undefined;
-  if (input.kind !== "chat" || written !== undefined) {
-    const { body, ...prompt } = written ?? (await completion(request, peer, signal));
+  if (input.kind !== "chat") {
+    const { body, ...prompt } = await completion(request, peer, signal);
     return { path: `${address.api}/completions`, body: { ...shared, ...body }, ...prompt, ends, ignored };
   }
-  const body = { ...shared, ...continuedChat(input, request, peer), ...COUNTED };
   const truncate = request.limits.truncate ? ["truncate"] : [];
   const asked = { truncatedTokens: 0, countOffset: 0, ends, ignored: [...ignored, ...truncate] };
+  const known = await chatIds(input, request, peer, upstream, signal);
+  if (known !== undefined) {
+    const { tokens, ...chat } = known;
+    const body = { ...shared, ...idsBody(tokens, request, peer) };
+    return { ...asked, ...chat, path: `${address.api}/completions`, body, promptTokens: tokens.length };
+  }
+  const body = { ...shared, ...continuedChat(input, request, peer), ...COUNTED, ...thinkingOff(input, peer) };
   return { ...asked, path: `${address.api}/chat/completions`, body };
+}
+
+/** Without its tokenizer nobody can see whether its template knows thinking. */
+function thinkingOff({ assistantPrefix = "" }: Chat, { vocabulary }: Peer): object {
+  return assistantPrefix !== "" && vocabulary === undefined ? { chat_template_kwargs: THINKING_OFF } : {};
 }
 
 function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): object {
@@ -118,28 +132,7 @@ function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): 
   };
 }
 
-/**
- * An answer that goes on, behind the ids that wrote it: the chat route would tokenize its text anew, perhaps otherwise, and
- * the weights would go on differently. Undefined: the ids are not known, or do not spell it.
- */
-async function writtenChat(
-  input: Chat,
-  request: ContinuationRequest,
-  peer: Peer,
-  upstream: Upstream,
-  signal: AbortSignal,
-): Promise<Prompted | undefined> {
-  const { assistantPrefix = "" } = input;
-  const { units = 0, tokens: written = [] } = request.answered ?? {};
-  if (written.length === 0 || request.shape !== undefined || peer.vocabulary === undefined) return undefined;
-  const start = assistantPrefix.length - units;
-  if (!(await peer.vocabulary.spells(written, assistantPrefix.slice(start), signal))) return undefined;
-  const asked = dialogueOf({ ...input, assistantPrefix: assistantPrefix.slice(0, start) }, peer.weights);
-  const tokens = [...(await tokenIds(upstream, { model: peer.model, ...asked }, signal)), ...written];
-  return { body: idsBody(tokens, request, peer), truncatedTokens: 0, countOffset: 0, promptTokens: tokens.length };
-}
-
-type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap">;
+type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap" | "guarantee">;
 
 async function completion(request: ContinuationRequest, peer: Peer, signal: AbortSignal): Promise<Prompted> {
   if (peer.vocabulary === undefined) {

@@ -33,7 +33,14 @@ test("an answer is one start, deltas, a finish per choice and one usage", async 
   const parts: StreamPart[] = [];
   for await (const part of engine.generate(asking("The ", SEEDED), never)) parts.push(part);
 
-  expect(parts[0]).toEqual({ type: "start", model: "tiny", promptTokens: 3, truncatedTokens: 0, ignored: [] });
+  expect(parts[0]).toEqual({
+    type: "start",
+    model: "tiny",
+    promptTokens: 3,
+    truncatedTokens: 0,
+    ignored: [],
+    guarantee: "exact",
+  });
   expect(parts.at(-1)).toEqual({
     type: "usage",
     usage: {

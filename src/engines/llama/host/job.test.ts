@@ -51,7 +51,7 @@ describe("what the process says becomes parts", () => {
 
     expect(asked.isDone).toBe(true);
     expect(await partsOf(asked)).toEqual([
-      { type: "start", model: "weights", promptTokens: 5, truncatedTokens: 2, ignored: [] },
+      { type: "start", model: "weights", promptTokens: 5, truncatedTokens: 2, ignored: [], guarantee: "exact" },
       { type: "delta", choice: 0, text: "a", tokens: [1] },
       { type: "delta", choice: 1, text: "", tokens: [9] },
       { type: "finish", choice: 1, reason: "length" },

@@ -124,7 +124,7 @@ export class Job {
     if (this.#promptTokens !== undefined) return;
     this.#promptTokens = promptTokens;
     const { model, ignored } = this.#about;
-    this.#queue.push({ type: "start", model, ignored, promptTokens, truncatedTokens });
+    this.#queue.push({ type: "start", model, ignored, promptTokens, truncatedTokens, guarantee: "exact" });
     if (this.isDone) this.#end();
   }
 
@@ -143,7 +143,7 @@ export class Job {
     this.#queue.push({ type: "echo", choice: 0, tokens });
   }
 
-  take({ choice, generated, text, shown, logprobs, drafted, cachedTokens, finished }: StepOutput): void {
+  take({ choice, generated, text, shown, hidden, logprobs, drafted, cachedTokens, finished }: StepOutput): void {
     this.#generated[choice]?.push(...generated);
     this.#shown[choice] = (this.#shown[choice] ?? 0) + shown.length;
     this.#drafts = {
@@ -157,7 +157,9 @@ export class Job {
     if (text !== "" || shown.length > 0) {
       const delta = { type: "delta", choice, text, tokens: shown } as const;
       this.#queue.push(
-        this.#request.logprobs === undefined ? delta : { ...delta, logprobs: scores.splice(0, shown.length) },
+        this.#request.logprobs === undefined
+          ? delta
+          : { ...delta, logprobs: scores.splice(0, shown.length).slice(hidden) },
       );
     }
     if (finished !== undefined) this.#finish(choice, finished);

@@ -68,6 +68,7 @@ export class Task {
       minTokens,
       maxTokens: this.maxTokens,
       ...(gap !== undefined && { gap }),
+      ...(message.prompt.thought !== undefined && { thought: message.prompt.thought }),
     });
     // What these showed has been sent by the process that generated them.
     for (const id of message.choices[choice] ?? []) this.#take(id);
@@ -154,6 +155,7 @@ export class Task {
       generated: taken.flatMap((each) => each.ids),
       text: step.text,
       shown: step.tokens.map((token) => token.id),
+      ...(step.hiddenTokens !== undefined && { hidden: step.hiddenTokens }),
       ...(logprobs.length > 0 && { logprobs }),
       ...(drafted.proposed > 0 && { drafted }),
       ...(tellCache && this.cachedTokens !== undefined && { cachedTokens: this.cachedTokens }),
@@ -193,5 +195,11 @@ function reportedToken(bytes: Uint8Array, spelling: Uint8Array): Pick<TokenLogpr
 }
 
 function joined(first: Step, last: Step): Step {
-  return { ...last, text: first.text + last.text, tokens: [...first.tokens, ...last.tokens] };
+  const hiddenTokens = (first.hiddenTokens ?? 0) + (last.hiddenTokens ?? 0);
+  return {
+    ...last,
+    text: first.text + last.text,
+    tokens: [...first.tokens, ...last.tokens],
+    ...(hiddenTokens > 0 && { hiddenTokens }),
+  };
 }

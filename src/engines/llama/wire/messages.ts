@@ -175,6 +175,8 @@ export interface StepOutput {
   readonly generated: readonly number[];
   readonly text: string;
   readonly shown: readonly number[];
+  /** So many of `shown`, the first, are the thought before the answer. Absent: 0. */
+  readonly hidden?: number;
   /** One per entry of `generated` that is not wholly text taken back from the prompt. */
   readonly logprobs?: readonly TokenLogprob[];
   /** Tokens guessed for this step, and those of them in `generated`. */
