@@ -45,14 +45,15 @@ const counts = ({ pool: each }: ReturnType<typeof hedged>) => {
 
 describe("a replica that is silent for too long", () => {
   test("is outrun by a second one that gets the same request, is stopped at once, and costs nothing", async () => {
-    const made = hedged([silent(gate(), "late"), byHeart("upon")]);
+    const cached = usagePart(4, { cachedPromptTokens: 2 });
+    const made = hedged([silent(gate(), "late"), () => [startPart(), ...letters("upon"), END, cached]]);
     const asking = made.ask();
     const slow = await made.engines[0]?.call();
     made.elapse();
     const { choices, usage, start } = await asking;
 
     expect([choices[0]?.text, start.promptTokens]).toEqual(["upon", 7]);
-    expect(usage).toEqual({ promptTokens: 7, completionTokens: 4, source: "engine" });
+    expect(usage).toEqual({ promptTokens: 3, completionTokens: 4, cachedPromptTokens: 2, source: "engine" });
     expect(made.engines[1]?.calls[0]?.request).toEqual({ ...slow?.request, attempt: "hedge" });
     expect(slow?.signal.aborted).toBe(true);
     await slow?.ended;
@@ -115,7 +116,7 @@ describe("a replica that is silent for too long", () => {
     made.elapse();
 
     expect((await asking).choices[0]?.text).toBe("upon a time");
-    expect((await asking).usage).toMatchObject({ promptTokens: 7, completionTokens: 11 });
+    expect((await asking).usage).toMatchObject({ promptTokens: 4, completionTokens: 11 });
   });
 });
 

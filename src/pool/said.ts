@@ -44,6 +44,12 @@ export class Said {
     this.#hops.push({ tokens: 0, tellsTokens: true });
   }
 
+  /** Another replica takes the place of the last one, of which nobody has text. */
+  replaceHop(): void {
+    this.#hops.pop();
+    this.hop();
+  }
+
   /** False: the reader has it already, or gets it at the end. */
   note(part: StreamPart): boolean {
     switch (part.type) {
