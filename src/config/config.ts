@@ -97,9 +97,9 @@ export interface EngineModelConfig {
   readonly contextTokens?: number;
   /** Family of the fill-in-the-middle layout; false: none. Absent: what the engine's vocabulary shows. */
   readonly fim?: string | false;
-  /** Sent where a request does not choose. */
   /** Names that answer in its place, best first. Absent: none. */
   readonly fallbacks?: readonly string[];
+  /** Sent where a request does not choose. */
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }
@@ -143,9 +143,9 @@ export interface FileModel {
   readonly tokenHealing?: boolean;
   /** Prompt-lookup drafts for requests that do not choose. */
   readonly speculation: boolean;
-  /** Laid over the weights' own sampling defaults, field by field. */
   /** Names that answer in its place, best first. Absent: none. */
   readonly fallbacks?: readonly string[];
+  /** Laid over the weights' own sampling defaults, field by field. */
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }
