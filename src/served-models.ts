@@ -2,7 +2,7 @@
 import type { Config, EngineModelConfig, FileModel, PoolModel } from "./config/config.ts";
 import type { Engine } from "./continuation/engine.ts";
 import { ModelDirectory, type ServedWeights } from "./directory/model-directory.ts";
-import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
+import { DEFAULT_SLOTS } from "./engines/llama/host/memory.ts";
 import type { ServingEngine } from "./http/serving-engine.ts";
 import { type LocalServed, type Shared, serveLocal } from "./local-models.ts";
 import { type PoolServed, servePools } from "./pooled-models.ts";

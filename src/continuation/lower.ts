@@ -2,7 +2,7 @@ import { ServiceError } from "../errors.ts";
 import { renderTemplate } from "./chat-template.ts";
 import { type FimLayout, startBehindMiddle } from "./fim.ts";
 import { gapBetween } from "./gap/gap-end.ts";
-import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart } from "./input.ts";
+import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart, TokenPrompt } from "./input.ts";
 import {
   type HealingPoint,
   type LoweredGap,
@@ -36,7 +36,7 @@ export function canChat(weights: Pick<Weights, "controls" | "chatTemplate">): bo
 export function lower(input: Continuation, weights: Weights): LoweredPrompt {
   switch (input.kind) {
     case "tokens":
-      return { sections: [{ role: "prefix", parts: [{ tokens: input.tokens }] }], countOffset: 0 };
+      return ofTokens(input);
     case "text":
       return raw(input.parts, weights, 0);
     case "infill":
@@ -44,6 +44,11 @@ export function lower(input: Continuation, weights: Weights): LoweredPrompt {
     case "chat":
       return chat(input, weights);
   }
+}
+
+function ofTokens({ tokens, answer = "" }: TokenPrompt): LoweredPrompt {
+  const parts: readonly LoweredPart[] = [{ tokens }, ...mergeTexts([{ text: answer }])];
+  return { sections: parts.map((part) => ({ role: "prefix", parts: [part] })), countOffset: 0 };
 }
 
 function raw(parts: readonly PromptPart[], weights: Weights, unrendered: number): LoweredPrompt {

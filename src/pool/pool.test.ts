@@ -117,7 +117,6 @@ describe("after the first text", () => {
   test.each<[string, Partial<ContinuationRequest>]>([
     ["several choices", { choices: 2 }],
     ["a grammar", { shape: { gbnf: "root ::= [a-z]+" } }],
-    ["a prompt of ids", { input: { kind: "tokens", tokens: [1] } }],
   ])("%s cannot go on: the error is told, and what was said is charged", async (_, over) => {
     const broken: Script = () => [startPart(), ...letters("up"), usagePart(2), AWAY];
     const { pool: both, engines } = pool([broken, broken]);

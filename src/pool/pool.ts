@@ -8,11 +8,11 @@ import { type Beginning, beginningOf } from "./beginning.ts";
 import { isAgainstReplica, mayGoElsewhere } from "./elsewhere.ts";
 import type { PoolEvent, PoolStats } from "./figures.ts";
 import { type HedgeOptions, Hedging } from "./hedge.ts";
-import { POLICIES, type PolicyName } from "./policy.ts";
+import type { PolicyName } from "./policy.ts";
 import { pooledModel } from "./pooled-model.ts";
-import { PrefixIndex } from "./prefix-index.ts";
 import { raced } from "./race.ts";
 import { Replica } from "./replica.ts";
+import { Router } from "./router.ts";
 import { Said } from "./said.ts";
 
 export interface PoolOptions {
@@ -54,7 +54,7 @@ export class Pool implements Engine {
   readonly name: string;
   readonly #options: PoolOptions;
   readonly #replicas: readonly Replica[];
-  readonly #prefixes = new PrefixIndex();
+  readonly #router: Router;
   #running = 0;
   #promptTokens = 0;
   #completionTokens = 0;
@@ -69,6 +69,7 @@ export class Pool implements Engine {
     this.name = options.name;
     this.#options = options;
     this.#replicas = options.replicas.map(({ engine, weight }) => new Replica(engine, weight, options.now));
+    this.#router = new Router({ replicas: this.#replicas, policy: options.policy, random: options.random });
   }
 
   async model(signal: AbortSignal): Promise<EngineModel> {
@@ -125,9 +126,8 @@ export class Pool implements Engine {
     const beginning = beginningOf(request.input);
     const failures: Failure[] = [];
     let next = request;
-    for (let replica = this.#pick(beginning, []); ; ) {
+    for (let replica = this.#router.route(beginning, []); ; ) {
       try {
-        this.#prefixes.saw(replica.name, beginning.blocks);
         yield* failures.length === 0 && this.#hedging !== undefined && request.interactive === true
           ? this.#hedged(replica, next, { beginning, said, failures, hedging: this.#hedging }, signal)
           : this.#hop(replica, next, said, failures, signal);
@@ -137,7 +137,7 @@ export class Pool implements Engine {
         if (signal.aborted) throw error;
         next = this.#afterFailure(request, said, failures);
         const from = failures.at(-1)?.replica.name ?? replica.name;
-        replica = this.#pick(beginning, failedIn(failures));
+        replica = this.#router.route(beginning, failedIn(failures));
         this.#note(request, said, from, replica.name, error);
       }
     }
@@ -199,7 +199,7 @@ export class Pool implements Engine {
       if (delayMs !== undefined) cancel = after(delayMs, resolve);
     });
     const second = (): Attempt | undefined => {
-      const other = this.#other(beginning, [replica, ...failedIn(failures)]);
+      const other = this.#router.routeBeside(beginning, [replica, ...failedIn(failures)]);
       if (other === undefined || signal.aborted || !hedging.spend()) return undefined;
       this.#hedges += 1;
       return new Attempt(other, { ...request, attempt: "hedge" }, signal);
@@ -212,7 +212,7 @@ export class Pool implements Engine {
       const failure = failures.find((each) => each.replica === replica);
       if (failure === undefined) replica.outrun();
       else this.#note(request, said, replica.name, attempt.replica.name, failure.error);
-      this.#prefixes.saw(attempt.replica.name, beginning.blocks);
+      this.#router.saw(attempt.replica, beginning);
     };
     const failed = (attempt: Attempt, error: unknown): void =>
       void failures.push({ replica: attempt.replica, error, hadBegun: said.hasBegun });
@@ -221,34 +221,6 @@ export class Pool implements Engine {
     } finally {
       cancel();
     }
-  }
-
-  /** The best that has not failed this request; else the one that failed it first, which may be back. */
-  #pick(beginning: Beginning, failed: readonly Replica[]): Replica {
-    const left = this.#replicas.filter((replica) => !failed.includes(replica));
-    const up = left.filter(({ isUp }) => isUp);
-    const replica = this.#best(up.length > 0 ? up : left, beginning) ?? failed[0];
-    if (replica === undefined) throw new RangeError(`the pool ${this.name} has no replicas`);
-    return replica;
-  }
-
-  /** The best that is there besides some; undefined: there is none. */
-  #other(beginning: Beginning, besides: readonly Replica[]): Replica | undefined {
-    const others = this.#replicas.filter((replica) => !besides.includes(replica) && replica.isUp);
-    return this.#best(others, beginning);
-  }
-
-  #best(replicas: readonly Replica[], { blocks, document }: Beginning): Replica | undefined {
-    const seen = this.#prefixes.seen(blocks);
-    const views = replicas.map((replica) => ({
-      replica,
-      name: replica.name,
-      share: replica.share,
-      running: replica.running,
-      seenBlocks: seen.get(replica.name) ?? 0,
-    }));
-    const [best] = POLICIES[this.#options.policy](views, { draw: this.#options.random(), document });
-    return best?.replica;
   }
 
   #note({ callId, trace }: ContinuationRequest, said: Said, from: string, to: string, error: unknown): void {

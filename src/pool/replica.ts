@@ -1,4 +1,5 @@
 import type { Engine } from "../continuation/engine.ts";
+import { hash } from "./policy.ts";
 
 /** Failures in a row after which a replica is left alone, and for how long: at first, and at most. */
 const MOST_FAILURES = 3;
@@ -11,6 +12,8 @@ const FIRST_PART = 0.1;
 /** One of several engines that answer alike, with what is known of how it does. */
 export class Replica {
   readonly engine: Engine;
+  /** Of its name, which is the same in every process. */
+  readonly place: number;
   readonly #weight: number;
   readonly #now: () => number;
   #running = 0;
@@ -22,16 +25,23 @@ export class Replica {
   /** Since when it is there again. */
   #backAtMs = Number.NEGATIVE_INFINITY;
   #wasAway = false;
+  #returns = 0;
 
   /** @param now milliseconds of a clock that only goes forward. */
   constructor(engine: Engine, weight: number, now: () => number) {
     this.engine = engine;
+    this.place = hash(engine.name) | 0;
     this.#weight = weight;
     this.#now = now;
   }
 
   get name(): string {
     return this.engine.name;
+  }
+
+  /** Another number when it may have lost what it had evaluated: it was away, or its process is another one. */
+  get incarnation(): number {
+    return this.#returns + (this.engine.stats().restarts ?? 0);
   }
 
   get running(): number {
@@ -61,6 +71,7 @@ export class Replica {
 
   /** Its weight, and less of it while it warms up. */
   get share(): number {
+    if (this.#backAtMs === Number.NEGATIVE_INFINITY) return this.#weight;
     const part = (this.#now() - this.#backAtMs) / WARM_UP_MS;
     return this.#weight * Math.min(1, Math.max(FIRST_PART, part));
   }
@@ -97,6 +108,7 @@ export class Replica {
   }
 
   #comeBack(): void {
+    if (this.#wasAway) this.#returns += 1;
     this.#wasAway = false;
     this.#backAtMs = this.#now();
   }

@@ -77,8 +77,13 @@ export function json(body: unknown, status = 200, headers: Readonly<Record<strin
 
 /** A stream of exactly these bytes, in these pieces. */
 export function bytes(...pieces: readonly (string | Uint8Array)[]): PeerAnswer {
+  return inPieces("text/event-stream", ...pieces);
+}
+
+/** The same as something other than events. */
+export function inPieces(type: string, ...pieces: readonly (string | Uint8Array)[]): PeerAnswer {
   return async (_, response) => {
-    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.writeHead(200, { "content-type": type });
     for (const piece of pieces) {
       response.write(piece);
       await new Promise((resolve) => setImmediate(resolve));

@@ -123,18 +123,20 @@ async function scores(url: string, path: string, body: Asked["body"]): Promise<r
   }));
 }
 
-/**
- * Writes a configuration with the models `embedded` and `elsewhere` on the same weights. How those of the package lay out a
- * gap is in their file, where a peer cannot be asked for it; so that is configured. Returns the file's path.
- */
+export interface Compared {
+  readonly kind: string;
+  readonly url: string;
+  /** File of the same weights for the embedded engine. */
+  readonly model: string;
+  readonly context: number;
+  /** How the weights lay out a gap. Default: as those of the package, which say it in their file, where no peer shows it. */
+  readonly fim?: string;
+}
+
+/** Writes a configuration with the models `embedded` and `elsewhere` on the same weights. Returns the file's path. */
 export function peerConfiguration(
   folder: string,
-  {
-    kind,
-    url,
-    model,
-    context,
-  }: { readonly kind: string; readonly url: string; readonly model: string; readonly context: number },
+  { kind, url, model, context, fim = "as-in-the-package" }: Compared,
 ): string {
   const file = join(folder, "continuo.yaml");
   writeFileSync(
@@ -143,7 +145,7 @@ export function peerConfiguration(
   peer: { kind: ${kind}, url: "${url}" }
 models:
   embedded: { file: ${model}, context: ${context}, slots: 2 }
-  elsewhere: { engine: peer, fim: as-in-the-package }
+  elsewhere: { engine: peer, fim: ${fim} }
 fim_layouts:
   as-in-the-package:
     prefix: "<|fim_prefix|>"

@@ -14,8 +14,21 @@ const START_TIMEOUT_MS = 240_000;
 const STOP_TIMEOUT_MS = 20_000;
 const POLL_MS = 100;
 
+export interface VllmServerOptions {
+  /** As `vllmPython` returns it. */
+  readonly python: string;
+  /** Folder of the weights (`convertForVllm`). */
+  readonly weights: string;
+  readonly contextTokens: number;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Answers at the same time. Default: 4. */
+  readonly slots?: number;
+}
+
 export interface VllmServer {
   readonly url: string;
+  readonly pid: number;
   /** Milliseconds from the start of the process until it answered `/health` with 200. */
   readonly readyMs: number;
   /** Everything it has written so far. */
@@ -44,15 +57,16 @@ export function convertForVllm(python: string, file: string, folder: string): vo
   execFileSync(python, [CONVERT, file, folder], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
-export async function startVllm(python: string, folder: string, contextTokens: number): Promise<VllmServer> {
-  const port = await freePort();
+export async function startVllm(options: VllmServerOptions): Promise<VllmServer> {
+  const { python, weights, contextTokens, slots = 4 } = options;
+  const port = options.port ?? (await freePort());
   const startedMs = performance.now();
   const child = spawn(
     python,
     [
-      ...["-m", "vllm.entrypoints.openai.api_server", "--model", folder, "--served-model-name", "weights"],
-      ...["--dtype", "float32", "--max-model-len", String(contextTokens), "--max-num-seqs", "4", "--enforce-eager"],
-      ...["--host", "127.0.0.1", "--port", String(port), "--enable-log-requests"],
+      ...["-m", "vllm.entrypoints.openai.api_server", "--model", weights, "--served-model-name", "weights"],
+      ...["--dtype", "float32", "--max-model-len", String(contextTokens), "--max-num-seqs", String(slots)],
+      ...["--enforce-eager", "--host", "127.0.0.1", "--port", String(port), "--enable-log-requests"],
     ],
     {
       env: {
@@ -77,7 +91,7 @@ export async function startVllm(python: string, folder: string, contextTokens: n
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  return { url, readyMs: performance.now() - startedMs, log: () => output, stop };
+  return { url, pid: child.pid ?? 0, readyMs: performance.now() - startedMs, log: () => output, stop };
 }
 
 /** Asked first, as a killed one leaves its engine process behind. */

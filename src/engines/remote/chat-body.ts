@@ -1,8 +1,11 @@
 /** Chats as OpenAI's API spells them, and the ways in which others let an answer begin. */
-import type { Message, PromptPart } from "../../continuation/input.ts";
+import type { Chat, Message, PromptPart } from "../../continuation/input.ts";
+import type { Weights } from "../../continuation/lower.ts";
+import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
 import type { PrefixSpelling } from "./peer.ts";
-import { cannot } from "./wishes.ts";
+import { refuseControls } from "./prompt.ts";
+import { cannot, refuseShapeBehindPrefix } from "./wishes.ts";
 
 export function messageOf({ role, content, toolCalls }: Message): object {
   const text = content.map(spelled).join("");
@@ -41,4 +44,39 @@ export function openedBy(
     case "continue_final_message":
       return { messages: [...messages, open], continue_final_message: true, add_generation_prompt: false };
   }
+}
+
+/** The chat of an engine that continues a last message when it is told to. Throws `unsupported_input`. */
+export function continuedChat(
+  chat: Chat,
+  request: ContinuationRequest,
+  { weights }: { readonly weights: Weights },
+): Readonly<Record<string, unknown>> {
+  refuseShapeBehindPrefix(request);
+  const { limits, logprobs } = request;
+  return {
+    ...dialogueOf(chat, weights),
+    ...(limits.maxTokens !== undefined && { max_tokens: limits.maxTokens }),
+    ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
+  };
+}
+
+/** Its messages, and where they go on. Throws `unsupported_input`. */
+export function dialogueOf(
+  { messages: given, assistantPrefix = "" }: Chat,
+  { controls }: Weights,
+): Readonly<Record<string, unknown>> {
+  refuseControlsIn(given, assistantPrefix, controls);
+  const messages = given.map(messageOf);
+  return assistantPrefix === "" ? { messages } : openedBy(messages, assistantPrefix, "continue_final_message");
+}
+
+/** For an engine that reads control tokens wherever they are spelt. Throws `unsupported_input`. */
+export function refuseControlsIn(
+  messages: readonly Message[],
+  assistantPrefix: string,
+  controls: ReadonlySet<string>,
+): void {
+  const texts = messages.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
+  for (const text of [...texts, assistantPrefix]) refuseControls(text, controls, "chat");
 }

@@ -4,6 +4,8 @@ import { hosted, type Service } from "./hosted.ts";
 import { configuredFim } from "./openai.ts";
 import type { RemoteModel } from "./peer.ts";
 
+export const DASHSCOPE_HOSTS = /(^|\.)((dashscope|dashscope-intl|dashscope-us)\.aliyuncs\.com|maas\.aliyuncs\.com)$/;
+
 /**
  * Alibaba Cloud Model Studio in its compatible mode, at the older addresses and at those that carry workspace and region
  * (`https://WORKSPACE.REGION.maas.aliyuncs.com/compatible-mode/v1`). A text or a gap stands in its prompt template, whose
@@ -12,7 +14,7 @@ import type { RemoteModel } from "./peer.ts";
 const DASHSCOPE: Service = {
   kind: "dashscope",
   name: "DashScope",
-  hosts: /(^|\.)((dashscope|dashscope-intl|dashscope-us)\.aliyuncs\.com|maas\.aliyuncs\.com)$/,
+  hosts: DASHSCOPE_HOSTS,
   chat: {
     path: (address) => `${compatible(address)}/chat/completions`,
     spellings: {

@@ -1,9 +1,8 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { BadStream, EventReader } from "./event-stream.ts";
+import { describe, expect, test } from "vitest";
+import { BadStream, EventReader, LineReader, type PieceSplitter } from "./event-stream.ts";
 
-function read(pieces: readonly Uint8Array[]): string[] {
-  const reader = new EventReader();
+function read(pieces: readonly Uint8Array[], reader: PieceSplitter = new EventReader()): string[] {
   return [...pieces.flatMap((piece) => reader.push(piece)), ...reader.end()];
 }
 
@@ -45,4 +44,37 @@ test("what llama-server says in a field of its own is an event with an error", (
   expect(read([Buffer.from('error: {"code":500,"message":"m"}\n\n')])).toEqual([
     '{"error":{"code":500,"message":"m"}}',
   ]);
+});
+
+describe("lines", () => {
+  test("cutting the bytes anywhere never changes them", () => {
+    const line = fc.constantFrom("a", "春", "😀", '{"x":1}', "b\u2028c");
+    const separators = fc.constantFrom("\n", "\r\n", "\n\n");
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(line, separators), { maxLength: 6 }),
+        fc.array(fc.nat(), { maxLength: 12 }),
+        (parts, places) => {
+          const bytes = Buffer.from(parts.flat().join(""));
+
+          expect(read(cutAt(bytes, places), new LineReader())).toEqual(parts.map(([said]) => said));
+        },
+      ),
+    );
+  });
+
+  test("the last one counts without its end", () => {
+    expect(read([Buffer.from('{"a":1}\n{"b"')], new LineReader())).toEqual(['{"a":1}', '{"b"']);
+  });
+
+  test("one of more than a mebibyte is not read on", () => {
+    const piece = Buffer.from("x".repeat(1 << 16));
+
+    expect(() =>
+      read(
+        Array.from({ length: 20 }, () => piece),
+        new LineReader(),
+      ),
+    ).toThrow(BadStream);
+  });
 });

@@ -1,5 +1,4 @@
 /** Streams as the services document them, whole, byte by byte and cut anywhere. */
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { never } from "../../../test/support/described-weights.ts";
 import {
@@ -12,20 +11,16 @@ import {
   peerServer,
   remoteRequest,
 } from "../../../test/support/peer-server.ts";
+import { describeReplays, type Replay } from "../../../test/support/replays.ts";
 import type { Continuation } from "../../continuation/input.ts";
-import { ServiceError } from "../../errors.ts";
 
 const CHAT: Continuation = { kind: "chat", messages: [{ role: "user", content: [{ text: "Hi" }] }] };
 const GAP: Continuation = { kind: "infill", context: [], prefix: "f(", suffix: ")", middle: "", writtenMarkers: 0 };
 
-interface Replay {
-  readonly name: string;
+interface HostedReplay extends Replay {
   readonly kind: string;
   readonly route: string;
   readonly input: Continuation;
-  readonly stream: string;
-  readonly text: string;
-  readonly usage: object;
 }
 
 const data = (...chunks: readonly object[]): string =>
@@ -44,11 +39,12 @@ const text = (text: string, finish: string | null = null): object => ({
   choices: [{ index: 0, text, logprobs: null, finish_reason: finish }],
 });
 
-const REPLAYS: readonly Replay[] = [
+const REPLAYS: readonly HostedReplay[] = [
   {
     name: "DeepSeek, a gap: the usage is on the last chunk of text",
     ...{ kind: "deepseek", route: "/beta/completions", input: GAP, text: "a, 春天 🎉" },
     stream: data(text("a, 春"), text("天 🎉"), { ...text("", "stop"), usage: counted(7, 5) }) + DONE,
+    end: "finish_reason",
     usage: { promptTokens: 7, completionTokens: 5, source: "engine" },
   },
   {
@@ -61,6 +57,7 @@ const REPLAYS: readonly Replay[] = [
         usage: counted(9, 4, { prompt_cache_hit_tokens: 8, prompt_cache_miss_tokens: 1 }),
       }) +
       DONE,
+    end: "finish_reason",
     usage: { promptTokens: 9, completionTokens: 4, cachedPromptTokens: 8, source: "engine" },
   },
   {
@@ -71,6 +68,7 @@ const REPLAYS: readonly Replay[] = [
         ...delta({ content: "" }, "length"),
         usage: counted(6, 3),
       }) + DONE,
+    end: "finish_reason",
     usage: { promptTokens: 6, completionTokens: 3, source: "engine" },
   },
   {
@@ -88,6 +86,7 @@ const REPLAYS: readonly Replay[] = [
           usage: counted(10, 2, { prompt_tokens_details: { cached_tokens: 4 } }),
         },
       ) + DONE,
+    end: "finish_reason",
     usage: { promptTokens: 10, completionTokens: 2, cachedPromptTokens: 4, source: "engine" },
   },
   {
@@ -99,6 +98,7 @@ const REPLAYS: readonly Replay[] = [
         delta({ content: "Hello" }),
         delta({}, "stop", { usage: counted(19, 2) }),
       ) + DONE,
+    end: "finish_reason",
     usage: { promptTokens: 19, completionTokens: 2, source: "engine" },
   },
   {
@@ -108,6 +108,7 @@ const REPLAYS: readonly Replay[] = [
       `: OPENROUTER PROCESSING\n\n${data(delta({ role: "assistant", content: "Hel" }))}: OPENROUTER PROCESSING\n\n` +
       data(delta({ content: "lo" }, "stop", { native_finish_reason: "stop" }), { choices: [], usage: counted(4, 2) }) +
       DONE,
+    end: "finish_reason",
     usage: { promptTokens: 4, completionTokens: 2, source: "engine" },
   },
   {
@@ -123,52 +124,20 @@ const REPLAYS: readonly Replay[] = [
         },
       ) + DONE
     ).replaceAll("\n", "\r\n"),
+    end: "finish_reason",
     usage: { promptTokens: 5, completionTokens: 3, source: "engine" },
   },
 ];
 
 const LISTS = ["/models", "/v1/models", "/compatible-mode/v1/models"].map((path) => [`GET ${path}`, LIST]);
 
-async function heard({ kind, route, input }: Replay, ...pieces: readonly Uint8Array[]): Promise<Heard> {
+async function heard({ kind, route, input }: HostedReplay, ...pieces: readonly Uint8Array[]): Promise<Heard> {
   const peer = await peerServer({ ...Object.fromEntries(LISTS), [`POST ${route}`]: bytes(...pieces) });
   const base = kind === "dashscope" ? "/compatible-mode/v1" : "";
   return hear(engineAt(kind, peer.url + base).generate(remoteRequest({ input }), never));
 }
 
-function cutAt(stream: Uint8Array, cuts: readonly number[]): Uint8Array[] {
-  const at = [...new Set(cuts.map((cut) => cut % stream.length))].sort((a, b) => a - b);
-  return [0, ...at].map((from, index) => stream.subarray(from, at[index] ?? stream.length));
-}
-
-describe.each(REPLAYS)("$name", (replay) => {
-  const stream = Buffer.from(replay.stream);
-  const expectAnswer = ({ text, parts, error }: Heard): void => {
-    expect([text, error]).toEqual([replay.text, undefined]);
-    expect(parts.at(-1)).toEqual({ type: "usage", usage: replay.usage });
-    expect(parts.filter(({ type }) => type === "finish").length).toBe(1);
-  };
-
-  test("whole", async () => expectAnswer(await heard(replay, stream)));
-
-  test("byte by byte", async () => {
-    expectAnswer(await heard(replay, ...Array.from(stream, (_, index) => stream.subarray(index, index + 1))));
-  });
-
-  test("cut anywhere", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.nat(), { maxLength: 12 }), async (cuts) => {
-        expectAnswer(await heard(replay, ...cutAt(stream, cuts)));
-      }),
-      { numRuns: 20 },
-    );
-  });
-
-  test("broken off before its end is an error, after what was said", async () => {
-    const { error } = await heard(replay, stream.subarray(0, replay.stream.indexOf("finish_reason")));
-
-    expect(error).toBeInstanceOf(ServiceError);
-  });
-});
+describeReplays(REPLAYS, heard);
 
 describe("what a service refuses", () => {
   test.each([

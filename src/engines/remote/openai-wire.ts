@@ -9,7 +9,7 @@ import { malformed, refusedLate } from "./upstream-error.ts";
 export const PROBE_MS = 10_000;
 
 /** Ends a stream. */
-const DONE = "[DONE]";
+export const DONE = "[DONE]";
 
 /** An event as JSON. Throws what an error within a stream says, and `internal` for what is no JSON object. */
 export function eventOf(engine: string, data: string): JsonObject {
@@ -76,7 +76,7 @@ function contentOf(delta: JsonObject): string | undefined {
 }
 
 /** Empty is what some engines say while there is no reason yet. */
-function finishOf(engine: string, raw: unknown): Piece["finish"] {
+export function finishOf(engine: string, raw: unknown): Piece["finish"] {
   if (raw === undefined || raw === null || raw === "") return undefined;
   const reason = typeof raw === "string" && Object.hasOwn(REASONS, raw) ? REASONS[raw] : undefined;
   if (reason === undefined) throw malformed(engine, `an end of the answer that is no answer (${JSON.stringify(raw)})`);
@@ -99,7 +99,7 @@ function usageOf(usage: unknown): PeerUsage | undefined {
 }
 
 /** Of a chat (`content`) or of a completion (lists side by side). Tokens that are no whole text come as bytes, or are lost. */
-function logprobsOf(value: unknown): readonly TokenLogprob[] | undefined {
+export function logprobsOf(value: unknown): readonly TokenLogprob[] | undefined {
   if (!isObject(value)) return undefined;
   const content = listIn(value, "content");
   if (content !== undefined)

@@ -44,6 +44,18 @@ export interface Peer {
   readonly chatPrefix: boolean;
   /** How, for people. Absent: not at all. */
   readonly prefixSpelling?: string;
+  /** Each event of its streams says only what is new; absent: all so far. */
+  readonly streamsPieces?: boolean;
+  /** A seed alone decides what it says. Absent: seeds have no effect there. */
+  readonly takesSeeds?: boolean;
+  /** Chats are rendered here, for a route that takes raw prompts. */
+  readonly rendersChats?: boolean;
+  /** It thinks before it answers unless it is told not to. `closed`: what its template writes in front of an answer then. */
+  readonly thoughts?: { readonly closed: string };
+  /** Stop strings of its own, which those of a request take the place of. */
+  readonly stops?: readonly string[];
+  /** It puts a token before every raw prompt. */
+  readonly addsBos?: boolean;
   /** Absent: it does not turn text into tokens for us. */
   readonly vocabulary?: Vocabulary;
 }
@@ -52,6 +64,8 @@ export interface Peer {
 export interface Asked {
   readonly path: string;
   readonly body: Readonly<Record<string, unknown>>;
+  /** Beside those of every request. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Of the prompt, as it is reported; absent: only the engine knows. */
   readonly promptTokens?: number;
   readonly truncatedTokens: number;

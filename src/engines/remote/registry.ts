@@ -1,11 +1,14 @@
 import { dashscope } from "./dashscope.ts";
+import { dashscopeNative } from "./dashscope-native.ts";
 import { deepseek } from "./deepseek.ts";
 import { llamaServer } from "./llama-server.ts";
 import { mistral } from "./mistral.ts";
 import { moonshot } from "./moonshot.ts";
+import { ollama } from "./ollama.ts";
 import { openAi } from "./openai.ts";
 import { openRouter } from "./openrouter.ts";
 import type { Adapter } from "./peer.ts";
+import { sglang } from "./sglang.ts";
 import { siliconFlow } from "./siliconflow.ts";
 import { vllm } from "./vllm.ts";
 
@@ -13,9 +16,12 @@ import { vllm } from "./vllm.ts";
 export const ADAPTERS: readonly Adapter[] = [
   llamaServer,
   vllm,
+  sglang, // newer ones answer on some of Ollama's routes too
+  ollama,
   deepseek,
   mistral,
   dashscope,
+  dashscopeNative,
   moonshot,
   openRouter,
   siliconFlow,

@@ -21,6 +21,10 @@ export interface RemoteEngineOptions {
   readonly after: (ms: number, callback: () => void) => () => void;
 }
 
+/** Milliseconds between two looks at an engine, and at a service, which counts requests. */
+const LOOK_MS = 30_000;
+const SERVICE_LOOK_MS = 600_000;
+
 /** Seeds below it are good on every wire. */
 const SEEDS = 2 ** 31;
 
@@ -43,9 +47,10 @@ export class RemoteEngine implements Engine {
       describe: describePeer,
       report: (event, level) => report(`engine ${upstream.name} of model ${model.name} ${event}`, level),
       after,
+      lookMs: isService(adapter) ? SERVICE_LOOK_MS : LOOK_MS,
     });
-    // Another program behind the same address may have another vocabulary.
-    upstream.onDisconnect(() => this.#watch.doubt());
+    // Another program behind the same address may have another vocabulary. A service closes what is idle.
+    if (!isService(adapter)) upstream.onDisconnect(() => this.#watch.doubt());
   }
 
   /** Asks what is there. Resolves when that is known, or that nobody answers; the latter is asked again by itself. */
@@ -144,7 +149,7 @@ export class RemoteEngine implements Engine {
     const read = adapter.reader(upstream, peer, request);
     const phase = (): Phase => (answer.hasEnded ? "rest" : answer.hasBegun ? "next" : "first");
     let hasStarted = false;
-    for await (const event of upstream.events(asked.path, asked.body, phase, signal, request.trace)) {
+    for await (const event of upstream.events(asked, phase, signal, request.trace)) {
       const parts = answer.push(read(event));
       if (!hasStarted) yield startOf(asked, request, peer);
       hasStarted = true;
@@ -172,6 +177,10 @@ function engineModelOf(peer: Peer): EngineModel {
     ...(chat && !chatPrefix && { partial: false }),
     defaults: {},
   };
+}
+
+function isService({ hosts }: Adapter): boolean {
+  return hosts !== undefined;
 }
 
 function startOf(

@@ -3,7 +3,7 @@ import { type Dispatcher, Pool } from "undici";
 import type { TraceContext } from "../../continuation/trace.ts";
 import { ServiceError } from "../../errors.ts";
 import { type Address, addressOf } from "./address.ts";
-import { BadStream, EventReader } from "./event-stream.ts";
+import { BadStream, EventReader, LineReader, type PieceSplitter } from "./event-stream.ts";
 import { isObject, parsed } from "./json.ts";
 import { Timer } from "./timer.ts";
 import { malformed, type Refusal, refused, refusedLate, unreachable } from "./upstream-error.ts";
@@ -44,6 +44,13 @@ export type Phase = "first" | "next" | "rest";
 const STALE_MS = 1_000;
 
 type Reply = Dispatcher.ResponseData;
+
+/** What is sent, beside what every request has. */
+export interface Question {
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /** One engine elsewhere, over HTTP. Whatever fails is a `ServiceError`, or the reason of the signal. */
 export class Upstream {
@@ -94,7 +101,7 @@ export class Upstream {
     const timer = new Timer(signal);
     try {
       timer.start(timeoutMs, () => this.#tooSlow("the answer"));
-      const reply = await this.#request(method, path, body, "application/json", timer.signal);
+      const reply = await this.#request(method, { path, body }, "application/json", timer.signal);
       const text = await this.#text(reply, MAX_PLAIN_BYTES, timer.signal);
       const json = parsed(text);
       if (json === undefined) throw malformed(this.name, `no JSON at ${path}`);
@@ -107,15 +114,14 @@ export class Upstream {
   }
 
   /**
-   * The `data` of each event of a streamed answer, read when it is asked for: a slow reader slows the engine. Leaving the
-   * loop, or the signal, cuts the connection at once.
+   * The `data` of each event of a streamed answer, or its lines, read when it is asked for: a slow reader slows the engine.
+   * Leaving the loop, or the signal, cuts the connection at once.
    *
    * @param phase which limit counts while the next event is waited for.
    * @param trace headers of the request's place in a trace.
    */
   async *events(
-    path: string,
-    body: unknown,
+    question: Question,
     phase: () => Phase,
     signal: AbortSignal,
     trace: Partial<TraceContext> = {},
@@ -127,10 +133,9 @@ export class Upstream {
       const startedMs = performance.now();
       const wait = (): void => this.#wait(timer, phase(), startedMs);
       wait();
-      const reply = await this.#request("POST", path, body, "text/event-stream", timer.signal, trace);
+      const reply = await this.#request("POST", question, "text/event-stream", timer.signal, trace);
       source = reply.body;
-      await this.#expectEvents(reply, timer.signal);
-      const reader = new EventReader();
+      const reader = await this.#readerOf(reply, timer.signal);
       for await (const bytes of piecesOf(source, timer.signal)) {
         timer.stopWaiting();
         yield* reader.push(bytes);
@@ -161,8 +166,7 @@ export class Upstream {
 
   async #request(
     method: "GET" | "POST",
-    path: string,
-    body: unknown,
+    { path, body, headers }: Question,
     accept: string,
     signal: AbortSignal,
     trace: Partial<TraceContext> = {},
@@ -175,6 +179,7 @@ export class Upstream {
         ...trace,
         accept,
         ...(body !== undefined && { "content-type": "application/json" }),
+        ...headers,
       },
       body: body === undefined ? null : JSON.stringify(body),
       signal,
@@ -207,9 +212,10 @@ export class Upstream {
   }
 
   /** Some engines say with status 200 that they failed. */
-  async #expectEvents(reply: Reply, signal: AbortSignal): Promise<void> {
+  async #readerOf(reply: Reply, signal: AbortSignal): Promise<PieceSplitter> {
     const type = String(reply.headers["content-type"] ?? "no content type");
-    if (/^text\/event-stream\b/i.test(type)) return;
+    if (/^text\/event-stream\b/i.test(type)) return new EventReader();
+    if (/^application\/x-ndjson\b/i.test(type)) return new LineReader();
     const json = parsed(await this.#text(reply, MAX_ERROR_BYTES, signal).catch(() => ""))?.value;
     if (isObject(json) && json["error"] !== undefined) throw refusedLate(this.name, json);
     throw malformed(this.name, `${type} where an event stream was asked for`);

@@ -1,6 +1,6 @@
 import { connectionProblem, waitAskedFor } from "../../connection.ts";
 import { excerpt, ServiceError } from "../../errors.ts";
-import { isObject } from "./json.ts";
+import { isObject, parsed } from "./json.ts";
 
 /** An answer that is none. */
 export interface Refusal {
@@ -107,8 +107,10 @@ function ofTheCaller(
   return new ServiceError("invalid_parameter", `the engine "${engine}" refuses the request: ${text}`, about);
 }
 
-/** OpenAI's form, llama-server's, FastAPI's (`detail`), or a text. */
+/** OpenAI's form, llama-server's, FastAPI's (`detail`), DashScope's event in place of a body, or a text. */
 function saidIn(body: unknown): Said {
+  const event = typeof body === "string" ? /^data: ?(\{.*\})$/mu.exec(body)?.[1] : undefined;
+  if (event !== undefined) return saidIn(parsed(event)?.value ?? event.slice(1));
   if (typeof body === "string") return { message: excerpt(body.trim() || "no reason given"), code: "" };
   const error = isObject(body) && body["error"] !== undefined ? body["error"] : body;
   if (!isObject(error)) return { message: excerpt(String(error ?? "no reason given")), code: "" };

@@ -3,15 +3,16 @@ import type { Chat } from "../../continuation/input.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
-import { messageOf } from "./chat-body.ts";
+import { continuedChat, dialogueOf } from "./chat-body.ts";
 import { countIn, idsIn, isObject, type JsonObject, textIn } from "./json.ts";
 import { choiceEvent, listedModels, meantModel, PROBE_MS } from "./openai-wire.ts";
 import type { Adapter, Asked, Peer, Piece, PieceReader, RemoteModel } from "./peer.ts";
-import { refuseControls, textPrompt, tokenPrompt } from "./prompt.ts";
+import { textPrompt, tokenPrompt } from "./prompt.ts";
+import { learnVocabulary, tokenIds } from "./tokenize-route.ts";
 import type { Upstream } from "./transport.ts";
-import { isMissingRoute, malformed } from "./upstream-error.ts";
-import { endsOf, learnControls, spellingsToTry, type Tokenize, Vocabulary } from "./vocabulary.ts";
-import { COMMON_SPELLINGS, OPENAI_SPELLINGS, refuseShapeBehindPrefix, stopsToPass, wishesOf } from "./wishes.ts";
+import { malformed } from "./upstream-error.ts";
+import { endsOf, spellingsToTry } from "./vocabulary.ts";
+import { COMMON_SPELLINGS, OPENAI_SPELLINGS, stopsToPass, wishesOf } from "./wishes.ts";
 
 /**
  * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there; chats to its chat route, as only it
@@ -21,19 +22,15 @@ export const vllm: Adapter = { kind: "vllm", probe, identify, lower, reader };
 
 const MOST_STOPS = 64;
 
+/** How long the prompt of a chat is, only vLLM knows; it may be gone before it says so at the end. */
+const COUNTED = { stream_options: { include_usage: true, continuous_usage_stats: true } };
+
 async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer> {
   const version = await versionOf(upstream, signal);
   const listed = await listedModels(upstream, signal);
   const { id, entry } = meantModel(upstream, about, listed);
-  const controls = new Map<string, number>();
-  const tokenize = tokenizeOver(upstream, id, controls);
-  const canTokenize = await hasTokenizer(tokenize, signal);
-  if (canTokenize) {
-    for (const [spelling, each] of await learnControls(tokenize, spellingsToTry(about.fimLayouts), signal))
-      controls.set(spelling, each);
-  }
-  const bos = canTokenize ? await learnBos(upstream, id, controls, signal) : undefined;
-  const spelt = new Set(controls.keys());
+  const { vocabulary, bos } = (await learnVocabulary(upstream, id, spellingsToTry(about.fimLayouts), signal)) ?? {};
+  const spelt = new Set(vocabulary?.controls.keys());
   const fim = chosenFim(about, spelt);
   const contextTokens = about.contextTokens ?? countIn(entry, "max_model_len");
   const weights: Weights = {
@@ -53,7 +50,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     chatPrefix: true,
     prefixSpelling: "continue_final_message",
     ...(contextTokens !== undefined && { contextTokens }),
-    ...(canTokenize && { vocabulary: new Vocabulary(tokenize, controls) }),
+    ...(vocabulary !== undefined && { vocabulary }),
   };
 }
 
@@ -74,63 +71,14 @@ async function versionOf(upstream: Upstream, signal: AbortSignal): Promise<strin
   return version;
 }
 
-/** Its tokenizer reads control tokens wherever they are spelt, so a text that spells one has to be refused before. */
-function tokenizeOver(upstream: Upstream, model: string, controls: ReadonlyMap<string, number>): Tokenize {
-  return {
-    text: (text, signal) => {
-      refuseControls(text, new Set(controls.keys()), "text");
-      return tokenIds(upstream, { model, prompt: text, add_special_tokens: false }, signal);
-    },
-    control: async (spelling, signal) => {
-      const [id, ...more] = await tokenIds(upstream, { model, prompt: spelling, add_special_tokens: false }, signal);
-      return more.length > 0 ? undefined : id;
-    },
-  };
-}
-
-async function tokenIds(upstream: Upstream, body: object, signal: AbortSignal): Promise<readonly number[]> {
-  const answer = await upstream.json("POST", `${upstream.address.root}/tokenize`, PROBE_MS, signal, body);
-  const tokens = isObject(answer) ? idsIn(answer, "tokens") : undefined;
-  if (tokens === undefined) throw malformed(upstream.name, "no token ids at /tokenize");
-  return tokens;
-}
-
-/** It can be switched off. */
-async function hasTokenizer(tokenize: Tokenize, signal: AbortSignal): Promise<boolean> {
-  try {
-    await tokenize.text("a", signal);
-    return true;
-  } catch (error) {
-    if (isMissingRoute(error)) return false;
-    throw error;
-  }
-}
-
-/** What its tokenizer puts before a text; the spelling is that of the engine. */
-async function learnBos(
-  upstream: Upstream,
-  model: string,
-  controls: Map<string, number>,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const [first, ...more] = await tokenIds(upstream, { model, prompt: "a", add_special_tokens: true }, signal);
-  const [bare] = await tokenIds(upstream, { model, prompt: "a", add_special_tokens: false }, signal);
-  if (first === undefined || first === bare || more[0] !== bare) return undefined;
-  const path = `${upstream.address.root}/detokenize`;
-  const answer = await upstream.json("POST", path, PROBE_MS, signal, { model, tokens: [first] });
-  const spelling = isObject(answer) ? textIn(answer, "prompt") : undefined;
-  if (spelling === undefined || spelling === "") return undefined;
-  controls.set(spelling, first);
-  return spelling;
-}
-
 async function lower(
   request: ContinuationRequest,
   peer: Peer,
   _about: RemoteModel,
-  { address }: Upstream,
+  upstream: Upstream,
   signal: AbortSignal,
 ): Promise<Asked> {
+  const { address } = upstream;
   const { fields, logitBias, ignored } = wishesOf(request, { ...OPENAI_SPELLINGS, ...COMMON_SPELLINGS });
   const { top_k: topK, ...sampling } = fields;
   const ends = peer.vocabulary === undefined ? new Set<number>() : endsOf(peer.vocabulary, peer.weights.fim, undefined);
@@ -147,11 +95,12 @@ async function lower(
     ...(request.shape !== undefined && shapeFields(request.shape)),
   };
   const { input } = request;
-  if (input.kind !== "chat") {
-    const { body, ...prompt } = await completion(request, peer, signal);
+  const written = input.kind === "chat" ? await writtenChat(input, request, peer, upstream, signal) : undefined;
+  if (input.kind !== "chat" || written !== undefined) {
+    const { body, ...prompt } = written ?? (await completion(request, peer, signal));
     return { path: `${address.api}/completions`, body: { ...shared, ...body }, ...prompt, ends, ignored };
   }
-  const body = { ...shared, ...chatBody(input, request, peer) };
+  const body = { ...shared, ...continuedChat(input, request, peer), ...COUNTED };
   const truncate = request.limits.truncate ? ["truncate"] : [];
   const asked = { truncatedTokens: 0, countOffset: 0, ends, ignored: [...ignored, ...truncate] };
   return { ...asked, path: `${address.api}/chat/completions`, body };
@@ -169,42 +118,54 @@ function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): 
   };
 }
 
-function chatBody(input: Chat, request: ContinuationRequest, { weights }: Peer): object {
-  refuseShapeBehindPrefix(request);
-  const { limits, logprobs } = request;
+/**
+ * An answer that goes on, behind the ids that wrote it: the chat route would tokenize its text anew, perhaps otherwise, and
+ * the weights would go on differently. Undefined: the ids are not known, or do not spell it.
+ */
+async function writtenChat(
+  input: Chat,
+  request: ContinuationRequest,
+  peer: Peer,
+  upstream: Upstream,
+  signal: AbortSignal,
+): Promise<Prompted | undefined> {
   const { assistantPrefix = "" } = input;
-  const texts = input.messages.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
-  for (const text of [...texts, assistantPrefix]) refuseControls(text, weights.controls, "chat");
-  const messages = input.messages.map(messageOf);
-  return {
-    ...(assistantPrefix === ""
-      ? { messages }
-      : {
-          messages: [...messages, { role: "assistant", content: assistantPrefix }],
-          add_generation_prompt: false,
-          continue_final_message: true,
-        }),
-    ...(limits.maxTokens !== undefined && { max_tokens: limits.maxTokens }),
-    ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
-  };
+  const { units = 0, tokens: written = [] } = request.answered ?? {};
+  if (written.length === 0 || request.shape !== undefined || peer.vocabulary === undefined) return undefined;
+  const start = assistantPrefix.length - units;
+  if (!(await peer.vocabulary.spells(written, assistantPrefix.slice(start), signal))) return undefined;
+  const asked = dialogueOf({ ...input, assistantPrefix: assistantPrefix.slice(0, start) }, peer.weights);
+  const tokens = [...(await tokenIds(upstream, { model: peer.model, ...asked }, signal)), ...written];
+  return { body: idsBody(tokens, request, peer), truncatedTokens: 0, countOffset: 0, promptTokens: tokens.length };
 }
 
 type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap">;
 
 async function completion(request: ContinuationRequest, peer: Peer, signal: AbortSignal): Promise<Prompted> {
-  const { limits, logprobs } = request;
-  const scores = logprobs === undefined ? {} : { logprobs };
   if (peer.vocabulary === undefined) {
+    const { limits, logprobs } = request;
     const { text, ...prompt } = textPrompt(request, peer);
     const limit = limits.maxTokens === undefined ? {} : { max_tokens: limits.maxTokens };
+    const scores = logprobs === undefined ? {} : { logprobs };
     return { body: { prompt: text, ...limit, ...scores }, truncatedTokens: 0, ...prompt };
   }
   const { tokens, ...prompt } = await tokenPrompt(request, peer, peer.vocabulary, signal);
+  return { body: idsBody(tokens, request, peer), countOffset: 0, ...prompt };
+}
+
+function idsBody(
+  tokens: readonly number[],
+  { limits, logprobs }: ContinuationRequest,
+  { contextTokens = Number.POSITIVE_INFINITY }: Peer,
+): Asked["body"] {
   // Without a limit it would be 16 there, and more than there is room for is refused.
-  const room = peer.contextTokens === undefined ? Number.POSITIVE_INFINITY : peer.contextTokens - tokens.length;
+  const room = contextTokens - tokens.length;
   const most = Math.max(1, Math.min(limits.maxTokens ?? room, room));
-  const limit = Number.isFinite(most) ? { max_tokens: most } : {};
-  return { body: { prompt: tokens, ...limit, ...scores }, countOffset: 0, ...prompt };
+  return {
+    prompt: tokens,
+    ...(Number.isFinite(most) && { max_tokens: most }),
+    ...(logprobs !== undefined && { logprobs }),
+  };
 }
 
 function shapeFields(shape: AnswerShape): object {
