@@ -101,9 +101,9 @@ export interface EngineModelConfig {
   readonly emulate?: boolean;
   /** It thinks unless it is told not to; absent: what the engine tells. */
   readonly thinking?: boolean;
-  /** Sent where a request does not choose. */
   /** Names that answer in its place, best first. Absent: none. */
   readonly fallbacks?: readonly string[];
+  /** Sent where a request does not choose. */
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }
@@ -147,9 +147,9 @@ export interface FileModel {
   readonly tokenHealing?: boolean;
   /** Prompt-lookup drafts for requests that do not choose. */
   readonly speculation: boolean;
-  /** Laid over the weights' own sampling defaults, field by field. */
   /** Names that answer in its place, best first. Absent: none. */
   readonly fallbacks?: readonly string[];
+  /** Laid over the weights' own sampling defaults, field by field. */
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }

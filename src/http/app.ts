@@ -108,7 +108,8 @@ export async function createApp(parts: AppParts): Promise<Service> {
     request.record.outcome = told.code;
     if (told.detail.refused !== undefined) request.record.refused = told.detail.refused;
     const isOurs = told.code === "internal" || told.code === "store_unavailable";
-    if (isOurs) parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
+    const { traceId } = request.record;
+    if (isOurs) parts.log.error({ requestId: request.id, traceId, err: error }, "unexpected failure");
     sendFailure(reply, errorShapeOf(parts.routes, request.routeOptions.url ?? pathOf(request)), told, request.id);
   };
   app.setErrorHandler(fail);

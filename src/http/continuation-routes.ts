@@ -278,5 +278,6 @@ function logOurs(parts: ContinuationParts, exchange: Exchange, failure: ServiceE
 }
 
 function logBug(parts: ContinuationParts, exchange: Exchange, error: unknown): void {
-  parts.log.error({ requestId: exchange.request.id, err: error }, "unexpected failure");
+  const { requestId, traceId } = exchange.record;
+  parts.log.error({ requestId, traceId, err: error }, "unexpected failure");
 }

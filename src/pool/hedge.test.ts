@@ -45,20 +45,36 @@ const counts = ({ pool: each }: ReturnType<typeof hedged>) => {
 
 describe("a replica that is silent for too long", () => {
   test("is outrun by a second one that gets the same request, is stopped at once, and costs nothing", async () => {
-    const made = hedged([silent(gate(), "late"), byHeart("upon")]);
+    const cached = usagePart(4, { cachedPromptTokens: 2 });
+    const made = hedged([silent(gate(), "late"), () => [startPart(), ...letters("upon"), END, cached]]);
     const asking = made.ask();
     const slow = await made.engines[0]?.call();
     made.elapse();
     const { choices, usage, start } = await asking;
 
     expect([choices[0]?.text, start.promptTokens]).toEqual(["upon", 7]);
-    expect(usage).toEqual({ promptTokens: 7, completionTokens: 4, source: "engine" });
+    expect(usage).toEqual({ promptTokens: 3, completionTokens: 4, cachedPromptTokens: 2, source: "engine" });
     expect(made.engines[1]?.calls[0]?.request).toEqual({ ...slow?.request, attempt: "hedge" });
     expect(slow?.signal.aborted).toBe(true);
     await slow?.ended;
     expect(made.delays).toEqual([300]);
     expect(counts(made)).toEqual([1, 1, [0, 0]]);
     expect(made.events).toEqual([]);
+  });
+
+  test("is stopped with the other's first text, not with its last", async () => {
+    const wait = gate();
+    const made = hedged([
+      silent(gate(), "late"),
+      () => [startPart(), ...letters("up"), wait.opened, ...letters("on"), END],
+    ]);
+    const asking = made.ask();
+    const slow = await made.engines[0]?.call();
+    made.elapse();
+    await slow?.ended;
+    wait.open();
+
+    expect((await asking).choices[0]?.text).toBe("upon");
   });
 
   test("may still be the first to send text: then the second one is stopped", async () => {
@@ -125,6 +141,7 @@ describe("a replica that is silent for too long", () => {
     expect((await asking).choices[0]?.text).toBe("upon");
     expect(made.engines.map(({ calls }) => calls.length)).toEqual([1, 1]);
     expect(counts(made)).toEqual([1, 1, [0, 0]]);
+    expect(made.events).toEqual([{ from: "r0", to: "r1", reason: "nobody answers", sentTokens: 0, callId: "c" }]);
   });
 
   test("together with a second one that fails too is followed by a third", async () => {
@@ -149,7 +166,7 @@ describe("a replica that is silent for too long", () => {
     made.elapse();
 
     expect((await asking).choices[0]?.text).toBe("upon a time");
-    expect((await asking).usage).toMatchObject({ promptTokens: 7, completionTokens: 11 });
+    expect((await asking).usage).toMatchObject({ promptTokens: 4, completionTokens: 11 });
   });
 });
 
@@ -240,6 +257,51 @@ test("who leaves stops both", async () => {
   await Promise.all(made.engines.map(({ calls }) => calls[0]?.ended));
   expect(counts(made)).toEqual([1, 0, [0, 0]]);
   expect(made.pool.poolStats().replicas.map(({ isUp }) => isUp)).toEqual([true, true]);
+});
+
+test("in whatever order things happen, one whole answer comes, charged once, and nobody is left at work", async () => {
+  const turn = fc.record({ saysStart: fc.boolean(), fails: fc.boolean() });
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), fc.tuple(turn, turn, turn), async (scheduler, turns) => {
+      const soon = (): Promise<unknown> => scheduler.schedule(Promise.resolve());
+      const scripts = turns.map(({ saysStart, fails }): Script => {
+        return function* () {
+          if (saysStart) yield startPart();
+          yield soon();
+          if (fails) yield AWAY;
+          if (!saysStart) yield startPart();
+          yield* letters("u");
+          yield soon();
+          yield* letters("pon");
+          yield END;
+          yield soon();
+          yield usagePart(4);
+        };
+      });
+      const after = (_: number, callback: () => void) => {
+        void soon().then(callback);
+        return () => {};
+      };
+      const made = pool(scripts, { hedge: HEDGE, after });
+      const { signal } = new AbortController();
+      const asked = collect(made.pool.generate(request({ interactive: true }), signal)).catch(
+        (error: unknown) => error,
+      );
+      const answered = await scheduler.waitFor(asked);
+      await scheduler.waitAll();
+      await Promise.all(made.engines.flatMap(({ calls }) => calls.map(({ ended }) => ended)));
+
+      const { hedges, hedgeWins, replicas } = made.pool.poolStats();
+      expect(made.pool.stats().running).toBe(0);
+      expect(replicas.every(({ running }) => running === 0)).toBe(true);
+      expect(hedgeWins).toBeLessThanOrEqual(hedges);
+      if (turns.every(({ fails }) => fails)) expect(answered).toBe(AWAY);
+      else {
+        const usage = { promptTokens: 3, completionTokens: 4, source: "engine" };
+        expect(answered).toMatchObject({ choices: [{ text: "upon", reason: "stop" }], usage });
+      }
+    }),
+  );
 });
 
 test("extra requests are never more than their share and a burst of five", () => {

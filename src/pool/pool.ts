@@ -210,7 +210,9 @@ export class Pool implements Engine {
       hedging.measured(now() - startedMs);
       if (attempt === first) return;
       this.#hedgeWins += 1;
-      if (!failedIn(failures).includes(replica)) replica.outrun();
+      const failure = failures.find((each) => each.replica === replica);
+      if (failure === undefined) replica.outrun();
+      else this.#note(request, said, replica.name, attempt.replica.name, failure.error);
       this.#router.saw(attempt.replica, beginning);
     };
     const failed = (attempt: Attempt, error: unknown): void =>

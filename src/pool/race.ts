@@ -33,7 +33,7 @@ export async function* raced(first: Attempt, options: RaceOptions): AsyncGenerat
     }
     race.leave(winner);
     won(winner);
-    if (winner !== first) said.hop();
+    if (winner !== first) said.replaceHop();
     for (const part of race.held) if (said.note(part)) yield part;
     yield* rest(winner, options);
   } finally {

@@ -50,6 +50,12 @@ export class Said {
     return part.type === "start" && isWeaker(part.guarantee, this.#start?.guarantee);
   }
 
+  /** Another replica takes the place of the last one, of which nobody has text. */
+  replaceHop(): void {
+    this.#hops.pop();
+    this.hop();
+  }
+
   /** False: the reader has it already, or gets it at the end. */
   note(part: StreamPart): boolean {
     switch (part.type) {
