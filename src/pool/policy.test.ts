@@ -163,6 +163,15 @@ describe("prefix_affinity", () => {
     });
   });
 
+  test("does not spill less because another replica is warming up", () => {
+    const others = Array.from({ length: 20 }, (_, index) => replica(`r${index}`, { running: 1 }));
+    const warming = replica("warming", { share: 0.1 });
+    const busy = (running: number) => replica("busy", { seenBlocks: 5, running });
+
+    expect(first("prefix_affinity", [...others, warming, busy(3)])).toBe("busy");
+    expect(first("prefix_affinity", [...others, warming, busy(8)])).not.toBe("busy");
+  });
+
   test("no replica ever gets more than a quarter above the mean, and three", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 8 }), fc.array(fc.nat(7), { maxLength: 200 }), (count, documents) => {

@@ -40,10 +40,10 @@ export const POLICIES = {
    * are the same for every request that begins alike, so that several gateways hardly disagree; else the least busy.
    */
   prefix_affinity: (replicas, { draw, document, seen }) => {
-    const most = mostRequests(replicas);
+    const isFree = boundOf(replicas);
     return (
-      whoSawMost(seen, most.load(SEEN_SLACK)) ??
-      lessBusyHome(replicas, document | 0, most.load(0)) ??
+      whoSawMost(seen, (replica) => isFree(replica, SEEN_SLACK)) ??
+      lessBusyHome(replicas, document | 0, (replica) => isFree(replica, 0)) ??
       leastLoaded(replicas, draw)
     );
   },
@@ -61,29 +61,28 @@ function loadOf({ running, share }: ReplicaView): number {
   return (running + 1) / share;
 }
 
-/** The most that a replica should have to do; one without work may always take a request. */
-function mostRequests(replicas: readonly ReplicaView[]): { load(slack: number): number } {
-  let [running, shares, least] = [0, 0, Number.POSITIVE_INFINITY];
+/** Whether a replica has no more to do than it should; one without work may always take a request, however small its share. */
+function boundOf(replicas: readonly ReplicaView[]): (replica: ReplicaView, slack: number) => boolean {
+  let [running, shares] = [0, 0];
   for (const replica of replicas) {
-    const { share } = replica;
     running += replica.running;
-    shares += share;
-    least = Math.min(least, share);
+    shares += replica.share;
   }
   const requests = Math.ceil((SPILL * (running + 1)) / replicas.length);
-  return { load: (slack) => Math.max(1 / least, (requests + slack) * (replicas.length / shares)) };
+  const perShare = replicas.length / shares;
+  return (replica, slack) => replica.running === 0 || loadOf(replica) <= (requests + slack) * perShare;
 }
 
 /** Those that saw equally much are chosen among by what they have to do. */
 function whoSawMost<Replica extends ReplicaView>(
   seen: ReadonlyMap<Replica, number>,
-  bound: number,
+  isFree: (replica: Replica) => boolean,
 ): Replica | undefined {
   let best: Replica | undefined;
   let [bestBlocks, bestLoad] = [0, Number.POSITIVE_INFINITY];
   for (const [replica, blocks] of seen) {
     const load = loadOf(replica);
-    if (load > bound || blocks < bestBlocks || (blocks === bestBlocks && load >= bestLoad)) continue;
+    if (!isFree(replica) || blocks < bestBlocks || (blocks === bestBlocks && load >= bestLoad)) continue;
     best = replica;
     bestBlocks = blocks;
     bestLoad = load;
@@ -107,11 +106,11 @@ function leastLoaded<Replica extends ReplicaView>(replicas: readonly Replica[], 
   return best;
 }
 
-/** Of the two replicas with the lowest weights, the one with less to do, if it has no more than `bound`. */
+/** Of the two replicas with the lowest weights, the one with less to do, if it is free. */
 function lessBusyHome<Replica extends ReplicaView>(
   replicas: readonly Replica[],
   seed: number,
-  bound: number,
+  isFree: (replica: Replica) => boolean,
 ): Replica | undefined {
   let [first, second]: (Replica | undefined)[] = [];
   let [firstWeight, secondWeight] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -125,7 +124,7 @@ function lessBusyHome<Replica extends ReplicaView>(
   }
   if (first === undefined) return undefined;
   const less = second === undefined || loadOf(first) <= loadOf(second) ? first : second;
-  return loadOf(less) <= bound ? less : undefined;
+  return isFree(less) ? less : undefined;
 }
 
 /** The lowest weight: a replica that goes takes only its own requests with it. */

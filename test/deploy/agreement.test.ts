@@ -109,6 +109,19 @@ describe("among the manifests", () => {
       expect(selected(spec.selector)).toEqual([each]);
     }
   });
+
+  test("the pages create every Secret that is referred to, with its keys", () => {
+    const references = WORKLOADS.flatMap(containersOf)
+      .flatMap(({ env = [] }) => env)
+      .flatMap(({ valueFrom }: Json) => (valueFrom === undefined ? [] : [valueFrom.secretKeyRef]));
+    expect(references.length).toBeGreaterThan(0);
+    for (const page of ["cluster.md", "cluster.zh-CN.md"]) {
+      const text = readFileSync(new URL(`../docs/${page}`, DEPLOY), "utf8").replaceAll("\\\n", "");
+      for (const { name, key } of references) {
+        expect(text).toMatch(new RegExp(`create secret generic ${name} [^\\n]*--from-literal=${key}=`));
+      }
+    }
+  });
 });
 
 describe("Continuo in Kubernetes", () => {
