@@ -8,6 +8,9 @@ import { Cut } from "./call.ts";
 /** A line that event readers skip (WHATWG HTML, server-sent events, "comments"). */
 const HEARTBEAT = ": keep-alive\n\n";
 
+/** UTF-16 units of events that are written as one. */
+const MOST_GATHERED = 16 * 1024;
+
 export interface StreamLimits {
   readonly heartbeatMs: number;
   readonly stallTimeoutMs: number;
@@ -54,6 +57,8 @@ export class EventWriter {
   readonly #limits: StreamLimits;
   #headers: OutgoingHttpHeaders | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
+  /** Events of this moment, to be written as one: each piece of a response has a header and goes out in four buffers. */
+  #gathered = "";
 
   constructor(response: ServerResponse, call: Call, limits: StreamLimits) {
     this.#response = response;
@@ -78,7 +83,10 @@ export class EventWriter {
     this.#call.signal.throwIfAborted();
     this.#begin();
     this.#heartbeat?.refresh();
-    if (!this.#response.write(events)) await this.#once("drain");
+    if (this.#gathered === "") process.nextTick(() => this.#flush()); // before anything else arrives
+    this.#gathered += events;
+    if (this.#gathered.length >= MOST_GATHERED) this.#flush();
+    if (this.#response.writableNeedDrain) await this.#once("drain");
   }
 
   /** Ends the response and waits until it has left. */
@@ -91,7 +99,7 @@ export class EventWriter {
   /** An event after which nothing comes, also when the call has been cut. */
   async last(events: string): Promise<void> {
     if (this.#response.destroyed) return;
-    if (events !== "") this.#response.write(events);
+    this.#gathered += events;
     await this.#finish();
   }
 
@@ -111,9 +119,16 @@ export class EventWriter {
     this.#heartbeat?.refresh();
   }
 
+  #flush(): void {
+    const events = this.#gathered;
+    this.#gathered = "";
+    if (events !== "" && !this.#response.destroyed) this.#response.write(events);
+  }
+
   async #finish(): Promise<void> {
     this.close();
     if (this.#response.destroyed) throw new Cut("client_left");
+    this.#flush();
     this.#response.end();
     if (!this.#response.writableFinished) await this.#once("finish");
   }

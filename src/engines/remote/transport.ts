@@ -106,12 +106,17 @@ export class Upstream {
   }
 
   /**
-   * The `data` of each event of a streamed answer, read when it is asked for: a slow reader slows the engine. Leaving the
-   * loop, or the signal, cuts the connection at once.
+   * The `data` of the events of a streamed answer, those that came together as one list, read when it is asked for: a slow
+   * reader slows the engine. Leaving the loop, or the signal, cuts the connection at once.
    *
    * @param phase which limit counts while the next event is waited for.
    */
-  async *events(path: string, body: unknown, phase: () => Phase, signal: AbortSignal): AsyncGenerator<string> {
+  async *events(
+    path: string,
+    body: unknown,
+    phase: () => Phase,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly string[]> {
     const timer = new Timer(signal);
     let source: Readable | undefined;
     try {
@@ -125,10 +130,11 @@ export class Upstream {
       const reader = new EventReader();
       for await (const bytes of piecesOf(source, timer.signal)) {
         timer.stopWaiting();
-        yield* reader.push(bytes);
+        const events = reader.push(bytes);
+        if (events.length > 0) yield events;
         wait();
       }
-      yield* reader.end();
+      yield reader.end();
     } catch (error) {
       if (timer.signal.reason !== ENOUGH) throw this.#told(error, timer.signal);
     } finally {
