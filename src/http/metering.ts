@@ -62,7 +62,8 @@ export class MeteredStream {
     });
     try {
       for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-        await this.#count(next.value);
+        const counting = this.#count(next.value);
+        if (counting !== undefined) await counting; // not even a moment for most parts: there are many
         yield next.value;
         this.#reservation.delivered();
       }
@@ -83,14 +84,24 @@ export class MeteredStream {
     clearTimeout(timer);
   }
 
-  async #count(part: StreamPart): Promise<void> {
+  #count(part: StreamPart): Promise<void> | undefined {
     if (part.type === "start") {
       this.#hasStarted = true;
       this.#accepting = this.#reservation.accepted(part.promptTokens);
-      return;
+      return undefined;
+    }
+    if (this.#accepting === undefined) {
+      this.#note(part);
+      return undefined;
     }
     // The prompt is evaluated meanwhile, so this rarely waits.
-    await this.#accepting;
+    return this.#accepting.then(() => {
+      this.#accepting = undefined;
+      this.#note(part);
+    });
+  }
+
+  #note(part: StreamPart): void {
     if (part.type === "delta") this.#reservation.produced(part.tokens?.length ?? 1);
     if (part.type !== "usage") return;
     this.#usage = part.usage;

@@ -4,6 +4,8 @@ import type { ServiceError } from "../errors.ts";
 import type { Encoder } from "../protocols/protocol.ts";
 import type { Call } from "./call.ts";
 import { Cut } from "./call.ts";
+import { GapEnds } from "./gap-end-header.ts";
+import type { TokenLimits } from "./token-limits.ts";
 
 /** A line that event readers skip (WHATWG HTML, server-sent events, "comments"). */
 const HEARTBEAT = ": keep-alive\n\n";
@@ -22,6 +24,7 @@ export interface StreamLimits {
  *
  * @param headersOf the response headers, once the start part is known.
  * @param toServiceError what the client is told of a failure; undefined when there is nobody left to tell.
+ * @param limits how long a token may take, from now on.
  * @returns the failure that went into the stream, if any.
  */
 export async function sendStream(
@@ -30,13 +33,20 @@ export async function sendStream(
   writer: EventWriter,
   headersOf: (part: StreamPart & { readonly type: "start" }) => OutgoingHttpHeaders,
   toServiceError: (error: unknown) => ServiceError | undefined,
+  limits: TokenLimits,
 ): Promise<ServiceError | undefined> {
+  const ends = new GapEnds();
   try {
     for await (const part of parts) {
+      limits.came(part);
+      ends.came(part);
       if (part.type === "start") writer.ready(headersOf(part));
       await writer.write(encoder.part(part));
+      limits.taken();
     }
+    limits.close();
     await writer.write(encoder.end());
+    writer.trailers(ends.trailers());
     await writer.end();
     return undefined;
   } catch (error) {
@@ -46,6 +56,7 @@ export async function sendStream(
     await writer.last(encoder.failure(failure));
     return failure;
   } finally {
+    limits.close();
     writer.close();
   }
 }
@@ -87,6 +98,11 @@ export class EventWriter {
     this.#gathered += events;
     if (this.#gathered.length >= MOST_GATHERED) this.#flush();
     if (this.#response.writableNeedDrain) await this.#once("drain");
+  }
+
+  /** What is said behind the last event. */
+  trailers(headers: Record<string, string>): void {
+    this.#response.addTrailers(headers);
   }
 
   /** Ends the response and waits until it has left. */
