@@ -7,6 +7,9 @@ import type { ContinuationRequest } from "../continuation/request.ts";
 /** What is reserved for an answer to which nobody knows a bound; its usage has the last word. */
 const UNBOUNDED_ANSWER_TOKENS = 4096;
 
+/** Why an engine is told to stop when its answer is over, or has been left. To make an error for each takes long. */
+const OVER = new Error("the answer is over");
+
 /** The most that requests may use, about: the prompts guessed from their length, the answers at their bound. */
 export function tokensAskedFor(
   requests: readonly ContinuationRequest[],
@@ -68,7 +71,7 @@ export class MeteredStream {
         this.#reservation.delivered();
       }
     } finally {
-      over.abort();
+      over.abort(OVER);
       await this.#readOn(iterator);
       end();
     }

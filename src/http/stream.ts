@@ -41,7 +41,8 @@ export async function sendStream(
       limits.came(part);
       ends.came(part);
       if (part.type === "start") writer.ready(headersOf(part));
-      await writer.write(encoder.part(part));
+      const writing = writer.write(encoder.part(part));
+      if (writing !== undefined) await writing;
       limits.taken();
     }
     limits.close();
@@ -88,16 +89,16 @@ export class EventWriter {
     if (this.#limits.heartbeatMs > 0) this.#heartbeat = setTimeout(() => this.#beat(), this.#limits.heartbeatMs);
   }
 
-  /** Whole events in one piece; waits until the client has room for more. Throws the call's `Cut`. */
-  async write(events: string): Promise<void> {
-    if (events === "") return;
+  /** Whole events. Undefined: the client has room for more; else resolves when it has. Throws the call's `Cut`. */
+  write(events: string): Promise<void> | undefined {
+    if (events === "") return undefined;
     this.#call.signal.throwIfAborted();
     this.#begin();
     this.#heartbeat?.refresh();
     if (this.#gathered === "") process.nextTick(() => this.#flush()); // before anything else arrives
     this.#gathered += events;
     if (this.#gathered.length >= MOST_GATHERED) this.#flush();
-    if (this.#response.writableNeedDrain) await this.#once("drain");
+    return this.#response.writableNeedDrain ? this.#once("drain") : undefined;
   }
 
   /** What is said behind the last event. */

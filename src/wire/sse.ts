@@ -6,7 +6,9 @@ export function dataEvent(data: unknown): string {
 }
 
 /** Prints events that differ in their one choice alone: all the rest is turned into JSON once. @param chunk without choices. */
-export function choiceEvents(chunk: { readonly choices: readonly unknown[] }): (choice: object) => string {
+export function choiceEvents<Chunk extends { readonly choices: readonly unknown[] }>(
+  chunk: Chunk,
+): (choice: object) => string {
   // In a name that holds the same words, quotes are escaped.
   const [before, after] = JSON.stringify(chunk).split('"choices":[]', 2);
   return (choice) => `data: ${before}"choices":[${JSON.stringify(choice)}]${after}\n\n`;
