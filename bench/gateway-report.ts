@@ -45,13 +45,19 @@ function rowOf(
   target: Target | undefined,
 ): readonly string[] {
   const ours = all[1]?.samples.get(figure) ?? [];
-  const ratios = peers.map(({ samples }) => ours.map((value, round) => value / (samples.get(figure)?.[round] ?? 0)));
+  const ratios = peers.map(({ samples }) => ratiosOf(ours, samples.get(figure) ?? [], figure.endsWith("p99 ms")));
   return [
     figure,
     ...all.map(({ samples }) => shown(samples.get(figure) ?? [])),
     ...ratios.map((ratio) => spread(ratio)),
     target === undefined ? "" : verdict(target, ratios.map(median)),
   ];
+}
+
+/** One for each round, or that of the medians: what the slowest take is too uneven to be compared within a round. */
+function ratiosOf(ours: readonly number[], theirs: readonly number[], isUneven: boolean): readonly number[] {
+  if (isUneven) return [median(ours) / median(theirs)];
+  return ours.map((value, round) => value / (theirs[round] ?? 0));
 }
 
 /** The engine itself is no process that a gateway is charged for. */

@@ -2,11 +2,13 @@ import { type Gap, GapEnd, type GapRule } from "./gap/gap-end.ts";
 import type { FinishReason } from "./output.ts";
 import { StopMatcher, TokenStopMatcher } from "./stop.ts";
 
-/** One generated token, as an engine that works on tokens knows it. */
+/** One generated token, as an engine that works on tokens knows it. All tokens of an answer have either bytes or text. */
 export interface GeneratedToken {
   readonly id: number;
-  /** Its text; a token may be a part of a character. */
-  readonly bytes: Uint8Array;
+  /** Its text, where a token may be a part of a character. */
+  readonly bytes?: Uint8Array;
+  /** Whole characters, where the engine gives no others. */
+  readonly text?: string;
 }
 
 export interface TranscriptRules {
@@ -108,7 +110,7 @@ export class Transcript {
     for (const token of tokens) {
       this.#pending.push({ token, start: this.#decoded });
       this.#counted += 1;
-      const piece = this.#decoder.decode(token.bytes, { stream: true });
+      const piece = token.text ?? this.#decoder.decode(token.bytes, { stream: true });
       this.#decoded += piece.length;
       const matched = isFree ? this.#strings.push(piece) : { text: piece, stopped: false };
       const seen = matched.stopped ? this.#closeGap(matched.text, true) : this.#fill(matched.text);
