@@ -3,11 +3,13 @@ import type { FinishReason } from "./output.ts";
 import { StopMatcher, TokenStopMatcher } from "./stop.ts";
 import { type Parted, Thought, type ThoughtAtStart } from "./thought.ts";
 
-/** One generated token, as an engine that works on tokens knows it. */
+/** One generated token, as an engine that works on tokens knows it. All tokens of an answer have either bytes or text. */
 export interface GeneratedToken {
   readonly id: number;
-  /** Its text; a token may be a part of a character. */
-  readonly bytes: Uint8Array;
+  /** Its text, where a token may be a part of a character. */
+  readonly bytes?: Uint8Array;
+  /** Whole characters, where the engine gives no others. */
+  readonly text?: string;
 }
 
 export interface TranscriptRules {
@@ -119,7 +121,7 @@ export class Transcript {
     let text = "";
     for (const token of tokens) {
       this.#counted += 1;
-      const piece = this.#decoder.decode(token.bytes, { stream: true });
+      const piece = token.text ?? this.#decoder.decode(token.bytes, { stream: true });
       const end = this.#decoded + piece.length;
       this.#pending.push({ token, start: this.#decoded, end });
       this.#decoded = end;

@@ -17,13 +17,13 @@ import { Call, Cut, type CutBy, shuttingDown, untilAborted } from "./call.ts";
 import { type Exchange, takeBack } from "./exchange.ts";
 import { sendFailure, toServiceError } from "./failure.ts";
 import { withFallbacks } from "./fallbacks.ts";
-import { gapEndHeader, gapEndTrailer, withGapEndTrailer } from "./gap-end-header.ts";
+import { gapEndHeader, gapEndTrailer } from "./gap-end-header.ts";
 import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
 import type { HttpLimits } from "./limits.ts";
 import { MeteredStream, tokensAskedFor } from "./metering.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import { EventWriter, sendStream } from "./stream.ts";
-import { withTokenLimits } from "./token-limits.ts";
+import { TokenLimits } from "./token-limits.ts";
 
 export interface ContinuationParts {
   readonly directory: Directory;
@@ -236,14 +236,12 @@ async function answerStream(
     ...(parts.calls.isDraining ? { connection: "close" } : {}),
   });
   const failure = await sendStream(
-    withGapEndTrailer(
-      withTokenLimits(stream, call, { spentMs, firstMs: firstTokenTimeoutMs, idleMs: idleTimeoutMs }),
-      reply.raw,
-    ),
+    stream,
     decoded.encoder,
     new EventWriter(reply.raw, call, parts.limits),
     headersOf,
     (error) => told(call, error),
+    new TokenLimits(call, { spentMs, firstMs: firstTokenTimeoutMs, idleMs: idleTimeoutMs }),
   );
   reply.hijack();
   record.outcome = failure?.code ?? "ok";

@@ -158,7 +158,7 @@ export class Answer {
 }
 
 function said(id: number, text: string, logprobs: readonly TokenLogprob[]): Said {
-  return { id, bytes: Buffer.from(text, "utf8"), logprobs };
+  return { id, text: text.replace(/\p{Surrogate}/gu, "\uFFFD"), logprobs }; // half a character is none
 }
 
 function isSaid(token: GeneratedToken): token is Said {

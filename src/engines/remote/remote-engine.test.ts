@@ -227,6 +227,12 @@ describe("an answer", () => {
     ).toBe("a[stop]");
   });
 
+  test("has whole characters alone: a half that stays alone is a replacement character", () => {
+    expect(texts([{ text: "\u{1F600}".slice(0, 1) }, { text: "\u{1F600}".slice(1) }])).toBe("\u{1F600}");
+    expect(texts([{ text: "\uDE00a" }, { text: "\uD83D" }, { text: "b" }])).toBe("\uFFFDa\uFFFDb");
+    expect(texts([{ text: "\uFEFFa" }])).toBe("\uFEFFa");
+  });
+
   test("ends at stop ids, also in a sequence over two events", () => {
     const limits = { ...remoteRequest().limits, stopSequences: [[5, 6]] };
 

@@ -151,12 +151,14 @@ export class RemoteEngine implements Engine {
     const read = adapter.reader(upstream, peer, request);
     const phase = (): Phase => (answer.hasEnded ? "rest" : answer.hasBegun ? "next" : "first");
     let hasStarted = false;
-    for await (const event of upstream.events(asked, phase, signal, request.trace)) {
-      const parts = answer.push(read(event));
-      if (!hasStarted) yield startOf(asked, request, peer);
-      hasStarted = true;
-      yield* parts;
-      if (answer.isCut) return; // leaving the loop tells the engine to stop
+    for await (const events of upstream.events(asked, phase, signal, request.trace)) {
+      for (const event of events) {
+        const parts = answer.push(read(event));
+        if (!hasStarted) yield startOf(asked, request, peer);
+        hasStarted = true;
+        for (const part of parts) yield part; // `yield*` would make an asynchronous iterator of each list
+        if (answer.isCut) return; // leaving the loop tells the engine to stop
+      }
     }
     if (!answer.hasEnded) throw malformed(upstream.name, "an answer that breaks off");
   }

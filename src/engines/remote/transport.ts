@@ -114,8 +114,8 @@ export class Upstream {
   }
 
   /**
-   * The `data` of each event of a streamed answer, or its lines, read when it is asked for: a slow reader slows the engine.
-   * Leaving the loop, or the signal, cuts the connection at once.
+   * The `data` of the events of a streamed answer, or its lines, those that came together as one list, read when it is asked
+   * for: a slow reader slows the engine. Leaving the loop, or the signal, cuts the connection at once.
    *
    * @param phase which limit counts while the next event is waited for.
    * @param trace headers of the request's place in a trace.
@@ -125,7 +125,7 @@ export class Upstream {
     phase: () => Phase,
     signal: AbortSignal,
     trace: Partial<TraceContext> = {},
-  ): AsyncGenerator<string> {
+  ): AsyncGenerator<readonly string[]> {
     const timer = new Timer(signal);
     let source: Readable | undefined;
     try {
@@ -138,10 +138,11 @@ export class Upstream {
       const reader = await this.#readerOf(reply, timer.signal);
       for await (const bytes of piecesOf(source, timer.signal)) {
         timer.stopWaiting();
-        yield* reader.push(bytes);
+        const events = reader.push(bytes);
+        if (events.length > 0) yield events;
         wait();
       }
-      yield* reader.end();
+      yield reader.end();
     } catch (error) {
       if (timer.signal.reason !== ENOUGH) throw this.#told(error, timer.signal);
     } finally {
