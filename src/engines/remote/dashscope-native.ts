@@ -53,6 +53,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights: { id, controls: new Set(), healing: false, templateTokens: { bos: "", eos: "" } },
     chat: true,
     chatPrefix: true,
+    prefixSpelling: "partial",
     ...(about.contextTokens !== undefined && { contextTokens: about.contextTokens }),
   };
 }

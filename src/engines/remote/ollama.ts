@@ -60,6 +60,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights,
     chat: true,
     chatPrefix: rendersChats || about.prefix === "plain",
+    ...(rendersChats ? { prefixSpelling: "rendered" } : about.prefix === "plain" && { prefixSpelling: "plain" }),
     rendersChats,
     ...(thinks && { thoughts: { closed: closesThoughts ? CLOSED_THOUGHTS : "" } }),
     ...(said.stops.length > 0 && { stops: said.stops }),

@@ -45,6 +45,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights,
     chat: true,
     chatPrefix: true,
+    prefixSpelling: "continue_final_message",
     streamsPieces: server["incremental_streaming_output"] === true,
     takesSeeds: server["enable_deterministic_inference"] === true,
     ...(contextTokens !== undefined && { contextTokens }),
