@@ -10,7 +10,6 @@ import {
   startPart,
   usagePart,
 } from "../../test/support/scripted-engine.ts";
-import type { Guarantee } from "../continuation/guarantee.ts";
 import { collect, type StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
@@ -273,42 +272,3 @@ function nextMinute(): () => number {
     return now;
   };
 }
-
-describe("what the answer promised", () => {
-  const promising = (guarantee: Guarantee, script: Script): Script => {
-    return (asked) =>
-      [...script(asked)].map((step) => ("type" in step && step.type === "start" ? { ...step, guarantee } : step));
-  };
-  const broken = byHeart("upon a time", 4);
-  const whole = byHeart("upon a time");
-
-  test("a replica that keeps less does not go on with it, and another is asked", async () => {
-    const { pool: three } = pool([promising("exact", broken), promising("emulated", whole), promising("exact", whole)]);
-
-    const { start, choices } = await answer(three);
-
-    expect(start.guarantee).toBe("exact");
-    expect(choices[0]?.text).toBe("upon a time");
-    expect(three.poolStats().replicas.map(({ isUp }) => isUp)).toEqual([true, true, true]);
-  });
-
-  test("where there is no other, the answer breaks off", async () => {
-    const { pool: two } = pool([promising("exact", broken), promising("native", whole)], { maxResumes: 1 });
-    const said: StreamPart[] = [];
-
-    const ended = (async () => {
-      for await (const part of two.generate(request(), NEVER)) said.push(part);
-    })();
-
-    await expect(ended).rejects.toThrow("weaker guarantee");
-    expect(said.map((part) => (part.type === "delta" ? part.text : "")).join("")).toBe("upon");
-  });
-
-  test("one that keeps more does", async () => {
-    const { pool: two } = pool([promising("native", broken), promising("exact", whole)]);
-
-    const { start, choices } = await answer(two);
-
-    expect([start.guarantee, choices[0]?.text]).toEqual(["native", "upon a time"]);
-  });
-});
