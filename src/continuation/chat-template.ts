@@ -2,7 +2,8 @@ import { Template } from "@huggingface/jinja";
 import { ServiceError } from "../errors.ts";
 import type { ToolCall } from "./input.ts";
 import { type LoweredPart, mergeTexts } from "./prompt.ts";
-import { THINKING_OFF } from "./thinking.ts";
+import { THINKING_OFF, THINKING_ON, type Thinking, thinkingIn } from "./thinking.ts";
+import { THOUGHT_ENDS } from "./thought.ts";
 
 /** A message whose content is already in the weights' spelling. */
 export interface TemplateMessage {
@@ -42,6 +43,35 @@ export function renderTemplate(
   const { written, meant } = opening;
   const opened = text.endsWith(written) ? text.slice(0, text.length - written.length) + meant : text;
   return standIns.replaceIn(opened, (frame) => splitControls(frame, controls));
+}
+
+/** By source. A server has as many as it has models. */
+const known = new Map<string, Thinking | undefined>();
+
+/** Undefined: these weights do not think, as far as their template knows. */
+export function thinkingOf(
+  source: string,
+  tokens: { readonly bos: string; readonly eos: string },
+): Thinking | undefined {
+  if (!known.has(source)) known.set(source, learn(source, tokens));
+  return known.get(source);
+}
+
+function learn(source: string, { bos, eos }: { readonly bos: string; readonly eos: string }): Thinking | undefined {
+  if (!source.includes(THOUGHT_ENDS)) return undefined;
+  const render = (told: object): string =>
+    new Template(source).render({
+      messages: [{ role: "user", content: "a" }],
+      add_generation_prompt: true,
+      bos_token: bos,
+      eos_token: eos,
+      ...told,
+    });
+  try {
+    return thinkingIn(render(THINKING_OFF), render(THINKING_ON));
+  } catch {
+    return undefined; // what is wrong with the template is said when it renders a caller's messages
+  }
 }
 
 /** A message as templates know it (the names are those of Hugging Face's chat templates). */

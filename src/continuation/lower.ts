@@ -1,5 +1,5 @@
 import { ServiceError } from "../errors.ts";
-import { renderTemplate, splitControls } from "./chat-template.ts";
+import { renderTemplate, splitControls, thinkingOf } from "./chat-template.ts";
 import { type FimLayout, startBehindMiddle } from "./fim.ts";
 import { gapBetween } from "./gap/gap-end.ts";
 import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart, TokenPrompt } from "./input.ts";
@@ -11,7 +11,7 @@ import {
   mergeTexts,
   type PromptSection,
 } from "./prompt.ts";
-import { type Thinking, thinkingOf } from "./thinking.ts";
+import type { Thinking } from "./thinking.ts";
 import { THOUGHT_BEGINS, type ThoughtAtStart, withoutThought } from "./thought.ts";
 
 /** What rendering needs to know about the weights. Rendering belongs to them, not to the name that was called. */

@@ -1,4 +1,3 @@
-import { Template } from "@huggingface/jinja";
 import { THOUGHT_BEGINS, THOUGHT_ENDS } from "./thought.ts";
 
 /** What a chat template says of thinking. */
@@ -19,35 +18,6 @@ const EMPTY_THOUGHT = `${THOUGHT_BEGINS}\n\n${THOUGHT_ENDS}\n\n`;
 
 /** The marks at the end of a text, with the blanks around them. */
 const MARKS = /(?:<think>\s*)?(?:<\/think>\s*)?$/;
-
-/** By source. A server has as many as it has models. */
-const known = new Map<string, Thinking | undefined>();
-
-/** Undefined: these weights do not think, as far as their template knows. */
-export function thinkingOf(
-  source: string,
-  tokens: { readonly bos: string; readonly eos: string },
-): Thinking | undefined {
-  if (!known.has(source)) known.set(source, learn(source, tokens));
-  return known.get(source);
-}
-
-function learn(source: string, { bos, eos }: { readonly bos: string; readonly eos: string }): Thinking | undefined {
-  if (!source.includes(THOUGHT_ENDS)) return undefined;
-  const render = (told: object): string =>
-    new Template(source).render({
-      messages: [{ role: "user", content: "a" }],
-      add_generation_prompt: true,
-      bos_token: bos,
-      eos_token: eos,
-      ...told,
-    });
-  try {
-    return thinkingIn(render(THINKING_OFF), render(THINKING_ON));
-  } catch {
-    return undefined; // what is wrong with the template is said when it renders a caller's messages
-  }
-}
 
 /** @param off a rendered prompt with an open answer, told not to think. @param on the same, told to think. */
 export function thinkingIn(off: string, on: string): Thinking {

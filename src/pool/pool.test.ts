@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AWAY, byHeart, END, letters, NEVER, pool, promising, request } from "../../test/support/pooling.ts";
+import { AWAY, byHeart, END, letters, NEVER, pool, request } from "../../test/support/pooling.ts";
 import {
   deltaPart,
   gate,
@@ -211,38 +211,3 @@ function nextMinute(): () => number {
     return now;
   };
 }
-
-describe("what the answer promised", () => {
-  const broken = byHeart("upon a time", 4);
-  const whole = byHeart("upon a time");
-
-  test("a replica that keeps less does not go on with it, and another is asked", async () => {
-    const { pool: three } = pool([promising("exact", broken), promising("emulated", whole), promising("exact", whole)]);
-
-    const { start, choices } = await answer(three);
-
-    expect(start.guarantee).toBe("exact");
-    expect(choices[0]?.text).toBe("upon a time");
-    expect(three.poolStats().replicas.map(({ isUp }) => isUp)).toEqual([true, true, true]);
-  });
-
-  test("where there is no other, the answer breaks off", async () => {
-    const { pool: two } = pool([promising("exact", broken), promising("native", whole)], { maxResumes: 1 });
-    const said: StreamPart[] = [];
-
-    const ended = (async () => {
-      for await (const part of two.generate(request(), NEVER)) said.push(part);
-    })();
-
-    await expect(ended).rejects.toThrow("weaker guarantee");
-    expect(said.map((part) => (part.type === "delta" ? part.text : "")).join("")).toBe("upon");
-  });
-
-  test("one that keeps more does", async () => {
-    const { pool: two } = pool([promising("native", broken), promising("exact", whole)]);
-
-    const { start, choices } = await answer(two);
-
-    expect([start.guarantee, choices[0]?.text]).toEqual(["native", "upon a time"]);
-  });
-});

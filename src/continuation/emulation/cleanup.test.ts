@@ -12,7 +12,7 @@ function clean(pieces: readonly string[], around: Surrounding = PYTHON): string 
 /** What answers are made of, and halves of it. */
 const PIECE = fc.constantFrom(
   ...["```", "```python\n", "`", "\n", "    ", "Here is", "Here is it:\n", "sure", ":", "<think>", "</think>", "<th"],
-  ...["def add(a, b):\n", "return", " a + b", "春", "😀", "x"],
+  ...["[[GAP]]", "def add(a, b):\n", "return", " a + b", "春", "😀", "x"],
 );
 const TEXT = fc.array(PIECE, { maxLength: 10 }).map((pieces) => pieces.join(""));
 const PLACES = fc.array(fc.nat(), { maxLength: 8 });
@@ -67,6 +67,8 @@ describe("the answer to an instruction", () => {
     ["a thought", "<think>\nSimple.\n</think>\n\nreturn a + b", "return a + b"],
     ["the last line of the text before", "    return a + b", "return a + b"],
     ["all of the text before", "```python\ndef add(a, b):\n    return a + b\n```", "return a + b"],
+    ["the mark of the gap", "[[GAP]]return a + b", "return a + b"],
+    ["the mark and the text before", "[[GAP]]def add(a, b):\n    return a + b", "return a + b"],
     ["nothing of it", "return a + b", "return a + b"],
   ])("without %s", (_, said, expected) => {
     expect(clean([said])).toBe(expected);

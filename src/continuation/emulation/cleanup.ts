@@ -1,5 +1,6 @@
 import { isBlank, lastLine } from "../gap/code-text.ts";
 import { Thought } from "../thought.ts";
+import { markFor } from "./instruct.ts";
 import { PrefixEcho } from "./prefix-echo.ts";
 import type { Stage } from "./stage.ts";
 import { Unwrap } from "./unwrap.ts";
@@ -19,10 +20,12 @@ export interface Surrounding {
 export class Cleanup implements Stage {
   readonly #thought = new Thought("possible");
   readonly #unwrap: Unwrap | undefined;
+  readonly #mark: PrefixEcho | undefined;
   readonly #echo: PrefixEcho;
 
   constructor({ before, suffix, isBare }: Surrounding) {
     this.#unwrap = isBare ? new Unwrap(fillsLines(before, suffix) ? "\n" : "") : undefined;
+    this.#mark = isBare ? new PrefixEcho("", [markFor(before + suffix)]) : undefined;
     this.#echo = new PrefixEcho(before);
   }
 
@@ -36,12 +39,16 @@ export class Cleanup implements Stage {
   }
 
   end(): string {
-    const text = this.#pass(this.#thought.end().text);
-    return text + this.#echo.push(this.#unwrap?.end() ?? "") + this.#echo.end();
+    const text = this.#pass(this.#thought.end().text) + this.#behindFence(this.#unwrap?.end() ?? "");
+    return text + this.#echo.push(this.#mark?.end() ?? "") + this.#echo.end();
   }
 
   #pass(text: string): string {
-    return this.#echo.push(this.#unwrap?.push(text) ?? text);
+    return this.#behindFence(this.#unwrap?.push(text) ?? text);
+  }
+
+  #behindFence(text: string): string {
+    return this.#echo.push(this.#mark?.push(text) ?? text);
   }
 }
 

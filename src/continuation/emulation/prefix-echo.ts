@@ -18,8 +18,9 @@ export class PrefixEcho implements Stage {
   #held = "";
   #isOver: boolean;
 
-  constructor(before: string) {
-    this.#echoes = echoesOf(before);
+  /** @param also other texts that may stand there. */
+  constructor(before: string, also: readonly string[] = []) {
+    this.#echoes = [...also, ...echoesOf(before)].sort((a, b) => b.length - a.length);
     this.#isOver = this.#echoes.length === 0;
   }
 
@@ -47,7 +48,7 @@ function echoesOf(before: string): readonly string[] {
   const line = lastLine(before);
   const all = [before, ...tails.flatMap((tail) => [tail, tail.trimStart()])].filter(tells);
   if (line !== "" && line.trim() === "") all.push(line);
-  return [...new Set(all)].sort((a, b) => b.length - a.length);
+  return [...new Set(all)];
 }
 
 function tells(text: string): boolean {

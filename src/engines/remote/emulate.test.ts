@@ -53,9 +53,11 @@ describe.each(["openai", "moonshot"])("what %s is asked by instruction", (kind) 
     const { what, body, text, parts, model } = await ask(kind, { input: GAP }, FENCED);
 
     expect(what).toBe("POST /v1/chat/completions");
-    expect(body.messages.map(({ role }: Json) => role)).toEqual(["system", "user"]);
-    expect(body.messages[1].content).toContain("<before>def add(a, b):\n    </before>");
-    expect(body.messages[1].content).toContain("<after>\n\nprint(add(1, 2))\n</after>");
+    expect(body.messages[0]).toMatchObject({ role: "system", content: expect.stringContaining("[[GAP]]") });
+    expect(body.messages.at(-1)).toEqual({
+      role: "user",
+      content: "def add(a, b):\n    [[GAP]]\n\nprint(add(1, 2))\n",
+    });
     expect(text).toBe("return a + b");
     expect(parts[0]).toMatchObject({ type: "start", guarantee: "emulated" });
     expect(parts.at(-2)).toMatchObject({ type: "finish", reason: "stop", raw: "fence" });
@@ -70,6 +72,13 @@ describe.each(["openai", "moonshot"])("what %s is asked by instruction", (kind) 
     expect(parts).toContainEqual(expect.objectContaining({ type: "finish", rule: "suffix" }));
   });
 
+  test("a text that has the mark of a gap gets another", async () => {
+    const { body } = await ask(kind, { input: { ...GAP, prefix: "[[GAP]] " } }, ["a"]);
+
+    expect(body.messages.at(-1).content).toBe("[[GAP]] [[GAP 2]]\n\nprint(add(1, 2))\n");
+    expect(body.messages[0].content).toContain("[[GAP 2]]");
+  });
+
   test("stops end the clean text, and the engine is not told of them", async () => {
     const limits = { ...remoteRequest().limits, stopStrings: ["\n"] };
     const { body, text } = await ask(kind, { input: GAP, limits }, ["```python\nx = 1\n", "return\n```"]);
@@ -81,7 +90,7 @@ describe.each(["openai", "moonshot"])("what %s is asked by instruction", (kind) 
   test("a text that goes on", async () => {
     const { body, text, parts } = await ask(kind, {}, ["Once", " upon a time"]);
 
-    expect(body.messages[1].content).toContain("<text>Once</text>");
+    expect(body.messages.at(-1)).toEqual({ role: "user", content: "Once" });
     expect(text).toBe(" upon a time");
     expect(parts[0]).toMatchObject({ guarantee: "emulated" });
   });
