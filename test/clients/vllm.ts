@@ -12,11 +12,12 @@ import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
 import { eventually, get, post } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { pythonPackages } from "../support/python-packages.ts";
-import { compareEngines, peerConfiguration } from "../support/remote-comparison.ts";
+import type { StartedServer } from "../support/python-server.ts";
+import { checkRefusals, compareEngines, peerConfiguration } from "../support/remote-comparison.ts";
 import { OPENAI, REMOTE_REQUESTS } from "../support/remote-requests.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
-import { convertForVllm, startVllm, type VllmServer, vllmPython } from "../support/vllm-server.ts";
+import { convertForVllm, startVllm, vllmPython } from "../support/vllm-server.ts";
 
 const CONTEXT = 2048;
 /** vLLM reads control tokens wherever they are spelt, so that these two cannot mean what they say. */
@@ -28,7 +29,7 @@ const ABORT_MS = 1000;
 
 const tally = new Tally();
 const folder = temporaryFolder();
-let peer: VllmServer | undefined;
+let peer: StartedServer | undefined;
 let server: RunningServer | undefined;
 try {
   const started = performance.now();
@@ -48,7 +49,7 @@ try {
   });
   const alike = REMOTE_REQUESTS.filter(({ name }) => !REFUSED.has(name));
   const ties = await compareEngines(server.url, tally, alike);
-  await checkRefusals(server.url);
+  await checkRefusals(server.url, tally, REFUSED, /control token/);
   await checkAborts(server.url, peer);
   for (const tie of ties) print(tie);
 } catch (error) {
@@ -60,19 +61,7 @@ try {
 }
 tally.finish();
 
-async function checkRefusals(url: string): Promise<void> {
-  for (const { name, path, body } of REMOTE_REQUESTS.filter((asked) => REFUSED.has(asked.name))) {
-    for (const stream of [false, true]) {
-      await tally.check(`${name} is refused, ${stream ? "streamed" : "plain"}`, async () => {
-        const { status, text } = await post(url, path, { model: "elsewhere", ...body, stream });
-        expectThat(status === 400 && text.includes("control token"), `${status} ${text}`);
-        return undefined;
-      });
-    }
-  }
-}
-
-async function checkAborts(url: string, { url: peerUrl, log }: VllmServer): Promise<void> {
+async function checkAborts(url: string, { url: peerUrl, log }: StartedServer): Promise<void> {
   for (const stream of [true, false]) {
     await tally.check(`an abort reaches vLLM, ${stream ? "streamed" : "plain"}`, async () => {
       const leave = new AbortController();

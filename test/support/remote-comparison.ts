@@ -19,11 +19,14 @@ interface Answered {
 /**
  * Asks the models `embedded` and `elsewhere` of one server the same, plain and streamed. Texts, usage and ends must be
  * equal; returned are the ties, where both go on with another of two tokens that are equally likely.
+ *
+ * @param options.countsEnd the engine elsewhere may count the token that ends an answer.
  */
 export async function compareEngines(
   url: string,
   tally: Tally,
   requests: readonly Asked[] = REMOTE_REQUESTS,
+  { countsEnd = false }: { readonly countsEnd?: boolean } = {},
 ): Promise<readonly string[]> {
   const ties: string[] = [];
   for (const asked of requests) {
@@ -42,8 +45,10 @@ export async function compareEngines(
           ties.push(`tie   ${asked.name}, ${way.name}: ${difference}`);
           return "a tie";
         }
+        const isOneMore = countsEnd && there.finish === "stop" && there.completion === here.completion + 1;
+        const expected = isOneMore ? { ...here, completion: there.completion } : here;
         expectThat(
-          JSON.stringify(here) === JSON.stringify(there),
+          JSON.stringify(expected) === JSON.stringify(there),
           `${JSON.stringify(here)} here, ${JSON.stringify(there)} there`,
         );
         return `${JSON.stringify(here.text.slice(0, 40))}, ${here.prompt}+${here.completion} tokens, ${here.finish}`;
@@ -51,6 +56,24 @@ export async function compareEngines(
     }
   }
   return ties;
+}
+
+/** Asks `elsewhere` what its engine cannot do: a clear refusal, plain and streamed. */
+export async function checkRefusals(
+  url: string,
+  tally: Tally,
+  names: ReadonlySet<string>,
+  reason: RegExp,
+): Promise<void> {
+  for (const { name, path, body } of REMOTE_REQUESTS.filter((asked) => names.has(asked.name))) {
+    for (const stream of [false, true]) {
+      await tally.check(`${name} is refused, ${stream ? "streamed" : "plain"}`, async () => {
+        const { status, text } = await post(url, path, { model: "elsewhere", ...body, stream });
+        expectThat(status === 400 && reason.test(text), `${status} ${text}`);
+        return undefined;
+      });
+    }
+  }
 }
 
 async function plain(url: string, model: string, { path, body }: Asked): Promise<Answered> {
@@ -134,17 +157,33 @@ export function peerConfiguration(
     url,
     model,
     context,
-  }: { readonly kind: string; readonly url: string; readonly model: string; readonly context: number },
+    name,
+    settings = "",
+    engines = "",
+    models = "",
+  }: {
+    readonly kind: string;
+    readonly url: string;
+    readonly model: string;
+    readonly context: number;
+    /** Of the model there; absent: the first that is listed. */
+    readonly name?: string;
+    /** Further keys of the engine, as YAML between braces. */
+    readonly settings?: string;
+    /** Further lines of both sections. */
+    readonly engines?: string;
+    readonly models?: string;
+  },
 ): string {
   const file = join(folder, "continuo.yaml");
   writeFileSync(
     file,
     `engines:
-  peer: { kind: ${kind}, url: "${url}" }
-models:
+  peer: { kind: ${kind}, url: "${url}"${settings} }
+${engines}models:
   embedded: { file: ${model}, context: ${context}, slots: 2 }
-  elsewhere: { engine: peer, fim: as-in-the-package }
-fim_layouts:
+  elsewhere: { engine: peer, ${name === undefined ? "" : `model: ${name}, `}fim: as-in-the-package }
+${models}fim_layouts:
   as-in-the-package:
     prefix: "<|fim_prefix|>"
     suffix: "<|fim_suffix|>"
