@@ -9,12 +9,27 @@ const FOLDERS = {
   wire: { folders: [], packages: ["zod"] },
   protocols: { folders: ["continuation", "wire"], packages: ["zod"] },
   "engines/llama": { folders: ["continuation"], packages: ["koffi", "lru-cache"] },
+  ...llamaRooms({
+    file: { rooms: [], packages: [] },
+    wire: { rooms: ["file"], packages: [] },
+    // In the server.
+    probe: { rooms: [], types: ["native"], files: ["native/library-folder"], packages: [] },
+    host: { rooms: ["file", "wire", "probe"], packages: ["lru-cache"] },
+    // In the engine process.
+    native: { rooms: ["file", "wire"], packages: ["koffi"] },
+    pick: { rooms: ["file", "wire", "native"], packages: ["lru-cache"] },
+    schedule: { rooms: ["file", "wire", "native", "pick"], packages: [] },
+  }),
   "engines/remote": { folders: ["continuation"], packages: ["undici", "eventsource-parser", "lru-cache"] },
   directory: { folders: ["continuation"], packages: [] },
-  pool: { folders: ["continuation"], packages: ["lru-cache"] },
+  pool: { folders: ["continuation"], packages: [] },
   residency: { folders: ["continuation"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
-  telemetry: { folders: [], types: ["continuation"], packages: ["pino", "prom-client"] },
+  telemetry: {
+    folders: ["continuation"],
+    files: ["version"],
+    packages: ["pino", "prom-client", "@opentelemetry/[^/]+"],
+  },
   config: {
     folders: ["models"],
     files: ["engines/remote/registry"],
@@ -36,6 +51,17 @@ const FOLDERS = {
     packages: ["commander", "eventsource-parser", "undici"],
   },
 };
+
+/** The rooms of the embedded engine are folders like the others. Only the engine process loads koffi. */
+function llamaRooms(rooms) {
+  const inside = (names) => names.map((name) => `engines/llama/${name}`);
+  return Object.fromEntries(
+    Object.entries(rooms).map(([room, { rooms: others, types = [], files = [], packages }]) => [
+      `engines/llama/${room}`,
+      { folders: ["continuation", ...inside(others)], types: inside(types), files: inside(files), packages },
+    ]),
+  );
+}
 
 const OWN = "^src/";
 const TEST = "[.]test[.]ts$";

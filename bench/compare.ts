@@ -6,7 +6,7 @@
  * Prints every target with medians, spread, ratio and verdict. Build the peer with bench/build-llama-server.sh. Without a
  * model one of Qwen2.5-Coder-0.5B's shape with random weights is written to the temporary folder, and kept.
  */
-import { defaultThreads } from "../src/engines/llama/cores.ts";
+import { defaultThreads } from "../src/engines/llama/native/cores.ts";
 import { cachedBenchModel } from "./bench-model.ts";
 import { options } from "./compare-options.ts";
 import { COPYING, COPYING_REAL, startCopiers } from "./copying.ts";

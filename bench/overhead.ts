@@ -5,10 +5,10 @@
  * forty of a real model, noise would be larger than what is looked for. Sampling, scheduling, the engine process, HTTP and
  * the event stream all count; the bare loop below only evaluates.
  */
-import { bindApi } from "../src/engines/llama/api.ts";
-import { NativeContext } from "../src/engines/llama/context.ts";
-import { loadLibraries } from "../src/engines/llama/library.ts";
-import { NativeModel } from "../src/engines/llama/model.ts";
+import { bindApi } from "../src/engines/llama/native/api.ts";
+import { NativeContext } from "../src/engines/llama/native/context.ts";
+import { loadLibraries } from "../src/engines/llama/native/library.ts";
+import { NativeModel } from "../src/engines/llama/native/model.ts";
 import { cycleTokens } from "./copying-model.ts";
 import type { Measure } from "./measures.ts";
 import type { Peer } from "./peers.ts";

@@ -26,6 +26,16 @@ export function processorMs(pids: readonly number[]): number {
   return threads.reduce((sum, thread) => sum + Number(read(`${thread}/schedstat`)?.split(" ")[0] ?? 0) / 1e6, 0);
 }
 
+/** The same in ticks of 10 ms, with the threads that have ended. */
+export function processorTicksMs(pids: readonly number[]): number {
+  const ticks = pids.map((pid) => {
+    // The name of the program, in brackets, may have blanks in it.
+    const fields = read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ") ?? [];
+    return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+  });
+  return 10 * ticks.reduce((sum, each) => sum + each, 0);
+}
+
 function statusField(pid: number, name: string): number | undefined {
   const text = new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(read(`/proc/${pid}/status`) ?? "")?.[1];
   return text === undefined ? undefined : Number(text);

@@ -6,7 +6,7 @@
  * Prints two Markdown tables. When the minutes would be exceeded, the longest contexts are left out, and it says so.
  */
 import { parseArgs } from "node:util";
-import { defaultThreads } from "../src/engines/llama/cores.ts";
+import { defaultThreads } from "../src/engines/llama/native/cores.ts";
 import { cachedBenchModel } from "./bench-model.ts";
 import { positive } from "./compare-options.ts";
 import { digits, markdownTable } from "./figures.ts";

@@ -2,6 +2,7 @@
 import type { Config, PoolModel } from "./config/config.ts";
 import { poolModels } from "./config/models.ts";
 import type { Engine } from "./continuation/engine.ts";
+import { laterOn } from "./local-models.ts";
 import { Pool } from "./pool/pool.ts";
 import type { Log } from "./telemetry/log.ts";
 
@@ -17,14 +18,15 @@ export function servePools(
   log: Log,
 ): readonly PoolServed[] {
   return poolModels(config).map((model) => {
-    const { name, policy, maxResumes } = model;
+    const { name, policy, maxResumes, hedge } = model;
     const replicas = model.replicas.map(({ model: replica, weight }) => {
       const engine = engineOf(replica);
       if (engine === undefined) throw new Error(`replica ${replica} was not checked`);
       return { engine, weight };
     });
     const engine = new Pool({
-      ...{ name, replicas, policy, maxResumes },
+      ...{ name, replicas, policy, maxResumes, ...(hedge !== undefined && { hedge }) },
+      after: laterOn,
       now: () => performance.now(),
       random: Math.random,
       report: ({ callId, sentTokens, ...event }) => {

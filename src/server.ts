@@ -5,32 +5,32 @@ import { StoreProbe } from "./accounts/store-probe.ts";
 import { StoredKeys } from "./accounts/stored-keys.ts";
 import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
-import type { Config, EngineModelConfig, FileModel, PoolModel } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
 import { isSocketPath } from "./config/socket-path.ts";
-import type { Engine, EngineModel, Health } from "./continuation/engine.ts";
+import type { EngineModel, Health } from "./continuation/engine.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
-import { ModelDirectory, type ServedWeights } from "./directory/model-directory.ts";
-import { chooseLibraries } from "./engines/llama/engine-choice.ts";
-import { freeModelMemory } from "./engines/llama/free-memory.ts";
-import { DEFAULT_SLOTS } from "./engines/llama/memory.ts";
+import { chooseLibraries } from "./engines/llama/probe/engine-choice.ts";
+import { freeModelMemory } from "./engines/llama/probe/free-memory.ts";
 import { createApp } from "./http/app.ts";
 import { type Authenticator, authenticatorFor } from "./http/auth.ts";
 import type { ProtocolRoute } from "./http/failure.ts";
 import { listen } from "./listen.ts";
-import { type LocalServed, loadAtStart, residentModels, serveLocal } from "./local-models.ts";
-import { type PoolServed, servePools } from "./pooled-models.ts";
+import { loadAtStart, residentModels } from "./local-models.ts";
 import { generationProtocol } from "./protocols/dashscope-generation.ts";
 import { chatProtocol } from "./protocols/openai-chat.ts";
 import { completionsProtocol } from "./protocols/openai-completions.ts";
-import { type RemoteServed, serveRemote } from "./remote-models.ts";
 import { memoryBudget } from "./residency/budget.ts";
 import type { ResidencyStats } from "./residency/resident-models.ts";
+import { serveModels } from "./served-models.ts";
+import { engineObserver, registerEngineHealth } from "./telemetry/engine-metrics.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { registerMemoryMetrics } from "./telemetry/memory-metrics.ts";
 import { Metrics } from "./telemetry/metrics.ts";
+import { observedEngine } from "./telemetry/observed-engine.ts";
 import { registerPoolMetrics } from "./telemetry/pool-metrics.ts";
+import { openTracing } from "./telemetry/tracing.ts";
 import { VERSION } from "./version.ts";
 
 /** A server that listens. */
@@ -89,29 +89,34 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   log[libraries.fellBack ? "warn" : "debug"]({ engine: config.engine }, libraries.note);
   const budget = memoryBudget(config.memoryBudget, freeModelMemory(libraries.gpus));
   const residents = residentModels(budget, log);
-  const local = serveLocal(config, { libraries, budget, residents, log });
-  const remote = serveRemote(config, log);
-  const single = [...local.map(servedLocal), ...remote.served.map(servedRemote)];
-  const pools = servePools(config, (name) => single.find((each) => each.name === name)?.engine, log);
-  const served = inOrder(config, [...single, ...pools.map(servedPool)]);
-  const named = served.map(({ name, engine }) => ({ name, engine }));
+  const tracing = await openTracing(process.env, log);
   // A pool's requests are those of its replicas, which are counted there.
   const metrics = new Metrics(() => single);
+  const observer = engineObserver(metrics.registry);
+  const { local, remote, single, pools, served, directory } = serveModels(config, {
+    shared: { libraries, budget, residents, log },
+    observe: (engine, identity) =>
+      observedEngine(engine, { identity, observer, tracing, now: () => performance.now() }),
+  });
   registerMemoryMetrics(metrics.registry, () => residents.stats());
   registerPoolMetrics(metrics.registry, () =>
     pools.map(({ model, engine }) => ({ name: model.name, figures: engine.poolStats() })),
+  );
+  registerEngineHealth(metrics.registry, () =>
+    single.map(({ identity, engine }) => ({ identity, health: engine.health() })),
   );
   const node = thisNode();
   const meter = meterOver(store, node, log);
   const storeProbe = new StoreProbe({ store, node, now: Date.now });
   const service = await createApp({
-    directory: directoryOf(served, config),
+    directory,
     routes: routes(),
-    engines: () => named,
+    engines: () => served,
     authenticator,
     meter,
     log,
     metrics,
+    tracing,
     workspace: config.workspace,
     administration: { store, now: Date.now, keys: config.adminKeys },
     limitsOf: (workspaceId) => listLimits({ store, now: Date.now }, workspaceId),
@@ -133,11 +138,13 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   } catch (error) {
     await disposeEngines();
     await meter.close();
+    await tracing.close();
     throw error;
   }
   const release = async (): Promise<void> => {
     await disposeEngines();
     await meter.close();
+    await tracing.close();
     await store.destroy();
   };
   let released: Promise<void> | undefined;
@@ -190,59 +197,6 @@ function meterOver(store: Store, node: NodeIdentity, log: Log): StoredMeter {
     node,
     now: Date.now,
     report: (event, error) => (error === undefined ? log.warn(event) : log.error({ err: error }, event)),
-  });
-}
-
-/** A configured model and who answers for it. */
-interface Served {
-  readonly name: string;
-  readonly engine: Engine;
-  readonly weights: ServedWeights;
-  readonly running: () => RunningModel;
-}
-
-/** In the order of the configuration: the first is who stands in for others. */
-function inOrder(config: Config, all: readonly Served[]): readonly Served[] {
-  return config.models.flatMap(({ name }) => all.find((each) => each.name === name) ?? []);
-}
-
-function servedAs(
-  { name, sampling, capabilities }: FileModel | EngineModelConfig | PoolModel,
-  engine: Engine,
-  running: () => RunningModel,
-): Served {
-  return { name, engine, weights: { name, engine, sampling, ...capabilities }, running };
-}
-
-function servedLocal({ model, engine, resident }: LocalServed): Served {
-  const { name, slots = DEFAULT_SLOTS } = model;
-  return servedAs(model, resident, () => {
-    const { known } = engine;
-    return { name, slots, health: engine.health(), ...(known !== undefined && { facts: known }) };
-  });
-}
-
-function servedRemote({ model, config: { kind, url }, engine }: RemoteServed): Served {
-  return servedAs(model, engine, () => {
-    const { known } = engine;
-    const facts = known === undefined ? {} : { facts: { model: known.model } };
-    return { name: model.name, health: engine.health(), elsewhere: { kind, url }, ...facts };
-  });
-}
-
-function servedPool({ model, engine }: PoolServed): Served {
-  const replicas = model.replicas.map((replica) => replica.model);
-  return servedAs(model, engine, () => ({ name: model.name, health: engine.health(), replicas }));
-}
-
-function directoryOf(served: readonly Served[], config: Config): ModelDirectory {
-  return new ModelDirectory({
-    known: config.catalogue.entries,
-    lookUp: (name) => config.catalogue.find(name),
-    weights: served.map(({ weights }) => weights),
-    mappings: config.mappings,
-    ...(config.defaultModel !== undefined && { defaultName: config.defaultModel }),
-    strict: config.strict,
   });
 }
 

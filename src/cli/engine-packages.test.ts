@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../../test/support/files.ts";
-import { ENGINE_VERSION, gpuPackage } from "../engines/llama/library-folder.ts";
+import { ENGINE_VERSION, gpuPackage } from "../engines/llama/native/library-folder.ts";
 import { folderBytes, installPackage, packageFor, removePackage, unpackedBytes } from "./engine-packages.ts";
 
 /** Does to the folder what npm would do, and remembers what it was asked for. */

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { ENGINE_VERSION, type GpuKind, gpuLibraryFolder, gpuPackage } from "../engines/llama/library-folder.ts";
+import { ENGINE_VERSION, type GpuKind, gpuLibraryFolder, gpuPackage } from "../engines/llama/native/library-folder.ts";
 import { makeFolder } from "../folder.ts";
 import { CommandFailure } from "./failure.ts";
 

@@ -4,6 +4,7 @@ import { checkCatalogue } from "./catalogue.ts";
 import type { Path } from "./document.ts";
 import { checkEngineModel, checkEngines, type Finding } from "./engine-checks.ts";
 import type { Problem } from "./error.ts";
+import { checkFallbacks } from "./fallback-checks.ts";
 import { nearest } from "./nearest.ts";
 import { checkPool } from "./pool-checks.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -20,6 +21,7 @@ export function crossCheck(
   const findings = [
     ...Object.keys(config.models).flatMap((name) => checkModel(name, config, isFile, pulled)),
     ...checkEngines(config, isFile, env),
+    ...checkFallbacks(config),
     ...checkAliases(config),
     ...checkDefault(config),
     ...checkLayouts(config),
@@ -47,7 +49,7 @@ function checkModel(
   }
   if (entry.use !== undefined) return checkUse(entry.use, Object.keys(entry), path, config);
   if (entry.replicas !== undefined) return checkPool(entry, path, config);
-  const pooling = (["policy", "max_resumes"] as const).find((key) => entry[key] !== undefined);
+  const pooling = (["policy", "max_resumes", "hedge"] as const).find((key) => entry[key] !== undefined);
   if (pooling !== undefined) {
     const message = `\`${pooling}\` is for a model of several others; it needs \`replicas: [NAME, …]\` beside it`;
     return [{ path: [...path, pooling], message }];
@@ -56,6 +58,11 @@ function checkModel(
   if (entry.model !== undefined) {
     const message = "`model` is the name that an engine elsewhere has for it; it needs `engine: NAME` beside it";
     return [{ path: [...path, "model"], message }];
+  }
+  const elsewhere = (["emulate", "thinking"] as const).find((key) => entry[key] !== undefined);
+  if (elsewhere !== undefined) {
+    const message = `\`${elsewhere}\` is for a model of an engine elsewhere; it needs \`engine: NAME\` beside it`;
+    return [{ path: [...path, elsewhere], message }];
   }
   if (entry.file !== undefined && !isFile(entry.file)) {
     return [{ path: [...path, "file"], message: noWeights(entry.file, pulled) }];

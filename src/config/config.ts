@@ -4,6 +4,7 @@ import type { PrefixSpelling } from "../engines/remote/peer.ts";
 import type { UpstreamLimits } from "../engines/remote/transport.ts";
 import type { HttpLimits } from "../http/limits.ts";
 import type { Catalogue } from "../models/catalog.ts";
+import type { HedgeOptions } from "../pool/hedge.ts";
 import type { PolicyName } from "../pool/policy.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
@@ -77,6 +78,9 @@ export interface PoolModel {
   readonly replicas: readonly { readonly model: string; readonly weight: number }[];
   readonly policy: PolicyName;
   readonly maxResumes: number;
+  readonly hedge?: HedgeOptions;
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
 }
@@ -93,6 +97,12 @@ export interface EngineModelConfig {
   readonly contextTokens?: number;
   /** Family of the fill-in-the-middle layout; false: none. Absent: what the engine's vocabulary shows. */
   readonly fim?: string | false;
+  /** Ask by instructions for what the engine cannot do. */
+  readonly emulate?: boolean;
+  /** It thinks unless it is told not to; absent: what the engine tells. */
+  readonly thinking?: boolean;
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   /** Sent where a request does not choose. */
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;
@@ -137,6 +147,8 @@ export interface FileModel {
   readonly tokenHealing?: boolean;
   /** Prompt-lookup drafts for requests that do not choose. */
   readonly speculation: boolean;
+  /** Names that answer in its place, best first. Absent: none. */
+  readonly fallbacks?: readonly string[];
   /** Laid over the weights' own sampling defaults, field by field. */
   readonly sampling: Sampling;
   readonly capabilities: CapabilityOverrides;

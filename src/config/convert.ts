@@ -1,4 +1,5 @@
 import type { FimLayout } from "../continuation/fim.ts";
+import type { HedgeOptions } from "../pool/hedge.ts";
 import { catalogueFrom } from "./catalogue.ts";
 import type { ApiKey, Config, EngineConfig, LimitsConfig, MemoryBudget, ModelConfig, PoolModel } from "./config.ts";
 import type { EngineEntry } from "./engine-schema.ts";
@@ -66,6 +67,7 @@ function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, determinis
   if (use !== undefined) return [{ kind: "use", name, use }];
   const asked = {
     name,
+    ...present({ fallbacks: entry.fallbacks }),
     sampling: samplingFrom(entry.sampling),
     capabilities: present({
       completions: capabilities.completions,
@@ -77,7 +79,8 @@ function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, determinis
   if (entry.replicas !== undefined) return [{ kind: "pool", ...asked, ...poolFrom(entry, entry.replicas) }];
   const shared = { ...asked, ...present({ contextTokens: entry.context, fim: entry.fim }) };
   if (entry.engine !== undefined) {
-    return [{ kind: "engine", engine: entry.engine, ...shared, ...present({ model: entry.model }) }];
+    const { model, emulate, thinking } = entry;
+    return [{ kind: "engine", engine: entry.engine, ...shared, ...present({ model, emulate, thinking }) }];
   }
   if (path === undefined) return []; // the checks have refused it
   return [
@@ -102,11 +105,16 @@ function modelFrom(name: string, entry: ModelEntry, file: ConfigFile, determinis
 const DEFAULT_MAX_RESUMES = 3;
 
 function poolFrom(
-  { policy = "least_loaded", max_resumes: maxResumes = DEFAULT_MAX_RESUMES }: ModelEntry,
+  { policy = "least_loaded", max_resumes: maxResumes = DEFAULT_MAX_RESUMES, hedge }: ModelEntry,
   replicas: NonNullable<ModelEntry["replicas"]>,
-): Pick<PoolModel, "replicas" | "policy" | "maxResumes"> {
+): Pick<PoolModel, "replicas" | "policy" | "maxResumes" | "hedge"> {
   const weighted = replicas.map((each) => (typeof each === "string" ? { model: each, weight: 1 } : each));
-  return { replicas: weighted, policy, maxResumes };
+  return { replicas: weighted, policy, maxResumes, ...(hedge !== undefined && { hedge: hedgeFrom(hedge) }) };
+}
+
+function hedgeFrom({ after, share }: NonNullable<ModelEntry["hedge"]>): HedgeOptions {
+  const isPercentile = after.startsWith("p");
+  return { after: isPercentile ? { percentile: Number(after.slice(1)) } : { ms: durationMs(after) }, share };
 }
 
 /** Of an entry whose files and variable the checks have found. */

@@ -12,7 +12,8 @@ export interface Finding {
 
 /** What a model elsewhere can be told. */
 const KEYS: ReadonlySet<string> = new Set<keyof ModelEntry>([
-  ...(["engine", "model", "fim", "context", "aliases", "sampling", "capabilities"] as const),
+  ...(["engine", "model", "fim", "context", "fallbacks", "aliases", "sampling", "capabilities"] as const),
+  ...(["emulate", "thinking"] as const),
 ]);
 
 export function checkEngineModel(entry: ModelEntry, path: Path, { engines }: ConfigFile): Finding[] {

@@ -20,6 +20,8 @@ models:
     model: Qwen/Qwen2.5-72B
     fim: qwen
     context: 32768
+    emulate: true
+    thinking: false
     aliases: [big]
     sampling: { temperature: 0.3 }
     capabilities: { max_output_tokens: 4096 }
@@ -43,7 +45,7 @@ models:
     expect(config.models).toEqual([
       {
         ...{ kind: "engine", name: "qwen-plus", engine: "gpu", model: "Qwen/Qwen2.5-72B" },
-        ...{ fim: "qwen", contextTokens: 32_768, sampling: { temperature: 0.3 } },
+        ...{ fim: "qwen", contextTokens: 32_768, emulate: true, thinking: false, sampling: { temperature: 0.3 } },
         capabilities: { maxOutputTokens: 4_096 },
       },
       { kind: "engine", name: "first", engine: "gpu", sampling: {}, capabilities: {} },
@@ -68,6 +70,11 @@ models:
       "an unknown kind",
       "engines:\n  gpu: { kind: vlm, url: http://a }\n",
       /gpu\.kind: expected llama-server, vllm, .*openai, found "vlm"/,
+    ],
+    [
+      "instructions for weights of this machine",
+      "models:\n  mine: { file: a.gguf, emulate: true }\n",
+      /mine\.emulate: `emulate` is for a model of an engine elsewhere/,
     ],
     [
       "no address",

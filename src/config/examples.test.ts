@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { loadConfig } from "./load.ts";
 
-const PAGES = ["README.md", "README.zh-CN.md", "docs/configuration.md", "docs/configuration.zh-CN.md"];
+const PAGES = [
+  ...["README.md", "README.zh-CN.md", "docs/configuration.md", "docs/configuration.zh-CN.md"],
+  ...["docs/cluster.md", "docs/cluster.zh-CN.md"],
+];
 
 /** Every YAML example of the documents, with the page it stands on. */
 const EXAMPLES = PAGES.flatMap((page) => {
@@ -18,7 +21,7 @@ test("the documents have examples", () => {
 
 test.each(EXAMPLES)("%s is a configuration", (_place, source) => {
   const surroundings = {
-    env: {},
+    env: Object.fromEntries([...source.matchAll(/api_key_env: (\w+)/g)].map(([, name]) => [name ?? "", "sk-test"])),
     cwd: "/",
     home: "/",
     platform: "linux",

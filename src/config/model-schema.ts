@@ -17,6 +17,18 @@ const capabilities = z.strictObject(
   mapping("capabilities, such as `partial: false`"),
 );
 
+const hedge = z.strictObject(
+  {
+    after: delay().describe(
+      "Time without any text, such as `300ms`; or `p95`: the time within which 95 % of the pool's last 200 first texts came.",
+    ),
+    share: number(0.001, 1)
+      .default(0.1)
+      .describe("Most extra requests, as a part of all; up to 5 more may come at once."),
+  },
+  mapping("when to ask a second replica, such as `after: 300ms`"),
+);
+
 export const modelSchema = z.strictObject(
   {
     file: text("the path of a GGUF file")
@@ -45,6 +57,14 @@ export const modelSchema = z.strictObject(
     max_resumes: integer(0, 10)
       .optional()
       .describe("With `replicas`: how often an answer that broke off goes on with another replica. Default: 3."),
+    hedge: hedge
+      .optional()
+      .describe("With `replicas`: ask a second one too when the first is silent for too long. Default: never."),
+    fallbacks: list(text("a model name"), "model names")
+      .optional()
+      .describe(
+        "Other names of `models` that answer, in this order, when this one is away or overloaded. Default: none.",
+      ),
     context: integer(16, 2 ** 24)
       .optional()
       .describe(
@@ -61,6 +81,16 @@ export const modelSchema = z.strictObject(
       })
       .optional()
       .describe("Fill-in-the-middle layout; `false`: none. Default: detected from the vocabulary."),
+    emulate: flag()
+      .optional()
+      .describe(
+        "With `engine`: ask a model that answers chats only by instructions to fill gaps and to continue text. Default: false.",
+      ),
+    thinking: flag()
+      .optional()
+      .describe(
+        "With `engine`: the model thinks unless told not to, which it is behind an assistant prefix. Default: what the engine tells.",
+      ),
     load: loading().optional().describe("Overrides the global `load`."),
     keep_alive: duration().optional().describe("Overrides the global `keep_alive`."),
     gpu_layers: layers().optional().describe("Overrides the global `gpu_layers`."),
@@ -88,6 +118,11 @@ export function layers(): z.ZodInt {
 
 export function loading() {
   return z.enum(["start", "first_use"], { error: "expected start or first_use" });
+}
+
+function delay(): z.ZodString {
+  const error = "expected a time such as 300ms or 1s, or p50 to p99";
+  return z.string({ error }).regex(/^((\d+(\.\d+)?(ms|s|m))+|p[5-9]\d)$/, { error });
 }
 
 /** With units, so that nobody has to guess them; only 0 and -1 need none. */

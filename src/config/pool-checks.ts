@@ -6,7 +6,7 @@ import type { ConfigFile } from "./schema.ts";
 
 /** What a model of several others can be told. */
 const KEYS: ReadonlySet<string> = new Set<keyof ModelEntry>([
-  ...(["replicas", "policy", "max_resumes", "aliases", "sampling", "capabilities"] as const),
+  ...(["replicas", "policy", "max_resumes", "hedge", "fallbacks", "aliases", "sampling", "capabilities"] as const),
 ]);
 
 /** Replicas are models in a file or of an engine, each once. */

@@ -10,6 +10,7 @@ describe("a model of several others", () => {
     replicas: [a, { model: b, weight: 2.5 }]
     policy: prefix_affinity
     max_resumes: 1
+    hedge: { after: 1s500ms }
     aliases: [pair]
     sampling: { temperature: 0.3 }
     capabilities: { partial: false }
@@ -18,6 +19,7 @@ describe("a model of several others", () => {
 
     expect(models.at(-1)).toEqual({
       ...{ kind: "pool", name: "both", policy: "prefix_affinity", maxResumes: 1 },
+      hedge: { after: { ms: 1500 }, share: 0.1 },
       replicas: [
         { model: "a", weight: 1 },
         { model: "b", weight: 2.5 },
@@ -61,6 +63,13 @@ describe("a model of several others", () => {
       "policy: expected least_loaded, weighted, sticky or prefix_affinity",
     ],
     ["a policy alone", "file: a.gguf, policy: sticky", "policy: `policy` is for a model of several others"],
+    ["a hedge alone", "engine: gpu, hedge: { after: 1s }", "hedge: `hedge` is for a model of several others"],
+    [
+      "an early hedge",
+      "replicas: [a], hedge: { after: p20 }",
+      "hedge.after: expected a time such as 300ms or 1s, or p50 to p99",
+    ],
+    ["a hedge for nobody", "replicas: [a], hedge: { share: 0.5 }", "hedge.after: expected a time such as"],
     ["resumes alone", "engine: gpu, max_resumes: 1", "max_resumes: `max_resumes` is for a model of several others"],
   ])("that names %s is refused", (_, entry, message) => {
     expect(problems(`${TWO}  both: { ${entry} }\n`).join("\n")).toContain(`models.both.${message}`);

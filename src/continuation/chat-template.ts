@@ -2,6 +2,7 @@ import { Template } from "@huggingface/jinja";
 import { ServiceError } from "../errors.ts";
 import type { ToolCall } from "./input.ts";
 import { type LoweredPart, mergeTexts } from "./prompt.ts";
+import { THINKING_OFF } from "./thinking.ts";
 
 /** A message whose content is already in the weights' spelling. */
 export interface TemplateMessage {
@@ -14,14 +15,17 @@ export interface TemplateMessage {
  * Renders messages through the Jinja template of a model file, up to the open assistant turn.
  *
  * The template never sees a content, only a stand-in for it, so it can neither trim it nor turn its text into control
- * tokens; and a default system message of the template's own is left out (docs/wire.md 1.2a). Throws `unsupported_input`
- * when the template refuses the messages or leaves one of them out.
+ * tokens; and a default system message of the template's own is left out (docs/wire.md 1.2a). A template that knows
+ * thinking is told not to think. Throws `unsupported_input` when it refuses the messages or leaves one of them out.
+ *
+ * @param opening the end of the rendering, and what is to stand there.
  */
 export function renderTemplate(
   source: string,
   messages: readonly TemplateMessage[],
   controls: ReadonlySet<string>,
   tokens: { readonly bos: string; readonly eos: string },
+  opening: { readonly written: string; readonly meant: string } = { written: "", meant: "" },
 ): readonly LoweredPart[] {
   const template = parse(source);
   const render = (turns: readonly Turn[]): string =>
@@ -30,11 +34,14 @@ export function renderTemplate(
       add_generation_prompt: true,
       bos_token: tokens.bos,
       eos_token: tokens.eos,
+      ...THINKING_OFF,
     });
   const standIns = new StandIns();
   const turns = messages.map((message, index) => turnOf(message, index, standIns));
   const text = refuseNicely(() => withoutDefaultSystem(turns, render));
-  return standIns.replaceIn(text, (frame) => splitControls(frame, controls));
+  const { written, meant } = opening;
+  const opened = text.endsWith(written) ? text.slice(0, text.length - written.length) + meant : text;
+  return standIns.replaceIn(opened, (frame) => splitControls(frame, controls));
 }
 
 /** A message as templates know it (the names are those of Hugging Face's chat templates). */
@@ -166,7 +173,8 @@ function reversed(text: string): string {
   return text.split("").reverse().join("");
 }
 
-function splitControls(text: string, controls: ReadonlySet<string>): readonly LoweredPart[] {
+/** Text of ours, in which control tokens are meant as such. */
+export function splitControls(text: string, controls: ReadonlySet<string>): readonly LoweredPart[] {
   const spellings = [...controls]
     .filter((each) => each !== "" && text.includes(each))
     .sort((a, b) => b.length - a.length);

@@ -88,6 +88,8 @@ export interface EngineModel {
   readonly chat: boolean;
   /** An answer to them can begin with what the caller gives. Absent: as `chat`. */
   readonly partial?: boolean;
+  /** Gaps could be filled by instruction, if its operator said so (`emulate: true`). Absent: no. */
+  readonly mayEmulate?: boolean;
   /** Token ids are below it. Absent: the engine does not tell. */
   readonly vocabularySize?: number;
   /** Sampling defaults that the weights bring along. */

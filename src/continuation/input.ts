@@ -22,10 +22,15 @@ export type PromptPart = { readonly text: string } | { readonly control: Control
 /** What is to be continued. Text is kept byte for byte; nothing is trimmed anywhere. */
 export type Continuation =
   /** Raw text, with control tokens where the protocol lets callers write them. */
-  | { readonly kind: "text"; readonly parts: readonly PromptPart[] }
-  | { readonly kind: "tokens"; readonly tokens: readonly number[] }
-  | Infill
-  | Chat;
+  { readonly kind: "text"; readonly parts: readonly PromptPart[] } | TokenPrompt | Infill | Chat;
+
+/** A prompt of ids. */
+export interface TokenPrompt {
+  readonly kind: "tokens";
+  readonly tokens: readonly number[];
+  /** What of the answer is there already; generation goes on after it. */
+  readonly answer?: string;
+}
 
 /** Text missing between `prefix` and `suffix`. */
 export interface Infill {

@@ -80,6 +80,13 @@ test("token ids are taken as they are", () => {
   });
 });
 
+test("what answers token ids so far stands behind them", () => {
+  expect(lower({ kind: "tokens", tokens: [3], answer: "a" }, QWEN).sections).toEqual([
+    { role: "prefix", parts: [{ tokens: [3] }] },
+    { role: "prefix", parts: [{ text: "a" }] },
+  ]);
+});
+
 describe("where a text goes on", () => {
   const healOf = (input: Continuation) => lower(input, QWEN).heal;
 

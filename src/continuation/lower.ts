@@ -1,8 +1,8 @@
 import { ServiceError } from "../errors.ts";
-import { renderTemplate } from "./chat-template.ts";
+import { renderTemplate, splitControls } from "./chat-template.ts";
 import { type FimLayout, startBehindMiddle } from "./fim.ts";
 import { gapBetween } from "./gap/gap-end.ts";
-import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart } from "./input.ts";
+import type { Chat, Continuation, ControlToken, Infill, Message, PromptPart, TokenPrompt } from "./input.ts";
 import {
   type HealingPoint,
   type LoweredGap,
@@ -11,6 +11,8 @@ import {
   mergeTexts,
   type PromptSection,
 } from "./prompt.ts";
+import { type Thinking, thinkingOf } from "./thinking.ts";
+import { THOUGHT_BEGINS, type ThoughtAtStart, withoutThought } from "./thought.ts";
 
 /** What rendering needs to know about the weights. Rendering belongs to them, not to the name that was called. */
 export interface Weights {
@@ -32,18 +34,28 @@ export function canChat(weights: Pick<Weights, "controls" | "chatTemplate">): bo
   return speaksChatMl(weights) || weights.chatTemplate !== undefined;
 }
 
-/** Rewrites an input into a prompt for these weights, or refuses with `unsupported_input`. Drops nothing. */
-export function lower(input: Continuation, weights: Weights): LoweredPrompt {
+/**
+ * Rewrites an input into a prompt for these weights, or refuses with `unsupported_input`. Drops nothing but what a template
+ * drops for weights that think.
+ *
+ * @param hasShape the answer is to have a shape, which a thought would not fit into.
+ */
+export function lower(input: Continuation, weights: Weights, { hasShape = false } = {}): LoweredPrompt {
   switch (input.kind) {
     case "tokens":
-      return { sections: [{ role: "prefix", parts: [{ tokens: input.tokens }] }], countOffset: 0 };
+      return ofTokens(input);
     case "text":
       return raw(input.parts, weights, 0);
     case "infill":
       return infill(input, weights);
     case "chat":
-      return chat(input, weights);
+      return chat(input, weights, hasShape);
   }
+}
+
+function ofTokens({ tokens, answer = "" }: TokenPrompt): LoweredPrompt {
+  const parts: readonly LoweredPart[] = [{ tokens }, ...mergeTexts([{ text: answer }])];
+  return { sections: parts.map((part) => ({ role: "prefix", parts: [part] })), countOffset: 0 };
 }
 
 function raw(parts: readonly PromptPart[], weights: Weights, unrendered: number): LoweredPrompt {
@@ -126,9 +138,14 @@ function gapOf({ prefix, middle, suffix }: Infill, { gapEnd = true, endBias = 0 
   };
 }
 
-function chat(input: Chat, weights: Weights): LoweredPrompt {
-  if (speaksChatMl(weights)) return chatMl(input, weights);
-  if (weights.chatTemplate === undefined) {
+function chat(given: Chat, weights: Weights, hasShape: boolean): LoweredPrompt {
+  const { chatTemplate, templateTokens } = weights;
+  const thinking = chatTemplate === undefined ? undefined : thinkingOf(chatTemplate, templateTokens);
+  const prefix = given.assistantPrefix ?? "";
+  const opening = openingOf(prefix, thinking, hasShape);
+  const input = thinking === undefined ? given : { ...given, messages: given.messages.map(withoutThoughtOf) };
+  if (speaksChatMl(weights)) return chatMl(input, weights, opening);
+  if (chatTemplate === undefined) {
     throw new ServiceError(
       "unsupported_input",
       `the weights "${weights.id}" have no chat template; use the completions route or choose another model`,
@@ -136,13 +153,37 @@ function chat(input: Chat, weights: Weights): LoweredPrompt {
     );
   }
   const contents = input.messages.map((message) => ({ ...message, content: contentParts(message.content, weights) }));
-  const parts = renderTemplate(weights.chatTemplate, contents, weights.controls, weights.templateTokens);
-  const prefix: LoweredPart[] = [{ text: input.assistantPrefix ?? "" }];
+  const written = thinking?.opening ?? "";
+  const parts = renderTemplate(chatTemplate, contents, weights.controls, templateTokens, {
+    written,
+    meant: opening.text,
+  });
   return {
-    sections: [{ role: "fixed", parts: mergeTexts([...parts, ...prefix]) }],
+    sections: [{ role: "fixed", parts: mergeTexts([...parts, { text: prefix }]) }],
     countOffset: 0,
-    ...healAt(0, input.assistantPrefix ?? "", healsPrefixes(weights)),
+    ...(opening.thought !== undefined && { thought: opening.thought }),
+    ...healAt(0, prefix, healsPrefixes(weights)),
   };
+}
+
+/** What stands between the head of an open turn and the prefix, and whether the answer may begin with a thought. */
+interface Opening {
+  readonly text: string;
+  readonly thought?: ThoughtAtStart;
+}
+
+function openingOf(prefix: string, thinking: Thinking | undefined, hasShape: boolean): Opening {
+  // A caller who has begun a thought goes on with it.
+  if (thinking === undefined || prefix.startsWith(THOUGHT_BEGINS)) return { text: "" };
+  if (prefix !== "" || hasShape) return { text: thinking.closed };
+  return { text: thinking.opening, thought: thinking.isOpen ? "open" : "possible" };
+}
+
+/** Thoughts of earlier turns are not shown to weights that think. */
+function withoutThoughtOf(message: Message): Message {
+  const [first, ...rest] = message.content;
+  if (message.role !== "assistant" || first === undefined || !("text" in first)) return message;
+  return { ...message, content: [{ text: withoutThought(first.text) }, ...rest] };
 }
 
 export function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
@@ -150,16 +191,22 @@ export function speaksChatMl(weights: Pick<Weights, "controls">): boolean {
 }
 
 /** docs/wire.md 2.2.2 and 4.1: the messages as given, no invented system message, the prefix byte for byte, no end marker after it. */
-function chatMl(input: Chat, weights: Weights): LoweredPrompt {
+function chatMl(input: Chat, weights: Weights, { text, thought }: Opening): LoweredPrompt {
   const lastUser = input.messages.findLastIndex((message) => message.role === "user");
   const turns = input.messages.map((message, index): PromptSection => {
     const turn = chatMlTurn(message, weights);
     return { role: message.role === "system" || index >= lastUser ? "fixed" : "turn", parts: mergeTexts(turn) };
   });
-  const open: LoweredPart[] = [{ control: "<|im_start|>" }, { text: `assistant\n${input.assistantPrefix ?? ""}` }];
+  const open = mergeTexts([
+    { control: "<|im_start|>" },
+    { text: "assistant\n" },
+    ...splitControls(text, weights.controls),
+    { text: input.assistantPrefix ?? "" },
+  ]);
   return {
     sections: [...turns, { role: "fixed", parts: open }],
     countOffset: 0,
+    ...(thought !== undefined && { thought }),
     ...healAt(turns.length, input.assistantPrefix ?? "", healsPrefixes(weights)),
   };
 }

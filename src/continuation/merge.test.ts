@@ -53,6 +53,29 @@ test("merged choices keep why they ended, in the engine's word too", async () =>
   expect(choices.map(({ reason, raw }) => [reason, raw])).toEqual(Array(2).fill(["content_filter", "SAFETY"]));
 });
 
+describe("what the answer promises", () => {
+  const promising = (asked: ContinuationRequest): StreamPart => ({
+    ...startPart(),
+    guarantee: promptOf(asked) === "x" ? "exact" : "emulated",
+  });
+
+  test("is the least of what the prompts get", async () => {
+    const engine = new AcceptingEngine((asked) => [promising(asked), deltaPart("a")]);
+
+    const [start] = await all(continueAll(engine, [request("x"), request("y")], 1, never));
+
+    expect(start).toMatchObject({ guarantee: "emulated" });
+  });
+
+  test("is kept for every prompt where it was told with the first", async () => {
+    const engine = new ScriptedEngine((asked) => [promising(asked), deltaPart("a")]);
+
+    const ended = all(continueAll(engine, [request("x"), request("y")], 1, never));
+
+    await expect(ended).rejects.toThrow('the answer promised "exact"');
+  });
+});
+
 describe("prompts whose tokens come last", () => {
   const { promptTokens: _, ...start } = startPart();
 

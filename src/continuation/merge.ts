@@ -1,6 +1,8 @@
+import { ServiceError } from "../errors.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Engine } from "./engine.ts";
 import { guessedPromptTokens } from "./estimate.ts";
+import { type Guarantee, isWeaker, weakest } from "./guarantee.ts";
 import type { StartPart, StreamPart, Usage } from "./output.ts";
 import type { ContinuationRequest } from "./request.ts";
 
@@ -59,17 +61,27 @@ async function* inOrder(
   isStarted: boolean,
 ): AsyncGenerator<StreamPart> {
   let hasStarted = isStarted;
+  let promised: Guarantee | undefined;
   for (let arrival = await arrivals.next(); arrival !== undefined; arrival = await arrivals.next()) {
     const { source, part } = arrival;
     spent.note(source, part);
     if (part.type === "start") {
-      if (!hasStarted) yield part;
+      if (!hasStarted) {
+        promised = part.guarantee;
+        yield part;
+      } else if (isWeaker(part.guarantee, promised)) throw weakerThan(promised);
       hasStarted = true;
     } else if (part.type !== "usage") {
       yield { ...part, choice: source * choices + part.choice };
     }
   }
   yield { type: "usage", usage: spent.usage() };
+}
+
+/** The header of the whole answer has said what all of its prompts get. */
+function weakerThan(promised: Guarantee | undefined): ServiceError {
+  const message = `the answer promised "${promised}" for all of its prompts, and one of them gets less; send the prompts one by one`;
+  return new ServiceError("unsupported_input", message, { param: "prompt" });
 }
 
 /** Reads what the stopped requests still say, for the sake of their usage. */
@@ -119,6 +131,7 @@ function mergedStart(starts: readonly StartPart[]): StartPart {
   const [first] = starts;
   if (first === undefined) throw new RangeError("no request was started");
   const prompts = starts.map((start) => start.promptTokens);
+  const guarantee = weakest(starts.map((start) => start.guarantee));
   return {
     type: "start",
     model: first.model,
@@ -127,6 +140,7 @@ function mergedStart(starts: readonly StartPart[]): StartPart {
     }),
     truncatedTokens: starts.reduce((sum, start) => sum + start.truncatedTokens, 0),
     ignored: [...new Set(starts.flatMap((start) => start.ignored))],
+    ...(guarantee !== undefined && { guarantee }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { GapRule } from "./gap/gap-end.ts";
+import type { Guarantee } from "./guarantee.ts";
 
 /**
  * What an engine says, in order: one `start`, at most one `echo`, per choice `delta`* then one `finish`, and one `usage` last.
@@ -16,6 +17,8 @@ export interface StartPart {
   readonly truncatedTokens: number;
   /** Settings of the request that this engine has no use for, by their domain names (`topK`, `seed`, …). */
   readonly ignored: readonly string[];
+  /** What the answer promises about its prompt. Absent: nothing. */
+  readonly guarantee?: Guarantee;
 }
 
 /** Log probabilities of the prompt's own tokens; the first token has none. */
@@ -33,7 +36,7 @@ export interface DeltaPart {
   readonly text: string;
   /** Tokens first made visible, at least in part, by this delta. Absent when the engine does not tell. */
   readonly tokens?: readonly number[];
-  /** One entry per entry of `tokens`, when log probabilities were asked for. */
+  /** One entry per entry of `tokens` that is no thought, when log probabilities were asked for. */
   readonly logprobs?: readonly TokenLogprob[];
 }
 

@@ -1,4 +1,5 @@
 import type { Gap } from "./gap/gap-end.ts";
+import type { ThoughtAtStart } from "./thought.ts";
 
 /** A prompt as an engine takes it: control tokens in the spelling of the weights, text that is never parsed for them. */
 export type LoweredPart = LoweredText | { readonly control: string } | { readonly tokens: readonly number[] };
@@ -28,6 +29,8 @@ export interface LoweredPrompt {
   readonly cutUnits?: number;
   /** The gap that the answer fills, if it fills one. */
   readonly gap?: LoweredGap;
+  /** The thought that the answer may begin with, which is no part of it. Absent: none. */
+  readonly thought?: ThoughtAtStart;
 }
 
 /** Where the answer to an infill has to end. */

@@ -10,7 +10,7 @@ import type { Answered, ContinuationRequest } from "./request.ts";
  * @param slotTokens most tokens of prompt and answer.
  */
 export function promptOf(
-  { input, limits, answered }: Pick<ContinuationRequest, "input" | "limits" | "answered">,
+  { input, limits, answered, shape }: Pick<ContinuationRequest, "input" | "limits" | "answered" | "shape">,
   weights: Weights,
   slotTokens: number,
 ): LoweredPrompt {
@@ -18,7 +18,7 @@ export function promptOf(
   // Each message comes to a token at least. What a template renders cannot be cut; turns of ChatML can, and cost little.
   const isCut = limits.truncate && speaksChatMl(weights);
   if (input.kind === "chat" && input.messages.length > roomTokens && !isCut) throw lengthError(limits.maxInputTokens);
-  const prompt = lower(input, weights);
+  const prompt = lower(input, weights, { hasShape: shape !== undefined });
   const parted = answered === undefined ? prompt : partAnswer(prompt, answered);
   return fitPrompt(parted, limits, roomTokens, MOST_TOKEN_UNITS);
 }

@@ -1,5 +1,6 @@
 import type { Continuation } from "./input.ts";
 import type { AnswerShape } from "./shape.ts";
+import type { TraceContext } from "./trace.ts";
 
 export interface ContinuationRequest {
   /** The name the caller used. */
@@ -28,6 +29,12 @@ export interface ContinuationRequest {
   readonly answered?: Answered;
   /** What logs call the call that it is part of. */
   readonly callId?: string;
+  /** Where it stands in a trace. Absent: in none. */
+  readonly trace?: TraceContext;
+  /** Why it is asked of this engine after or beside another one. Absent: it is the first. */
+  readonly attempt?: "retry" | "resume" | "hedge";
+  /** Somebody waits for this one answer: it may be asked of two engines at once. Absent: no. */
+  readonly interactive?: boolean;
   /** `Engine.accept` has taken it: it is not refused for a full queue any more. Absent: no. */
   readonly accepted?: boolean;
 }

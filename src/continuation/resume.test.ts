@@ -25,6 +25,8 @@ function sent(text: string, over: Partial<Sent> = {}): Sent {
 describe("what was sent", () => {
   test.each<[string, Continuation, Continuation]>([
     ["the end of a text", TEXT, { kind: "text", parts: [{ text: "Once " }, { text: "upon" }] }],
+    ["the answer to ids", TOKENS, { ...TOKENS, answer: "upon" }],
+    ["a longer answer to ids", { ...TOKENS, answer: "once " }, { ...TOKENS, answer: "once upon" }],
     ["the middle of a gap", GAP, { ...GAP, middle: "aupon" }],
     ["an assistant prefix", CHAT, { ...CHAT, assistantPrefix: "upon" }],
     ["a longer assistant prefix", { ...CHAT, assistantPrefix: "Once " }, { ...CHAT, assistantPrefix: "Once upon" }],
@@ -90,7 +92,7 @@ test.each<[string, Partial<ContinuationRequest>, Sent]>([
   ["a shape that begins with the answer to a text", { shape: { gbnf: "root ::= [a-z]+" } }, sent("upon")],
   ["a shape in a gap", { input: GAP, shape: { schema: {}, path: "schema" } }, sent("upon")],
   ["a prompt that was cut", {}, sent("upon", { truncatedTokens: 1 })],
-  ["a prompt of ids", { input: TOKENS }, sent("upon")],
+  ["a shape of the answer to ids", { input: TOKENS, shape: { gbnf: "root ::= [a-z]+" } }, sent("upon")],
 ])("%s cannot go on", (_, over, said) => {
   expect(resumed(request(over), said)).toBeUndefined();
 });
@@ -110,7 +112,6 @@ function answerTo({ input, limits }: ContinuationRequest, whole: string): Answer
   const ends = new Set([END]);
   const transcript = new Transcript({ ends, stopStrings, stopSequences, minTokens, maxTokens: maxTokens ?? 1_000 });
   const texts: string[] = [];
-  if (input.kind === "tokens") throw new RangeError("they cannot go on");
   for (const character of [...whole].slice(lengthOf(input))) {
     const token = { id: character.codePointAt(0) ?? 0, bytes: Buffer.from(character) };
     const { text, finished } = transcript.push(token);
@@ -122,7 +123,8 @@ function answerTo({ input, limits }: ContinuationRequest, whole: string): Answer
 }
 
 /** Code points of the answer that the input has already. */
-function lengthOf(input: Exclude<Continuation, { kind: "tokens" }>): number {
+function lengthOf(input: Continuation): number {
+  if (input.kind === "tokens") return [...(input.answer ?? "")].length;
   if (input.kind === "text") return [...textOf(input.parts)].length - textOf(TEXT.parts).length;
   if (input.kind === "infill") return [...input.middle].length - GAP.middle.length;
   return [...(input.assistantPrefix ?? "")].length;
@@ -135,7 +137,7 @@ function textOf(parts: readonly PromptPart[]): string {
 const letters = fc.constantFrom("a", "b", "é", "😀");
 const scene = fc.record({
   whole: fc.array(letters, { maxLength: 24 }).map((each) => each.join("")),
-  input: fc.constantFrom<Continuation>(TEXT, GAP, CHAT),
+  input: fc.constantFrom<Continuation>(TEXT, TOKENS, GAP, CHAT),
   limits: fc.record(
     {
       maxTokens: fc.integer({ min: 1, max: 24 }),

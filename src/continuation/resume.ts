@@ -19,7 +19,6 @@ export interface Sent {
  * - Several choices would each need a prompt of their own.
  * - The shape of an answer describes it from its beginning, and only a dialogue has a place for that: its assistant prefix.
  * - A cut prompt would be cut elsewhere when it is longer.
- * - Behind a prompt of ids there is no place for text, and ids may say more than was sent.
  *
  * Stops need nothing of what was sent: an engine holds text back until it is decided that no stop begins in it. Penalties
  * over generated tokens, and what ends a gap, know what was sent as the caller's own text. Of the seed comes another one,
@@ -31,7 +30,6 @@ export function resumed(request: ContinuationRequest, sent: Sent): ContinuationR
   if (request.shape !== undefined && request.input.kind !== "chat") return undefined;
   if (sent.truncatedTokens > 0) return undefined;
   const input = continued(request.input, sent);
-  if (input === undefined) return undefined;
   const { accepted: _, ...asked } = request;
   return {
     ...asked,
@@ -52,12 +50,12 @@ function answeredBy({ tokenHealing }: ContinuationRequest, { text, tokens }: Sen
   };
 }
 
-function continued(input: Continuation, { text }: Sent): Continuation | undefined {
+function continued(input: Continuation, { text }: Sent): Continuation {
   switch (input.kind) {
     case "text":
       return { ...input, parts: [...input.parts, { text }] };
     case "tokens":
-      return undefined;
+      return { ...input, answer: (input.answer ?? "") + text };
     case "infill":
       return { ...input, middle: input.middle + text };
     case "chat":

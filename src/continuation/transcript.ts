@@ -1,12 +1,15 @@
 import { type Gap, GapEnd, type GapRule } from "./gap/gap-end.ts";
 import type { FinishReason } from "./output.ts";
 import { StopMatcher, TokenStopMatcher } from "./stop.ts";
+import { type Parted, Thought, type ThoughtAtStart } from "./thought.ts";
 
-/** One generated token, as an engine that works on tokens knows it. */
+/** One generated token, as an engine that works on tokens knows it. All tokens of an answer have either bytes or text. */
 export interface GeneratedToken {
   readonly id: number;
-  /** Its text; a token may be a part of a character. */
-  readonly bytes: Uint8Array;
+  /** Its text, where a token may be a part of a character. */
+  readonly bytes?: Uint8Array;
+  /** Whole characters, where the engine gives no others. */
+  readonly text?: string;
 }
 
 export interface TranscriptRules {
@@ -20,6 +23,8 @@ export interface TranscriptRules {
   readonly maxTokens: number;
   /** Where the answer fills a gap and is to end with it. */
   readonly gap?: Gap;
+  /** The thought at the beginning, which counts and is not shown. Absent: none is looked for. */
+  readonly thought?: ThoughtAtStart;
 }
 
 /** What one token made visible. */
@@ -27,6 +32,8 @@ export interface Step {
   readonly text: string;
   /** Tokens that became visible, at least in part, or that end the text invisibly but count. */
   readonly tokens: readonly GeneratedToken[];
+  /** So many of them, the first, spell nothing but the thought. Absent: 0. */
+  readonly hiddenTokens?: number;
   readonly finished?: FinishReason;
   /** The rule that ended an answer in a gap, where no token did. */
   readonly rule?: GapRule;
@@ -40,7 +47,7 @@ interface Seen {
 }
 
 /**
- * Turns generated tokens into text: ends, stop ids, characters, stop strings, the end of the gap, the token limit, in this
+ * Turns generated tokens into text: ends, stop ids, characters, the thought before the answer, stop strings, the end of the gap, the token limit, in this
  * order.
  *
  * A pure fold: its state is a function of the tokens pushed so far, so an answer that moves to another engine
@@ -51,11 +58,15 @@ export class Transcript {
   readonly #ids: TokenStopMatcher<GeneratedToken>;
   readonly #strings: StopMatcher;
   readonly #gap: GapEnd | undefined;
+  readonly #thought: Thought | undefined;
   /** Keeps a byte order mark: it is text like any other. */
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** Tokens whose text is decoded but not shown, with the place in the text where each begins, UTF-16 units. */
-  #pending: { readonly token: GeneratedToken; readonly start: number }[] = [];
+  #pending: { readonly token: GeneratedToken; readonly start: number; readonly end: number }[] = [];
   #decoded = 0;
+  /** Of the thought, UTF-16 units; all of it comes before what is shown. */
+  #hidden = 0;
+  /** Up to where the text is decided, the thought included. */
   #shown = 0;
   #pushed = 0;
   #counted = 0;
@@ -65,6 +76,7 @@ export class Transcript {
     this.#ids = new TokenStopMatcher(rules.stopSequences);
     this.#strings = new StopMatcher(rules.stopStrings);
     this.#gap = rules.gap === undefined ? undefined : new GapEnd(rules.gap);
+    this.#thought = rules.thought === undefined ? undefined : new Thought(rules.thought);
   }
 
   /** Generated tokens up to the end of the text, without end tokens and stop ids (docs/wire.md 3.6). */
@@ -98,24 +110,34 @@ export class Transcript {
 
   /** Nothing more comes: what was held back is decided. */
   #close(before: string, reason: FinishReason): Step {
+    const answer = this.#thought === undefined ? { text: "", stopped: false } : this.#answerOf(this.#thought.end());
+    if (answer.stopped) return this.#release({ ...answer, text: before + answer.text }, "stop");
     const rest = this.#closeGap(this.#strings.flush(), reason === "stop");
-    return this.#release({ ...rest, text: before + rest.text }, rest.stopped ? "stop" : reason);
+    return this.#release({ ...rest, text: before + answer.text + rest.text }, rest.stopped ? "stop" : reason);
   }
 
   /** @param isFree a stop string may end the text. */
   #decode(tokens: readonly GeneratedToken[], isFree: boolean): Seen {
     let text = "";
     for (const token of tokens) {
-      this.#pending.push({ token, start: this.#decoded });
       this.#counted += 1;
-      const piece = this.#decoder.decode(token.bytes, { stream: true });
-      this.#decoded += piece.length;
-      const matched = isFree ? this.#strings.push(piece) : { text: piece, stopped: false };
-      const seen = matched.stopped ? this.#closeGap(matched.text, true) : this.#fill(matched.text);
+      const piece = token.text ?? this.#decoder.decode(token.bytes, { stream: true });
+      const end = this.#decoded + piece.length;
+      this.#pending.push({ token, start: this.#decoded, end });
+      this.#decoded = end;
+      const seen = this.#answerOf(this.#thought?.push(piece) ?? { text: piece, hidden: 0 }, isFree);
       text += seen.text;
-      if (matched.stopped || seen.stopped) return { ...seen, text, stopped: true };
+      if (seen.stopped) return { ...seen, text };
     }
     return { text, stopped: false };
+  }
+
+  #answerOf({ text: piece, hidden }: Parted, isFree = true): Seen {
+    this.#hidden += hidden;
+    this.#shown += hidden;
+    const matched = isFree ? this.#strings.push(piece) : { text: piece, stopped: false };
+    const seen = matched.stopped ? this.#closeGap(matched.text, true) : this.#fill(matched.text);
+    return { ...seen, stopped: matched.stopped || seen.stopped };
   }
 
   #fill(piece: string): Seen {
@@ -134,12 +156,20 @@ export class Transcript {
 
   #release({ text, rule }: Seen, finished?: FinishReason): Step {
     this.#shown += text.length;
-    if (finished !== undefined) {
-      const tokens = this.#pending.splice(0).map((each) => each.token);
-      return { text, tokens, finished, ...(rule !== undefined && { rule }) };
-    }
-    const open = this.#pending.findIndex((each) => each.start >= this.#shown);
+    const open = finished === undefined ? this.#pending.findIndex((each) => this.#isOpen(each)) : -1;
     const visible = this.#pending.splice(0, open < 0 ? this.#pending.length : open);
-    return { text, tokens: visible.map((each) => each.token) };
+    const hidden = visible.filter(({ start, end }) => start < this.#hidden && end <= this.#hidden).length;
+    return {
+      text,
+      tokens: visible.map((each) => each.token),
+      ...(hidden > 0 && { hiddenTokens: hidden }),
+      ...(finished !== undefined && { finished }),
+      ...(finished !== undefined && rule !== undefined && { rule }),
+    };
+  }
+
+  /** A token that spells the thought and something behind it is seen with the latter. */
+  #isOpen({ start, end }: { readonly start: number; readonly end: number }): boolean {
+    return start >= this.#shown || (this.#thought?.isOpen === true && end > this.#shown);
   }
 }

@@ -9,6 +9,8 @@ export interface Directory {
   list(): readonly ModelCard[];
   /** Names that can fill in the middle, as far as their weights are known by now. */
   infillNames(): readonly string[];
+  /** Names that may answer in place of these weights, best first; most have none. @param id as in `answeredBy.id`. */
+  fallbacksOf(id: string): readonly string[];
   /**
    * Who can answer a request of this kind, best first (docs/wire.md 1.2a): the name's own mapping, else the default, else
    * the first configured model (for infill the first with a layout). Waits for weights that are still loading.

@@ -25,6 +25,8 @@ export interface ServedWeights {
   readonly partial?: boolean;
   readonly maxInputTokens?: number;
   readonly maxOutputTokens?: number;
+  /** Names that may answer in their place, best first. */
+  readonly fallbacks?: readonly string[];
 }
 
 export interface DirectoryOptions {
@@ -78,6 +80,10 @@ export class ModelDirectory implements Directory {
     const names = able.map((each) => each.name);
     const mapped = [...this.#options.mappings].filter(([, target]) => names.includes(target)).map(([name]) => name);
     return [...names, ...mapped];
+  }
+
+  fallbacksOf(id: string): readonly string[] {
+    return this.#weights.get(id)?.fallbacks ?? [];
   }
 
   /** One candidate: other weights give another answer, so they are none. */

@@ -7,7 +7,7 @@ import { fileModels } from "../config/models.ts";
 import type { Flags } from "../config/settings.ts";
 import { isSocketPath } from "../config/socket-path.ts";
 import { processSurroundings, type Surroundings } from "../config/surroundings.ts";
-import { DEFAULT_SLOTS } from "../engines/llama/memory.ts";
+import { DEFAULT_SLOTS } from "../engines/llama/host/memory.ts";
 import { examineAccess } from "./access.ts";
 import { examineDataFolder } from "./data-folder.ts";
 import { examineDatabase } from "./database.ts";

@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../../test/support/files.ts";
-import { ENGINE_VERSION, gpuPackage } from "../engines/llama/library-folder.ts";
-import type { LibraryReport } from "../engines/llama/probe.ts";
+import { ENGINE_VERSION, gpuPackage } from "../engines/llama/native/library-folder.ts";
+import type { LibraryReport } from "../engines/llama/probe/probe.ts";
 import type { Finding } from "./finding.ts";
 import { examineLibraries } from "./libraries.ts";
 

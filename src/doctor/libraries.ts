@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import type { Device } from "../engines/llama/devices.ts";
+import type { Device } from "../engines/llama/native/devices.ts";
 import {
   ENGINE_VERSION,
   GPU_KINDS,
   type GpuKind,
   gpuLibraryFolder,
   gpuPackage,
-} from "../engines/llama/library-folder.ts";
-import { type LibraryReport, probeLibraries } from "../engines/llama/probe.ts";
+} from "../engines/llama/native/library-folder.ts";
+import { type LibraryReport, probeLibraries } from "../engines/llama/probe/probe.ts";
 import { type Finding, inBytes, ok, problem, reasonOf, warning } from "./finding.ts";
 
 /** Loads libraries in a process of its own, of a folder or of the platform package; see `probeLibraries`. */

@@ -1,6 +1,6 @@
 import { availableParallelism, cpus, totalmem } from "node:os";
-import { defaultThreads } from "../engines/llama/cores.ts";
-import { freeModelMemory } from "../engines/llama/free-memory.ts";
+import { defaultThreads } from "../engines/llama/native/cores.ts";
+import { freeModelMemory } from "../engines/llama/probe/free-memory.ts";
 import { type Finding, inBytes, ok, problem, warning } from "./finding.ts";
 
 /** What of this process is looked at; tests hand in their own. */

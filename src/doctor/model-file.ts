@@ -1,7 +1,7 @@
 import type { FileModel } from "../config/config.ts";
-import { readModelFile } from "../engines/llama/gguf-file.ts";
-import { factsOfHeader } from "../engines/llama/header-facts.ts";
-import { fittingSlotTokens, footprint } from "../engines/llama/memory.ts";
+import { readModelFile } from "../engines/llama/file/gguf-file.ts";
+import { factsOfHeader } from "../engines/llama/file/header-facts.ts";
+import { fittingSlotTokens, footprint } from "../engines/llama/host/memory.ts";
 import { type Finding, inBytes, ok, problem, reasonOf, warning } from "./finding.ts";
 import type { Machine } from "./machine.ts";
 

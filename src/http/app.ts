@@ -7,11 +7,13 @@ import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
 import type { Directory } from "../directory/directory.ts";
 import { excerpt, ServiceError } from "../errors.ts";
 import { type Log, logRequest, withoutKeys } from "../telemetry/log.ts";
-import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type { RequestRecord } from "../telemetry/request-record.ts";
+import { PASSED_ON, type RequestSpan, type Tracing } from "../telemetry/tracing.ts";
 import { type Administration, adminAuthenticator } from "./admin-auth.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import type { Authenticator, Caller } from "./auth.ts";
+import { beginTrace } from "./begin-trace.ts";
 import { refuseForeignPage, refuseUnlabelledJson } from "./browser.ts";
 import { continuationRoute } from "./continuation-routes.ts";
 import { docsRoutes } from "./docs-routes.ts";
@@ -25,6 +27,8 @@ import { type NativeModelParts, nativeModelRoutes } from "./native-model-routes.
 import { KnownPaths } from "./not-found.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { isAllowedHost, isAllowedOrigin, isLoopbackHost } from "./origin.ts";
+import { callerOrOverseer } from "./overseer.ts";
+import type { ServingEngine } from "./serving-engine.ts";
 
 /** What the service is made of; the composition root fills it in. */
 export interface AppParts {
@@ -32,11 +36,13 @@ export interface AppParts {
   /** Every path a protocol is spoken on, at least one; each under its dialect. */
   readonly routes: readonly ProtocolRoute[];
   /** Engines in service, each under the name that `answeredBy.id` of its cards carries. */
-  readonly engines: () => readonly NamedEngine[];
+  readonly engines: () => readonly ServingEngine[];
   readonly authenticator: Authenticator;
   readonly meter: Meter;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Default: callers' traces go through, and nothing is added to them. */
+  readonly tracing?: Tracing;
   /** What the workspace header calls the default workspace. Default: its own id. */
   readonly workspace?: string;
   /** Absent: nobody administers this server over HTTP. */
@@ -70,6 +76,8 @@ export interface Service {
 declare module "fastify" {
   interface FastifyRequest {
     record: RequestRecord;
+    /** Of calls that a protocol answers. */
+    span: RequestSpan | undefined;
     /** Set by the guard of the routes that need a key. */
     caller: Caller;
     /** Resolves when a continuation has been answered and its record is complete. Undefined on other routes. */
@@ -86,6 +94,7 @@ export async function createApp(parts: AppParts): Promise<Service> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   app.decorateRequest("settled", undefined);
+  app.decorateRequest("span", undefined);
   knowEveryMethod(app);
   const paths = new KnownPaths(app);
   firstHook(app, parts, calls, now);
@@ -99,7 +108,8 @@ export async function createApp(parts: AppParts): Promise<Service> {
     request.record.outcome = told.code;
     if (told.detail.refused !== undefined) request.record.refused = told.detail.refused;
     const isOurs = told.code === "internal" || told.code === "store_unavailable";
-    if (isOurs) parts.log.error({ requestId: request.id, err: error }, "unexpected failure");
+    const { traceId } = request.record;
+    if (isOurs) parts.log.error({ requestId: request.id, traceId, err: error }, "unexpected failure");
     sendFailure(reply, errorShapeOf(parts.routes, request.routeOptions.url ?? pathOf(request)), told, request.id);
   };
   app.setErrorHandler(fail);
@@ -179,12 +189,14 @@ function firstHook(app: FastifyInstance, parts: AppParts, calls: OpenCalls, now:
       outcome: "ok",
       ...(protocol === undefined ? {} : { protocol: protocol.name, dialect: protocol.dialect }),
     };
+    if (protocol !== undefined) beginTrace(request, parts.tracing ?? PASSED_ON);
     reply.header("x-request-id", request.id);
     if (calls.isDraining) reply.header("connection", "close");
     reply.raw.once("close", () => {
       void Promise.resolve(request.settled).then(() => {
         const { record } = request;
         if (record.status === 0) record.status = reply.raw.statusCode;
+        request.span?.end(record);
         const endedAtMs = now();
         parts.metrics.requestEnded(record, endedAtMs);
         logRequest(parts.log, record, endedAtMs);
@@ -251,8 +263,9 @@ function registerRoutes(
     continuationRoute(app, { directory, limits, calls, meter, log, metrics, now }, path, protocol, guard);
     refuseOtherMethods(app, path, ["POST"]);
   }
-  modelRoutes(app, { directory, engines, guard, createdSeconds: Math.floor(now() / 1000) });
   const administrators = adminAuthenticator(parts.administration);
+  const overview = callerOrOverseer(administrators, workspace, guard);
+  modelRoutes(app, { directory, engines, guard: overview, createdSeconds: Math.floor(now() / 1000) });
   const { limitsOf = async () => [] } = parts;
   nativeModelRoutes(app, { directory, guard, administrators, limitsOf, workspace, bodyBytes: limits.bodyBytes });
   adminRoutes(app, { authenticator: administrators, bodyBytes: limits.bodyBytes });

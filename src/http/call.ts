@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import { orAborted } from "../continuation/abort.ts";
 import { ServiceError } from "../errors.ts";
 
 /** Who or what ended a call before its engine did. */
@@ -92,13 +91,22 @@ export class Call {
  */
 export async function* untilAborted<T>(parts: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   const iterator = parts[Symbol.asyncIterator]();
+  // One listener for all parts: to come and go with each would take longer than everything else here.
+  let giveUp = (): void => undefined;
+  const abort = (): void => giveUp();
+  signal.addEventListener("abort", abort, { once: true });
   try {
     for (;;) {
-      const next = await orAborted(iterator.next(), signal);
+      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        giveUp = () => reject(signal.reason);
+        if (signal.aborted) giveUp();
+        iterator.next().then(resolve, reject);
+      });
       if (next.done === true) return;
       yield next.value;
     }
   } finally {
+    signal.removeEventListener("abort", abort);
     const returned = Promise.resolve(iterator.return?.());
     // After an abort the engine unwinds by itself, and what fails there was never part of the answer.
     if (signal.aborted) returned.catch(() => undefined);

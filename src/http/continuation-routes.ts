@@ -1,26 +1,29 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Meter, Reservation } from "../accounts/meter.ts";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Meter } from "../accounts/meter.ts";
 import { orAborted } from "../continuation/abort.ts";
 import { keepBest } from "../continuation/best-of.ts";
 import { continueAll } from "../continuation/merge.ts";
 import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
 import type { Directory } from "../directory/directory.ts";
-import { excerpt, modelNotFound, ServiceError } from "../errors.ts";
+import { excerpt, ServiceError } from "../errors.ts";
 import type { Decoded, Protocol } from "../protocols/protocol.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { observed, type RequestRecord } from "../telemetry/request-record.ts";
+import { existingModel, requestedModel, singleHeaders } from "./asked.ts";
 import { readJsonObject } from "./body.ts";
 import { Call, Cut, type CutBy, shuttingDown, untilAborted } from "./call.ts";
+import { type Exchange, takeBack } from "./exchange.ts";
 import { sendFailure, toServiceError } from "./failure.ts";
-import { gapEndHeader, gapEndTrailer, withGapEndTrailer } from "./gap-end-header.ts";
+import { withFallbacks } from "./fallbacks.ts";
+import { gapEndHeader, gapEndTrailer } from "./gap-end-header.ts";
 import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
 import type { HttpLimits } from "./limits.ts";
 import { MeteredStream, tokensAskedFor } from "./metering.ts";
 import type { OpenCalls } from "./open-calls.ts";
 import { EventWriter, sendStream } from "./stream.ts";
-import { withTokenLimits } from "./token-limits.ts";
+import { TokenLimits } from "./token-limits.ts";
 
 export interface ContinuationParts {
   readonly directory: Directory;
@@ -31,17 +34,6 @@ export interface ContinuationParts {
   readonly metrics: Metrics;
   /** Epoch milliseconds, with fractions, never going back. */
   readonly now: () => number;
-}
-
-/** One call on its way from a socket to an engine and back. */
-interface Exchange {
-  readonly protocol: Protocol;
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-  readonly record: RequestRecord;
-  readonly call: Call;
-  /** From admission on. */
-  admitted?: { readonly reservation: Reservation; readonly stream: MeteredStream };
 }
 
 /** Milliseconds that an engine has to say what it computed for a call that was cut, well within the time to stop. */
@@ -108,18 +100,39 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   const body = await orAborted(readJsonObject(request.raw, parts.limits.bodyBytes), call.signal);
   const model = requestedModel(body);
   record.model = excerpt(model);
-  const listed = parts.directory.find(model);
-  if (listed === undefined) throw modelNotFound(model);
+  const listed = existingModel(parts.directory, model);
   record.isKnownModel = true;
   protocol.admit(listed);
   if (!request.caller.mayCall(model)) throw new ServiceError("model_denied", "Model access denied.", { model });
   if (parts.calls.isDraining) throw shuttingDown();
+  const others = parts.directory.fallbacksOf(listed.answeredBy.id).filter((name) => request.caller.mayCall(name));
+  await withFallbacks(exchange, others, (name) =>
+    answerAs(parts, exchange, { body, model, name: name ?? model, lift }),
+  );
+}
+
+/** A body, the name that it calls, and the name that is to answer. */
+interface Asked {
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly model: string;
+  readonly name: string;
+  /** Ends the time limit of plain answers. */
+  readonly lift: () => void;
+}
+
+async function answerAs(
+  parts: ContinuationParts,
+  exchange: Exchange,
+  { body, model, name, lift }: Asked,
+): Promise<void> {
+  const { protocol, request, record, call } = exchange;
+  if (name !== model) protocol.admit(existingModel(parts.directory, name));
   const [{ card, engine }] = await orAborted(
-    parts.directory.open(model, protocol.wanted(body), call.signal),
+    parts.directory.open(name, protocol.wanted(body), call.signal),
     call.signal,
   );
   const decoded = protocol.decode(body, {
-    card,
+    card: { ...card, name: model },
     infillModels: parts.directory.infillNames(),
     headers: singleHeaders(request),
     requestId: request.id,
@@ -131,14 +144,18 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     id: request.id,
     workspaceId: request.caller.workspaceId,
     ...(request.caller.keyId !== undefined && { keyId: request.caller.keyId }),
-    model,
+    model: name,
     protocol: protocol.name,
     startedAtMs: record.startedAtMs,
     ...asked,
   });
+  exchange.wasAdmitted = true;
   const { promptConcurrency } = parts.limits;
   const observer = parts.metrics.observer(record);
-  const requests = decoded.requests.map((each) => ({ ...each, callId: request.id }));
+  const interactive = decoded.requests.length === 1 && decoded.requests[0]?.choices === 1;
+  const { context: trace } = request.span ?? {};
+  const inCall = { callId: request.id, interactive, ...(trace !== undefined && { trace }) };
+  const requests = decoded.requests.map((each) => ({ ...each, ...inCall }));
   const said = (signal: AbortSignal): AsyncIterable<StreamPart> =>
     observed(continueAll(engine, requests, promptConcurrency, signal), record, observer, parts.now);
   const stream = new MeteredStream(said, call.signal, reservation);
@@ -153,10 +170,7 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
     lift();
     return await answerStream(parts, exchange, decoded, answering);
   } catch (error) {
-    if (isRefusal(error, call) && !stream.hasCost) {
-      delete exchange.admitted;
-      await reservation.cancel();
-    }
+    if (isRefusal(error, call) && !stream.hasCost) await takeBack(exchange);
     throw inCallersWords(error, decoded);
   }
 }
@@ -222,14 +236,12 @@ async function answerStream(
     ...(parts.calls.isDraining ? { connection: "close" } : {}),
   });
   const failure = await sendStream(
-    withGapEndTrailer(
-      withTokenLimits(stream, call, { spentMs, firstMs: firstTokenTimeoutMs, idleMs: idleTimeoutMs }),
-      reply.raw,
-    ),
+    stream,
     decoded.encoder,
     new EventWriter(reply.raw, call, parts.limits),
     headersOf,
     (error) => told(call, error),
+    new TokenLimits(call, { spentMs, firstMs: firstTokenTimeoutMs, idleMs: idleTimeoutMs }),
   );
   reply.hijack();
   record.outcome = failure?.code ?? "ok";
@@ -264,16 +276,6 @@ function logOurs(parts: ContinuationParts, exchange: Exchange, failure: ServiceE
 }
 
 function logBug(parts: ContinuationParts, exchange: Exchange, error: unknown): void {
-  parts.log.error({ requestId: exchange.request.id, err: error }, "unexpected failure");
-}
-
-function requestedModel(body: Readonly<Record<string, unknown>>): string {
-  const { model } = body as { readonly model?: unknown };
-  if (typeof model === "string" && model !== "") return model;
-  throw new ServiceError("missing_model", "you must provide a model parameter.", { param: "model" });
-}
-
-function singleHeaders(request: FastifyRequest): Record<string, string | undefined> {
-  const entries = Object.entries(request.headers);
-  return Object.fromEntries(entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]));
+  const { requestId, traceId } = exchange.record;
+  parts.log.error({ requestId, traceId, err: error }, "unexpected failure");
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { GapRule } from "../continuation/gap/gap-end.ts";
 import type { StreamPart } from "../continuation/output.ts";
 
@@ -20,15 +20,15 @@ export function gapEndTrailer({ httpVersion }: IncomingMessage): OutgoingHttpHea
   return httpVersion === "1.0" ? {} : { trailer: NAME };
 }
 
-/** Says the same behind a stream, whose headers have left when its end is known. */
-export async function* withGapEndTrailer(
-  parts: AsyncIterable<StreamPart>,
-  response: ServerResponse,
-): AsyncGenerator<StreamPart> {
-  const rules: (GapRule | undefined)[] = [];
-  for await (const part of parts) {
-    if (part.type === "finish") rules[part.choice] = part.rule;
-    yield part;
+/** The same behind a stream, whose headers have left when its end is known. */
+export class GapEnds {
+  readonly #rules: (GapRule | undefined)[] = [];
+
+  came(part: StreamPart): void {
+    if (part.type === "finish") this.#rules[part.choice] = part.rule;
   }
-  response.addTrailers(gapEndHeader(rules) as Record<string, string>);
+
+  trailers(): Record<string, string> {
+    return gapEndHeader(this.#rules) as Record<string, string>;
+  }
 }

@@ -32,6 +32,12 @@ test("names of ignored fields are told once each, commas within them encoded", (
   expect(headers["x-continuo-ignored"]).toBe("user,a%2Cb,wire_topK");
 });
 
+test("what the answer promises about its prompt is told", () => {
+  const headers = answerHeaders(decodedIgnoring([]), { ...start, guarantee: "emulated" });
+
+  expect(headers["x-continuo-guarantee"]).toBe("emulated");
+});
+
 test("what does not apply has no header", () => {
   expect(answerHeaders(decodedIgnoring([]), start)).toEqual({ "x-continuo-model": "m" });
 });

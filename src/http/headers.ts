@@ -10,6 +10,8 @@ export const EXPOSED_HEADERS = [
   "x-continuo-ignored",
   "x-continuo-truncated",
   "x-continuo-gap-end",
+  "x-continuo-fallback",
+  "x-continuo-guarantee",
   "x-dashscope-partialresponse",
   "retry-after",
 ] as const;
@@ -22,6 +24,7 @@ export function answerHeaders(decoded: Decoded, start: StartPart): OutgoingHttpH
   const ignored = [...decoded.ignored, ...start.ignored.map((setting) => decoded.wireName(setting))];
   return {
     "x-continuo-model": headerValue(start.model),
+    ...(start.guarantee !== undefined && { "x-continuo-guarantee": start.guarantee }),
     ...(ignored.length > 0 ? ignoredHeader(ignored) : {}),
     ...(start.truncatedTokens > 0 ? { "x-continuo-truncated": String(start.truncatedTokens) } : {}),
   };

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Metrics, NamedEngine } from "../telemetry/metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import type { OpenCalls } from "./open-calls.ts";
+import { replicaStates, type ServingEngine } from "./serving-engine.ts";
 
 export interface HealthParts {
-  readonly engines: () => readonly NamedEngine[];
+  readonly engines: () => readonly ServingEngine[];
   readonly calls: OpenCalls;
   readonly metrics: Metrics;
   /** For `/metrics`; the probes need no key. */
@@ -47,16 +48,20 @@ export function healthRoutes(app: FastifyInstance, parts: HealthParts): void {
 
 /**
  * Ready: something serves or will when asked, what is loaded at start has been, and no engine has stopped working without
- * having died. Undefined: nothing stands against it.
+ * having died. Replicas are judged together, as the pool that they belong to: one that is away leaves the others. Undefined:
+ * nothing stands against it.
  *
  * @param hasStarted it was ready before.
  */
-function whyNotReady(isDraining: boolean, engines: readonly NamedEngine[], hasStarted: boolean): string | undefined {
+function whyNotReady(isDraining: boolean, engines: readonly ServingEngine[], hasStarted: boolean): string | undefined {
   if (isDraining) return "draining: the server is shutting down";
   if (engines.length === 0) {
     return "no model is configured: start with --model FILE, or name one under models: in the configuration";
   }
-  const states = engines.map(({ name, engine }) => ({ name, ...engine.health() }));
+  const inPools = new Set(engines.flatMap(({ replicas }) => replicas?.() ?? []).map(({ name }) => name));
+  const states = engines
+    .filter(({ name }) => !inPools.has(name))
+    .map(({ name, engine }) => ({ name, ...engine.health() }));
   const stalled = states.filter(({ state }) => state === "stalled");
   if (stalled.length > 0) return stalled.map(({ name, detail }) => `${name} has stalled: ${detail}`).join("; ");
   const loading = states.filter(({ state }) => state === "loading");
@@ -67,9 +72,10 @@ function whyNotReady(isDraining: boolean, engines: readonly NamedEngine[], hasSt
   return states.map(({ name, detail }) => `${name} has failed: ${detail}`).join("; ");
 }
 
-function engineStates(engines: readonly NamedEngine[]) {
-  return engines.map(({ name, engine }) => {
+function engineStates(engines: readonly ServingEngine[]) {
+  return engines.map(({ name, kind, engine, replicas }) => {
     const { queued, running, slots } = engine.stats();
-    return { name, ...engine.health(), queued, running, slots };
+    const states = replicas === undefined ? undefined : replicaStates(replicas(), engines);
+    return { name, kind, ...engine.health(), queued, running, slots, replicas: states };
   });
 }

@@ -7,6 +7,9 @@ import type { ContinuationRequest } from "../continuation/request.ts";
 /** What is reserved for an answer to which nobody knows a bound; its usage has the last word. */
 const UNBOUNDED_ANSWER_TOKENS = 4096;
 
+/** Why an engine is told to stop when its answer is over, or has been left. To make an error for each takes long. */
+const OVER = new Error("the answer is over");
+
 /** The most that requests may use, about: the prompts guessed from their length, the answers at their bound. */
 export function tokensAskedFor(
   requests: readonly ContinuationRequest[],
@@ -62,12 +65,13 @@ export class MeteredStream {
     });
     try {
       for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-        await this.#count(next.value);
+        const counting = this.#count(next.value);
+        if (counting !== undefined) await counting; // not even a moment for most parts: there are many
         yield next.value;
         this.#reservation.delivered();
       }
     } finally {
-      over.abort();
+      over.abort(OVER);
       await this.#readOn(iterator);
       end();
     }
@@ -83,14 +87,24 @@ export class MeteredStream {
     clearTimeout(timer);
   }
 
-  async #count(part: StreamPart): Promise<void> {
+  #count(part: StreamPart): Promise<void> | undefined {
     if (part.type === "start") {
       this.#hasStarted = true;
       this.#accepting = this.#reservation.accepted(part.promptTokens);
-      return;
+      return undefined;
+    }
+    if (this.#accepting === undefined) {
+      this.#note(part);
+      return undefined;
     }
     // The prompt is evaluated meanwhile, so this rarely waits.
-    await this.#accepting;
+    return this.#accepting.then(() => {
+      this.#accepting = undefined;
+      this.#note(part);
+    });
+  }
+
+  #note(part: StreamPart): void {
     if (part.type === "delta") this.#reservation.produced(part.tokens?.length ?? 1);
     if (part.type !== "usage") return;
     this.#usage = part.usage;

@@ -4,13 +4,15 @@ import type { Directory } from "../directory/directory.ts";
 import { modelNotFound } from "../errors.ts";
 import { takesCompletions, takesPartial } from "../protocols/capabilities.ts";
 import type { Dialect } from "../protocols/protocol.ts";
-import type { NamedEngine } from "../telemetry/metrics.ts";
 import type { ModelEntry, ModelList } from "../wire/openai/models.ts";
+import type { Caller } from "./auth.ts";
 import { refuseOtherMethods } from "./methods.ts";
+import { replicaStates, type ServingEngine } from "./serving-engine.ts";
 
 export interface ModelParts {
   readonly directory: Directory;
-  readonly engines: () => readonly NamedEngine[];
+  readonly engines: () => readonly ServingEngine[];
+  /** Of callers and of administrators, who see every name. */
   readonly guard: (request: FastifyRequest) => Promise<void>;
   /** What the list says about when the models came to be: the start of the server. */
   readonly createdSeconds: number;
@@ -26,7 +28,7 @@ export function modelRoutes(app: FastifyInstance, parts: ModelParts): void {
   for (const [path, dialect] of Object.entries(DIALECTS)) {
     app.get(path, { onRequest: parts.guard }, ({ caller }, reply) => {
       const allowed = parts.directory.list().filter(({ name }) => caller.mayCall(name));
-      const data = allowed.map((card) => modelEntry(card, dialect, parts));
+      const data = allowed.map((card) => modelEntry(card, dialect, caller, parts));
       reply.type("application/json").send(asJson({ object: "list", data }));
     });
     refuseOtherMethods(app, path, ["GET"]);
@@ -35,13 +37,13 @@ export function modelRoutes(app: FastifyInstance, parts: ModelParts): void {
       const model = request.params["*"];
       const card = request.caller.mayCall(model) ? parts.directory.find(model) : undefined;
       if (card === undefined) throw modelNotFound(model);
-      reply.type("application/json").send(asJson(modelEntry(card, dialect, parts)));
+      reply.type("application/json").send(asJson(modelEntry(card, dialect, request.caller, parts)));
     });
     refuseOtherMethods(app, `${path}/*`, ["GET"]);
   }
 }
 
-function modelEntry(card: ModelCard, dialect: Dialect, parts: ModelParts): ModelEntry {
+function modelEntry(card: ModelCard, dialect: Dialect, caller: Caller, parts: ModelParts): ModelEntry {
   const { id, standIn, model } = card.answeredBy;
   const fim = model?.fim;
   const completions = takesCompletions(card, dialect);
@@ -65,6 +67,8 @@ function modelEntry(card: ModelCard, dialect: Dialect, parts: ModelParts): Model
       answered_by: id === "" ? null : id,
       stand_in: standIn,
       state: stateOf(card, parts.engines()),
+      engine: howOf(id, caller, parts.engines()),
+      fallbacks: parts.directory.fallbacksOf(id).filter((name) => caller.mayCall(name)),
     },
   };
 }
@@ -74,7 +78,29 @@ function known(bound: number): number | null {
   return Number.isFinite(bound) ? bound : null;
 }
 
-function stateOf(card: ModelCard, engines: readonly NamedEngine[]): ModelEntry["continuo"]["state"] {
+function howOf(id: string, { seesAddresses }: Caller, all: readonly ServingEngine[]): ModelEntry["continuo"]["engine"] {
+  const shown = <T>(value: T | undefined): T | null => (seesAddresses === true ? (value ?? null) : null);
+  const of = (name: string): ServingEngine | undefined => all.find((each) => each.name === name);
+  const engine = of(id);
+  if (engine === undefined) return null;
+  const { kind = "unknown", url, prefix, replicas } = engine;
+  return {
+    kind,
+    address: shown(url),
+    prefix: prefix?.() ?? null,
+    replicas: replicaStates(replicas?.() ?? [], all).map(({ name, state, detail, circuit, running }) => ({
+      model: name,
+      kind: of(name)?.kind ?? "unknown",
+      address: shown(of(name)?.url),
+      state,
+      detail: shown(detail),
+      circuit,
+      running,
+    })),
+  };
+}
+
+function stateOf(card: ModelCard, engines: readonly ServingEngine[]): ModelEntry["continuo"]["state"] {
   const engine = engines.find(({ name }) => name === card.answeredBy.id)?.engine;
   if (engine !== undefined) return engine.health().state;
   return card.answeredBy.model === undefined ? "unavailable" : "ready";

@@ -4,9 +4,14 @@ import type { ServiceError } from "../errors.ts";
 import type { Encoder } from "../protocols/protocol.ts";
 import type { Call } from "./call.ts";
 import { Cut } from "./call.ts";
+import { GapEnds } from "./gap-end-header.ts";
+import type { TokenLimits } from "./token-limits.ts";
 
 /** A line that event readers skip (WHATWG HTML, server-sent events, "comments"). */
 const HEARTBEAT = ": keep-alive\n\n";
+
+/** UTF-16 units of events that are written as one. */
+const MOST_GATHERED = 16 * 1024;
 
 export interface StreamLimits {
   readonly heartbeatMs: number;
@@ -19,6 +24,7 @@ export interface StreamLimits {
  *
  * @param headersOf the response headers, once the start part is known.
  * @param toServiceError what the client is told of a failure; undefined when there is nobody left to tell.
+ * @param limits how long a token may take, from now on.
  * @returns the failure that went into the stream, if any.
  */
 export async function sendStream(
@@ -27,13 +33,21 @@ export async function sendStream(
   writer: EventWriter,
   headersOf: (part: StreamPart & { readonly type: "start" }) => OutgoingHttpHeaders,
   toServiceError: (error: unknown) => ServiceError | undefined,
+  limits: TokenLimits,
 ): Promise<ServiceError | undefined> {
+  const ends = new GapEnds();
   try {
     for await (const part of parts) {
+      limits.came(part);
+      ends.came(part);
       if (part.type === "start") writer.ready(headersOf(part));
-      await writer.write(encoder.part(part));
+      const writing = writer.write(encoder.part(part));
+      if (writing !== undefined) await writing;
+      limits.taken();
     }
+    limits.close();
     await writer.write(encoder.end());
+    writer.trailers(ends.trailers());
     await writer.end();
     return undefined;
   } catch (error) {
@@ -43,6 +57,7 @@ export async function sendStream(
     await writer.last(encoder.failure(failure));
     return failure;
   } finally {
+    limits.close();
     writer.close();
   }
 }
@@ -54,6 +69,8 @@ export class EventWriter {
   readonly #limits: StreamLimits;
   #headers: OutgoingHttpHeaders | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
+  /** Events of this moment, to be written as one: each piece of a response has a header and goes out in four buffers. */
+  #gathered = "";
 
   constructor(response: ServerResponse, call: Call, limits: StreamLimits) {
     this.#response = response;
@@ -72,13 +89,21 @@ export class EventWriter {
     if (this.#limits.heartbeatMs > 0) this.#heartbeat = setTimeout(() => this.#beat(), this.#limits.heartbeatMs);
   }
 
-  /** Whole events in one piece; waits until the client has room for more. Throws the call's `Cut`. */
-  async write(events: string): Promise<void> {
-    if (events === "") return;
+  /** Whole events. Undefined: the client has room for more; else resolves when it has. Throws the call's `Cut`. */
+  write(events: string): Promise<void> | undefined {
+    if (events === "") return undefined;
     this.#call.signal.throwIfAborted();
     this.#begin();
     this.#heartbeat?.refresh();
-    if (!this.#response.write(events)) await this.#once("drain");
+    if (this.#gathered === "") process.nextTick(() => this.#flush()); // before anything else arrives
+    this.#gathered += events;
+    if (this.#gathered.length >= MOST_GATHERED) this.#flush();
+    return this.#response.writableNeedDrain ? this.#once("drain") : undefined;
+  }
+
+  /** What is said behind the last event. */
+  trailers(headers: Record<string, string>): void {
+    this.#response.addTrailers(headers);
   }
 
   /** Ends the response and waits until it has left. */
@@ -91,7 +116,7 @@ export class EventWriter {
   /** An event after which nothing comes, also when the call has been cut. */
   async last(events: string): Promise<void> {
     if (this.#response.destroyed) return;
-    if (events !== "") this.#response.write(events);
+    this.#gathered += events;
     await this.#finish();
   }
 
@@ -111,9 +136,16 @@ export class EventWriter {
     this.#heartbeat?.refresh();
   }
 
+  #flush(): void {
+    const events = this.#gathered;
+    this.#gathered = "";
+    if (events !== "" && !this.#response.destroyed) this.#response.write(events);
+  }
+
   async #finish(): Promise<void> {
     this.close();
     if (this.#response.destroyed) throw new Cut("client_left");
+    this.#flush();
     this.#response.end();
     if (!this.#response.writableFinished) await this.#once("finish");
   }

@@ -1,77 +1,152 @@
-/** Which replica is asked first. Policies decide and do nothing else; they see a moment of the pool. */
+/** Which replica is asked. Policies decide and do nothing else; they see a moment of the pool. */
 
 /** A replica at this moment. */
 export interface ReplicaView {
-  readonly name: string;
+  /** 32 bits that tell it from others, and are the same in every process. */
+  readonly place: number;
   /** Its share of the work, above 0: its weight, and less of it while it warms up. */
   readonly share: number;
   /** Requests that this pool has under way there. */
   readonly running: number;
-  /** Blocks at the beginning of the request that it was the last to see. */
-  readonly seenBlocks: number;
 }
 
-export interface Route {
+export interface Route<Replica extends ReplicaView> {
   /** In [0, 1), another one for each request. */
   readonly draw: number;
   /** The same for every request that begins alike. */
   readonly document: number;
+  /** Of the replicas, those that saw the beginning of the request lately, and how many blocks of it. */
+  readonly seen: ReadonlyMap<Replica, number>;
 }
 
-/** All replicas, best first. */
-export type Policy = <Replica extends ReplicaView>(replicas: readonly Replica[], route: Route) => Replica[];
+/** The best one; undefined: there is none. Its cost grows with the replicas, so one look at each has to do. */
+export type Policy = <Replica extends ReplicaView>(
+  replicas: readonly Replica[],
+  route: Route<Replica>,
+) => Replica | undefined;
 
 export const POLICIES = {
   /** The fewest requests under way for its share. */
-  least_loaded: (replicas, { draw }) => sortedBy(replicas, (replica) => [loadOf(replica), -hashOf(replica.name, draw)]),
+  least_loaded: (replicas, { draw }) => leastLoaded(replicas, draw),
 
   /** By chance, as likely as its share. */
-  weighted: (replicas, { draw }) => rendezvous(replicas, draw),
+  weighted: (replicas, { draw }) => rendezvous(replicas, seedOf(draw)),
 
   /** The same for every request that begins alike, as long as the replica is there. */
-  sticky: (replicas, { document }) => rendezvous(replicas, document),
+  sticky: (replicas, { document }) => rendezvous(replicas, document | 0),
 
-  /** Who saw most of the prompt last, unless it has more than its part of the work; then who has the least to do. */
-  prefix_affinity: (replicas, { draw }) => {
-    const bound = mostLoad(replicas);
-    const use = (replica: ReplicaView): number => (loadOf(replica) <= bound ? replica.seenBlocks : 0);
-    return sortedBy(replicas, (replica) => [-use(replica), loadOf(replica), -hashOf(replica.name, draw)]);
+  /**
+   * Who saw most of the prompt, unless it has much more than its part of the work. Where nobody did, one of two replicas that
+   * are the same for every request that begins alike, so that several gateways hardly disagree; else the least busy.
+   */
+  prefix_affinity: (replicas, { draw, document, seen }) => {
+    const isFree = boundOf(replicas);
+    return (
+      whoSawMost(seen, (replica) => isFree(replica, SEEN_SLACK)) ??
+      lessBusyHome(replicas, document | 0, (replica) => isFree(replica, 0)) ??
+      leastLoaded(replicas, draw)
+    );
   },
 } as const satisfies Record<string, Policy>;
 
 export type PolicyName = keyof typeof POLICIES;
 
-/** How much more than the mean a replica may have under way before what it has seen does not count. */
+/** How much more than the mean a replica may have under way to be preferred to those with less to do … */
 const SPILL = 1.25;
+/** … and how many requests more where it saw the prompt: a short wait costs less than evaluating the prompt again. */
+const SEEN_SLACK = 2;
 
 /** Requests for its share, with the one to come. */
 function loadOf({ running, share }: ReplicaView): number {
   return (running + 1) / share;
 }
 
-/** The mean of all replicas with the request to come, and some more; a replica without work may always take one. */
-function mostLoad(replicas: readonly ReplicaView[]): number {
-  const running = replicas.reduce((sum, replica) => sum + replica.running, 0);
-  const share = replicas.reduce((sum, replica) => sum + replica.share, 0);
-  const idle = Math.max(...replicas.map((replica) => 1 / replica.share));
-  return Math.max(idle, Math.ceil((SPILL * (running + 1)) / replicas.length) * (replicas.length / share));
+/** Whether a replica has no more to do than it should; one without work may always take a request, however small its share. */
+function boundOf(replicas: readonly ReplicaView[]): (replica: ReplicaView, slack: number) => boolean {
+  let [running, shares] = [0, 0];
+  for (const replica of replicas) {
+    running += replica.running;
+    shares += replica.share;
+  }
+  const requests = Math.ceil((SPILL * (running + 1)) / replicas.length);
+  const perShare = replicas.length / shares;
+  return (replica, slack) => replica.running === 0 || loadOf(replica) <= (requests + slack) * perShare;
 }
 
-/** Highest random weight: a replica that goes takes only its own requests with it. */
-function rendezvous<Replica extends ReplicaView>(replicas: readonly Replica[], key: number): Replica[] {
-  return sortedBy(replicas, ({ name, share }) => [-Math.log(hashOf(name, key)) / share]);
+/** Those that saw equally much are chosen among by what they have to do. */
+function whoSawMost<Replica extends ReplicaView>(
+  seen: ReadonlyMap<Replica, number>,
+  isFree: (replica: Replica) => boolean,
+): Replica | undefined {
+  let best: Replica | undefined;
+  let [bestBlocks, bestLoad] = [0, Number.POSITIVE_INFINITY];
+  for (const [replica, blocks] of seen) {
+    const load = loadOf(replica);
+    if (!isFree(replica) || blocks < bestBlocks || (blocks === bestBlocks && load >= bestLoad)) continue;
+    best = replica;
+    bestBlocks = blocks;
+    bestLoad = load;
+  }
+  return best;
 }
 
-/** Evenly spread over (0, 1). */
-function hashOf(name: string, key: number): number {
-  return (hash(`${key} ${name}`) + 1) / 2 ** 52;
+function leastLoaded<Replica extends ReplicaView>(replicas: readonly Replica[], draw: number): Replica | undefined {
+  const seed = seedOf(draw);
+  let best: Replica | undefined;
+  let [bestLoad, bestChance] = [Number.POSITIVE_INFINITY, 0];
+  for (const replica of replicas) {
+    const load = loadOf(replica);
+    if (load > bestLoad) continue;
+    const chance = mixed(replica.place ^ seed) >>> 0;
+    if (load === bestLoad && chance <= bestChance) continue;
+    best = replica;
+    bestLoad = load;
+    bestChance = chance;
+  }
+  return best;
 }
 
-/** Ascending, by the first criterion that differs. */
-function sortedBy<T>(items: readonly T[], criteriaOf: (item: T) => readonly number[]): T[] {
-  const keyed = items.map((item) => ({ item, criteria: criteriaOf(item) }));
-  keyed.sort((a, b) => a.criteria.map((each, at) => each - (b.criteria[at] ?? 0)).find((each) => each !== 0) ?? 0);
-  return keyed.map(({ item }) => item);
+/** Of the two replicas with the lowest weights, the one with less to do, if it is free. */
+function lessBusyHome<Replica extends ReplicaView>(
+  replicas: readonly Replica[],
+  seed: number,
+  isFree: (replica: Replica) => boolean,
+): Replica | undefined {
+  let [first, second]: (Replica | undefined)[] = [];
+  let [firstWeight, secondWeight] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const replica of replicas) {
+    const weight = weightOf(replica, seed);
+    if (weight >= secondWeight) continue;
+    if (weight < firstWeight) {
+      [second, secondWeight] = [first, firstWeight];
+      [first, firstWeight] = [replica, weight];
+    } else [second, secondWeight] = [replica, weight];
+  }
+  if (first === undefined) return undefined;
+  const less = second === undefined || loadOf(first) <= loadOf(second) ? first : second;
+  return isFree(less) ? less : undefined;
+}
+
+/** The lowest weight: a replica that goes takes only its own requests with it. */
+function rendezvous<Replica extends ReplicaView>(replicas: readonly Replica[], seed: number): Replica | undefined {
+  let best: Replica | undefined;
+  let bestWeight = Number.POSITIVE_INFINITY;
+  for (const replica of replicas) {
+    const weight = weightOf(replica, seed);
+    if (weight >= bestWeight) continue;
+    best = replica;
+    bestWeight = weight;
+  }
+  return best;
+}
+
+/** Random and always the same for a replica and a seed; the lowest of all as often as the share of the replica says. */
+function weightOf({ place, share }: ReplicaView, seed: number): number {
+  return -Math.log(((mixed(place ^ seed) >>> 0) + 0.5) / 2 ** 32) / share;
+}
+
+function seedOf(draw: number): number {
+  return Math.floor(draw * 2 ** 32) | 0;
 }
 
 /** 52 bits of a text, for placing and not for secrets: FNV-1a in two lanes with a final mix. */

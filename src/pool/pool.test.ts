@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { AWAY, byHeart, END, letters, NEVER, pool, promising, request } from "../../test/support/pooling.ts";
 import {
   deltaPart,
   gate,
   type Script,
-  ScriptedEngine,
   type Step,
   saying,
   startPart,
@@ -13,67 +13,7 @@ import {
 import { collect, type StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
-import { Pool, type PoolEvent, type PoolOptions } from "./pool.ts";
-
-const NEVER = new AbortController().signal;
-const AWAY = new ServiceError("model_unavailable", "nobody answers");
-
-function request(over: Partial<ContinuationRequest> = {}): ContinuationRequest {
-  const limits = { stopStrings: [], stopSequences: [], maxInputTokens: 100, truncate: false, maxTokens: 10 };
-  return {
-    model: "m",
-    input: { kind: "text", parts: [{ text: "Once" }] },
-    sampling: {},
-    limits,
-    choices: 1,
-    promptLogprobs: false,
-    ...over,
-  };
-}
-
-/** Tokens of a letter each. */
-function letters(text: string): StreamPart[] {
-  return [...text].map((letter) => ({ type: "delta", choice: 0, text: letter, tokens: [letter.charCodeAt(0)] }));
-}
-
-/** What weights do that know the whole answer by heart: they go on from wherever the prompt ends. */
-function byHeart(whole: string, brokenAfter = Number.POSITIVE_INFINITY, error: Error = AWAY): Script {
-  return ({ input }) => {
-    const before =
-      input.kind === "text"
-        ? input.parts
-            .slice(1)
-            .map((part) => ("text" in part ? part.text : ""))
-            .join("")
-        : "";
-    const rest = whole.slice(before.length);
-    const promptTokens = 4 + before.length;
-    if (rest.length <= brokenAfter) {
-      return [startPart({ promptTokens }), ...letters(rest), END, usagePart(rest.length, { promptTokens })];
-    }
-    // It has computed one more than anybody got.
-    const usage = usagePart(brokenAfter + 1, { promptTokens });
-    return [startPart({ promptTokens }), ...letters(rest.slice(0, brokenAfter)), usage, error];
-  };
-}
-
-const END: Step = { type: "finish", choice: 0, reason: "stop" };
-
-function pool(scripts: readonly Script[], over: Partial<PoolOptions> = {}) {
-  const engines = scripts.map((script, index) => new ScriptedEngine(script, `r${index}`));
-  const events: PoolEvent[] = [];
-  const made = new Pool({
-    name: "m",
-    replicas: engines.map((engine, index) => ({ engine, weight: 100 - index })),
-    policy: "least_loaded",
-    maxResumes: 3,
-    now: () => 0,
-    random: () => 0,
-    report: (event) => events.push(event),
-    ...over,
-  });
-  return { pool: made, engines, events };
-}
+import type { Pool } from "./pool.ts";
 
 const answer = (each: Pool, over: Partial<ContinuationRequest> = {}) => collect(each.generate(request(over), NEVER));
 const textOf = async (each: Pool): Promise<string> => (await answer(each)).choices.map(({ text }) => text).join("|");
@@ -84,7 +24,7 @@ describe("before the first text", () => {
     const asked = request({ choices: 1, callId: "c" });
 
     expect((await collect(both.generate(asked, NEVER))).choices[0]?.text).toBe("upon");
-    expect(engines[1]?.calls[0]?.request).toBe(asked);
+    expect(engines[1]?.calls[0]?.request).toEqual({ ...asked, attempt: "retry" });
     expect(events).toEqual([{ from: "r0", to: "r1", reason: "nobody answers", sentTokens: 0, callId: "c" }]);
     expect(both.poolStats()).toMatchObject({ retries: 1, resumes: 0 });
   });
@@ -177,7 +117,6 @@ describe("after the first text", () => {
   test.each<[string, Partial<ContinuationRequest>]>([
     ["several choices", { choices: 2 }],
     ["a grammar", { shape: { gbnf: "root ::= [a-z]+" } }],
-    ["a prompt of ids", { input: { kind: "tokens", tokens: [1] } }],
   ])("%s cannot go on: the error is told, and what was said is charged", async (_, over) => {
     const broken: Script = () => [startPart(), ...letters("up"), usagePart(2), AWAY];
     const { pool: both, engines } = pool([broken, broken]);
@@ -272,3 +211,38 @@ function nextMinute(): () => number {
     return now;
   };
 }
+
+describe("what the answer promised", () => {
+  const broken = byHeart("upon a time", 4);
+  const whole = byHeart("upon a time");
+
+  test("a replica that keeps less does not go on with it, and another is asked", async () => {
+    const { pool: three } = pool([promising("exact", broken), promising("emulated", whole), promising("exact", whole)]);
+
+    const { start, choices } = await answer(three);
+
+    expect(start.guarantee).toBe("exact");
+    expect(choices[0]?.text).toBe("upon a time");
+    expect(three.poolStats().replicas.map(({ isUp }) => isUp)).toEqual([true, true, true]);
+  });
+
+  test("where there is no other, the answer breaks off", async () => {
+    const { pool: two } = pool([promising("exact", broken), promising("native", whole)], { maxResumes: 1 });
+    const said: StreamPart[] = [];
+
+    const ended = (async () => {
+      for await (const part of two.generate(request(), NEVER)) said.push(part);
+    })();
+
+    await expect(ended).rejects.toThrow("weaker guarantee");
+    expect(said.map((part) => (part.type === "delta" ? part.text : "")).join("")).toBe("upon");
+  });
+
+  test("one that keeps more does", async () => {
+    const { pool: two } = pool([promising("native", broken), promising("exact", whole)]);
+
+    const { start, choices } = await answer(two);
+
+    expect([start.guarantee, choices[0]?.text]).toEqual(["native", "upon a time"]);
+  });
+});

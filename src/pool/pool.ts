@@ -2,12 +2,17 @@ import type { Engine, EngineModel, EngineStats, Health } from "../continuation/e
 import type { StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { resumed } from "../continuation/resume.ts";
-import { type ErrorCode, ServiceError } from "../errors.ts";
+import { traceIdOf } from "../continuation/trace.ts";
+import { Attempt } from "./attempt.ts";
 import { type Beginning, beginningOf } from "./beginning.ts";
-import { POLICIES, type PolicyName } from "./policy.ts";
+import { isAgainstReplica, mayGoElsewhere, weakerReplica } from "./elsewhere.ts";
+import type { PoolEvent, PoolStats } from "./figures.ts";
+import { type HedgeOptions, Hedging } from "./hedge.ts";
+import type { PolicyName } from "./policy.ts";
 import { pooledModel } from "./pooled-model.ts";
-import { PrefixIndex } from "./prefix-index.ts";
+import { raced } from "./race.ts";
 import { Replica } from "./replica.ts";
+import { Router } from "./router.ts";
 import { Said } from "./said.ts";
 
 export interface PoolOptions {
@@ -18,38 +23,16 @@ export interface PoolOptions {
   readonly policy: PolicyName;
   /** How often one answer goes on elsewhere after its first text. */
   readonly maxResumes: number;
+  /** Absent: an interactive request is never sent twice at the same time. */
+  readonly hedge?: HedgeOptions;
+  /** Calls back once after so many milliseconds, unless the returned function is called before. */
+  readonly after: (ms: number, callback: () => void) => () => void;
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number;
   /** In [0, 1). */
   readonly random: () => number;
   readonly report: (event: PoolEvent) => void;
 }
-
-/** A request went on with another replica. */
-export interface PoolEvent {
-  readonly from: string;
-  readonly to: string;
-  readonly reason: string;
-  /** Completion tokens that the reader had by then; 0: the other one began anew. */
-  readonly sentTokens: number;
-  readonly callId?: string;
-}
-
-export interface PoolStats {
-  /** Requests that another replica began anew, and answers that another one went on with, since the start. */
-  readonly retries: number;
-  readonly resumes: number;
-  readonly replicas: readonly { readonly name: string; readonly running: number; readonly isUp: boolean }[];
-}
-
-/** Why another replica may do better. */
-const ELSEWHERE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...(["model_unavailable", "queue_full", "shutting_down", "request_timeout", "internal"] as const),
-  ...(["request_rate_exceeded", "concurrency_exceeded", "unsupported_input"] as const),
-]);
-
-/** Of these, what says nothing against the replica. */
-const HARMLESS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["queue_full", "unsupported_input"]);
 
 interface Failure {
   readonly replica: Replica;
@@ -58,22 +41,35 @@ interface Failure {
   readonly hadBegun: boolean;
 }
 
+/** What a hedged request needs to know of its call. */
+interface Hedged {
+  readonly beginning: Beginning;
+  readonly said: Said;
+  readonly failures: Failure[];
+  readonly hedging: Hedging;
+}
+
 /** Several engines with the same weights as one. A replica that fails is followed by another, before the first text or after it. */
 export class Pool implements Engine {
   readonly name: string;
   readonly #options: PoolOptions;
   readonly #replicas: readonly Replica[];
-  readonly #prefixes = new PrefixIndex();
+  readonly #router: Router;
   #running = 0;
   #promptTokens = 0;
   #completionTokens = 0;
   #retries = 0;
   #resumes = 0;
+  #hedges = 0;
+  #hedgeWins = 0;
+  readonly #hedging: Hedging | undefined;
 
   constructor(options: PoolOptions) {
+    if (options.hedge !== undefined) this.#hedging = new Hedging(options.hedge);
     this.name = options.name;
     this.#options = options;
     this.#replicas = options.replicas.map(({ engine, weight }) => new Replica(engine, weight, options.now));
+    this.#router = new Router({ replicas: this.#replicas, policy: options.policy, random: options.random });
   }
 
   async model(signal: AbortSignal): Promise<EngineModel> {
@@ -116,7 +112,11 @@ export class Pool implements Engine {
     return {
       retries: this.#retries,
       resumes: this.#resumes,
-      replicas: this.#replicas.map(({ name, running, isUp }) => ({ name, running, isUp })),
+      hedges: this.#hedges,
+      hedgeWins: this.#hedgeWins,
+      replicas: this.#replicas.map(({ name, running, isUp, isBroken, failures }) => ({
+        ...{ name, running, isUp, isBroken, failures },
+      })),
     };
   }
 
@@ -126,21 +126,18 @@ export class Pool implements Engine {
     const beginning = beginningOf(request.input);
     const failures: Failure[] = [];
     let next = request;
-    for (let replica = this.#pick(beginning, []); ; ) {
+    for (let replica = this.#router.route(beginning, []); ; ) {
       try {
-        this.#prefixes.saw(replica.name, beginning.blocks);
-        yield* this.#hop(replica, next, said, signal);
+        yield* failures.length === 0 && this.#hedging !== undefined && request.interactive === true
+          ? this.#hedged(replica, next, { beginning, said, failures, hedging: this.#hedging }, signal)
+          : this.#hop(replica, next, said, failures, signal);
         return;
       } catch (error) {
         if (said.isWhole) return; // only its usage is missing
         if (signal.aborted) throw error;
-        failures.push({ replica, error, hadBegun: said.hasBegun });
         next = this.#afterFailure(request, said, failures);
-        const from = replica.name;
-        replica = this.#pick(
-          beginning,
-          failures.map((failure) => failure.replica),
-        );
+        const from = failures.at(-1)?.replica.name ?? replica.name;
+        replica = this.#router.route(beginning, failedIn(failures));
         this.#note(request, said, from, replica.name, error);
       }
     }
@@ -153,12 +150,12 @@ export class Pool implements Engine {
     if (!said.hasBegun) {
       // Where all refuse, the one that suited best has the reason that helps.
       if (failures.length >= this.#replicas.length) throw failures[0]?.error;
-      return request;
+      return { ...request, attempt: "retry" };
     }
     const resumes = failures.filter(({ hadBegun }) => hadBegun).length;
     const rest = resumes <= this.#options.maxResumes ? resumed(request, said.sent) : undefined;
     if (rest === undefined) throw last;
-    return rest;
+    return { ...rest, attempt: "resume" };
   }
 
   /** Its usage is kept for the end. */
@@ -166,42 +163,69 @@ export class Pool implements Engine {
     replica: Replica,
     request: ContinuationRequest,
     said: Said,
+    failures: Failure[],
     signal: AbortSignal,
   ): AsyncGenerator<StreamPart> {
     said.hop();
     replica.begin();
     try {
       for await (const part of replica.engine.generate(request, signal)) {
+        if (said.promisesLess(part)) throw weakerReplica(replica.name);
         if (said.note(part)) yield part;
       }
       replica.succeeded();
     } catch (error) {
       if (!signal.aborted && isAgainstReplica(error)) replica.failed();
+      failures.push({ replica, error, hadBegun: said.hasBegun });
       throw error;
     } finally {
       replica.end();
     }
   }
 
-  /** The best that has not failed this request; else the one that failed it first, which may be back. */
-  #pick({ blocks, document }: Beginning, failed: readonly Replica[]): Replica {
-    const seen = this.#prefixes.seen(blocks);
-    const left = this.#replicas.filter((replica) => !failed.includes(replica));
-    const up = left.filter(({ isUp }) => isUp);
-    const views = (up.length > 0 ? up : left).map((replica) => ({
-      replica,
-      name: replica.name,
-      share: replica.share,
-      running: replica.running,
-      seenBlocks: seen.get(replica.name) ?? 0,
-    }));
-    const [best] = POLICIES[this.#options.policy](views, { draw: this.#options.random(), document });
-    const replica = best?.replica ?? failed[0];
-    if (replica === undefined) throw new RangeError(`the pool ${this.name} has no replicas`);
-    return replica;
+  /** As a hop, with a second replica beside the first when that one is silent for too long. */
+  async *#hedged(
+    replica: Replica,
+    request: ContinuationRequest,
+    { beginning, said, failures, hedging }: Hedged,
+    signal: AbortSignal,
+  ): AsyncGenerator<StreamPart> {
+    const { now, after } = this.#options;
+    const startedMs = now();
+    hedging.earn();
+    const { delayMs } = hedging;
+    const first = new Attempt(replica, request, signal);
+    let cancel = (): void => {};
+    const delay = new Promise<void>((resolve) => {
+      if (delayMs !== undefined) cancel = after(delayMs, resolve);
+    });
+    const second = (): Attempt | undefined => {
+      const other = this.#router.routeBeside(beginning, [replica, ...failedIn(failures)]);
+      if (other === undefined || signal.aborted || !hedging.spend()) return undefined;
+      this.#hedges += 1;
+      return new Attempt(other, { ...request, attempt: "hedge" }, signal);
+    };
+    const won = (attempt: Attempt): void => {
+      cancel();
+      hedging.measured(now() - startedMs);
+      if (attempt === first) return;
+      this.#hedgeWins += 1;
+      const failure = failures.find((each) => each.replica === replica);
+      if (failure === undefined) replica.outrun();
+      else this.#note(request, said, replica.name, attempt.replica.name, failure.error);
+      this.#router.saw(attempt.replica, beginning);
+    };
+    const failed = (attempt: Attempt, error: unknown): void =>
+      void failures.push({ replica: attempt.replica, error, hadBegun: said.hasBegun });
+    try {
+      yield* raced(first, { said, delay, second, won, failed });
+    } finally {
+      cancel();
+    }
   }
 
-  #note({ callId }: ContinuationRequest, said: Said, from: string, to: string, error: unknown): void {
+  #note({ callId, trace }: ContinuationRequest, said: Said, from: string, to: string, error: unknown): void {
+    const traceId = trace === undefined ? undefined : traceIdOf(trace);
     if (said.hasBegun) this.#resumes += 1;
     else this.#retries += 1;
     this.#options.report({
@@ -210,6 +234,7 @@ export class Pool implements Engine {
       reason: error instanceof Error ? error.message : String(error),
       sentTokens: said.hasBegun ? said.sent.tokenCount : 0,
       ...(callId !== undefined && { callId }),
+      ...(traceId !== undefined && { traceId }),
     });
   }
 
@@ -221,10 +246,6 @@ export class Pool implements Engine {
   }
 }
 
-function mayGoElsewhere(error: unknown): boolean {
-  return error instanceof ServiceError && ELSEWHERE.has(error.code);
-}
-
-function isAgainstReplica(error: unknown): boolean {
-  return mayGoElsewhere(error) && error instanceof ServiceError && !HARMLESS.has(error.code);
+function failedIn(failures: readonly Failure[]): readonly Replica[] {
+  return failures.map(({ replica }) => replica);
 }

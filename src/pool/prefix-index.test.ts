@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Continuation } from "../continuation/input.ts";
 import { beginningOf } from "./beginning.ts";
+import { hash } from "./policy.ts";
 import { PrefixIndex } from "./prefix-index.ts";
 
 const LINE = "const answer = 42;\n";
@@ -62,28 +63,39 @@ describe("the beginning of a prompt", () => {
   });
 });
 
-describe("who saw a prompt last", () => {
+describe("who saw a prompt lately", () => {
   test("is known for as much of it as anybody saw", () => {
-    const index = new PrefixIndex();
-    index.saw("a", [1, 2, 3, 4]);
-    index.saw("b", [1, 2]);
+    const index = new PrefixIndex(2);
+    index.saw(1, [11, 12, 13, 14]);
+    index.saw(2, [11, 12]);
 
-    expect(index.seen([1, 2, 3, 9])).toEqual(
+    expect(index.seen([11, 12, 13, 19])).toEqual(
       new Map([
-        ["b", 2],
-        ["a", 3],
+        [1, 3],
+        [2, 2],
       ]),
     );
-    expect(index.seen([9, 1])).toEqual(new Map());
+    expect(index.seen([19, 11])).toEqual(new Map());
   });
 
-  test("is forgotten, the least used first", () => {
+  test("is known of the last four that saw a block", () => {
     const index = new PrefixIndex(2);
-    index.saw("a", [1]);
-    index.saw("b", [2]);
-    index.seen([1]);
-    index.saw("c", [3]);
+    for (const replica of [1, 2, 3, 4, 1, 5]) index.saw(replica, [11]);
 
-    expect([index.seen([1]), index.seen([2])]).toEqual([new Map([["a", 1]]), new Map()]);
+    expect([...index.seen([11]).keys()].sort()).toEqual([1, 3, 4, 5]);
+  });
+
+  test("is forgotten, the least used first, and takes no more memory however much was seen", () => {
+    const index = new PrefixIndex(1);
+    const many = Array.from({ length: 300_000 }, (_, number) => hash(`block ${number}`));
+    for (const [at, block] of many.entries()) {
+      index.saw(1, [block]);
+      if (at % 1_000 === 0) index.saw(2, [many[0] ?? 0]); // used all the time
+    }
+    const known = many.filter((block) => index.seen([block]).size > 0);
+
+    expect(known.length).toBe(65_536);
+    expect(index.seen(many.slice(0, 1))).toEqual(new Map([[2, 1]]));
+    expect(many.slice(-10_000).filter((block) => index.seen([block]).size === 0)).toEqual([]);
   });
 });

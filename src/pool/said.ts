@@ -1,6 +1,7 @@
 import { guessedPromptTokens } from "../continuation/estimate.ts";
+import { isWeaker } from "../continuation/guarantee.ts";
 import { sumUsage } from "../continuation/merge.ts";
-import type { StreamPart, Usage } from "../continuation/output.ts";
+import type { StartPart, StreamPart, Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import type { Sent } from "../continuation/resume.ts";
 
@@ -18,7 +19,7 @@ interface Hop {
 export class Said {
   readonly #request: ContinuationRequest;
   readonly #hops: Hop[] = [];
-  #start: { readonly truncatedTokens: number } | undefined;
+  #start: StartPart | undefined;
   #text = "";
   readonly #tokens: number[] = [];
   #hasEcho = false;
@@ -42,6 +43,17 @@ export class Said {
   /** Another replica begins. */
   hop(): void {
     this.#hops.push({ tokens: 0, tellsTokens: true });
+  }
+
+  /** The reader was promised more than this replica keeps. */
+  promisesLess(part: StreamPart): boolean {
+    return part.type === "start" && isWeaker(part.guarantee, this.#start?.guarantee);
+  }
+
+  /** Another replica takes the place of the last one, of which nobody has text. */
+  replaceHop(): void {
+    this.#hops.pop();
+    this.hop();
   }
 
   /** False: the reader has it already, or gets it at the end. */

@@ -1,7 +1,7 @@
 import type { DeltaPart, Result, StreamPart, TokenLogprob, Usage } from "../continuation/output.ts";
 import type { ServiceError } from "../errors.ts";
 import type { ChatChunk, ChatChunkChoice, ChatLogprobs, ChatResponse } from "../wire/openai/chat.ts";
-import { dataEvent } from "../wire/sse.ts";
+import { choiceEvents } from "../wire/sse.ts";
 import { ChatLogprobsPrinter } from "./logprobs.ts";
 import type { Dialect, Encoder } from "./protocol.ts";
 import { closingEvents, failureEvent } from "./stream-end.ts";
@@ -26,8 +26,12 @@ export class ChatEncoder implements Encoder {
   readonly #printers = new Map<number, ChatLogprobsPrinter>();
   #usage: Usage | undefined;
 
+  /** One event with one choice. */
+  readonly #chunk: (choice: ChatChunkChoice) => string;
+
   constructor(view: ChatView) {
     this.#view = view;
+    this.#chunk = choiceEvents(this.#body([]));
   }
 
   part(part: StreamPart): string {
@@ -84,10 +88,6 @@ export class ChatEncoder implements Encoder {
     const printer = this.#printers.get(choice) ?? new ChatLogprobsPrinter();
     this.#printers.set(choice, printer);
     return printer.print(text, tokens);
-  }
-
-  #chunk(choice: ChatChunkChoice): string {
-    return dataEvent(this.#body([choice]));
   }
 
   #body(choices: ChatChunkChoice[], usage?: Usage): ChatChunk {

@@ -1,7 +1,7 @@
 import type { DeltaPart, EchoPart, FinishPart, Result, StreamPart, Usage } from "../continuation/output.ts";
 import type { ServiceError } from "../errors.ts";
 import type { CompletionsChoice, CompletionsResponse } from "../wire/openai/completions.ts";
-import { dataEvent } from "../wire/sse.ts";
+import { choiceEvents } from "../wire/sse.ts";
 import { joinedLogprobs, LegacyLogprobsPrinter } from "./logprobs.ts";
 import type { Prompt } from "./prompts.ts";
 import type { Dialect, Encoder } from "./protocol.ts";
@@ -33,8 +33,12 @@ export class CompletionsEncoder implements Encoder {
   readonly #printers = new Map<number, LegacyLogprobsPrinter | undefined>();
   #usage: Usage | undefined;
 
+  /** One event with one choice. */
+  readonly #chunk: (choice: CompletionsChoice) => string;
+
   constructor(view: CompletionsView) {
     this.#view = view;
+    this.#chunk = choiceEvents(this.#body([]));
   }
 
   part(part: StreamPart): string {
@@ -119,10 +123,6 @@ export class CompletionsEncoder implements Encoder {
 
   #promptOf(choice: number): number {
     return Math.floor(choice / this.#view.choices);
-  }
-
-  #chunk(choice: CompletionsChoice): string {
-    return dataEvent(this.#body([choice]));
   }
 
   #body(choices: CompletionsChoice[], usage?: Usage): CompletionsResponse {

@@ -152,7 +152,7 @@ function generated(pieces: readonly (readonly number[])[], stops: readonly strin
   const deltas: DeltaPart[] = [];
   for (const [id, bytes] of pieces.entries()) {
     const step = transcript.push({ id, bytes: Uint8Array.from(bytes) });
-    const logprobs = step.tokens.map((each) => token([...each.bytes]));
+    const logprobs = step.tokens.map((each) => token([...(each.bytes ?? [])]));
     deltas.push({ type: "delta", choice: 0, text: step.text, tokens: step.tokens.map((each) => each.id), logprobs });
     if (step.finished !== undefined) break;
   }

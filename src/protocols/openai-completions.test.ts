@@ -183,6 +183,8 @@ describe("who may call, and who is asked", () => {
       'The model qwen2.5-coder-0.5b-instruct is answered by "base", which has no fill-in-the-middle layout, so the suffix cannot be honoured; leave the suffix out or choose one of: qwen-coder-turbo, coder.',
       "suffix",
     ]);
+    const remote = cardOf({ answeredBy: { id: "base", standIn: true, model: { ...textOnly(), mayEmulate: true } } });
+    expect(refusal(() => decode({ suffix: "b" }, "dashscope", { card: remote }))[1]).toContain("`emulate: true`");
     expect(
       refusal(() => decode({ prompt: "<|fim_prefix|>a<|fim_suffix|>b" }, "openai", { ...base, infillModels: [] }))[1],
     ).toMatch(/leave the suffix out, or have the operator add weights that have one\.$/);

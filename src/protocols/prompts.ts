@@ -54,9 +54,11 @@ function checkLayout({ card, infillModels }: Call, param: string): void {
     infillModels.length === 0
       ? "leave the suffix out, or have the operator add weights that have one"
       : `leave the suffix out or choose one of: ${infillModels.join(", ")}`;
+  const option =
+    model.mayEmulate === true ? "; its operator may set `emulate: true` to have it asked by instruction" : "";
   throw new ServiceError(
     "unsupported_input",
-    `The model ${card.name} is answered by "${id}", which has no fill-in-the-middle layout, so the suffix cannot be honoured; ${advice}.`,
+    `The model ${card.name} is answered by "${id}", which has no fill-in-the-middle layout, so the suffix cannot be honoured; ${advice}${option}.`,
     { param, model: card.name },
   );
 }

@@ -34,6 +34,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
   log[level](
     {
       requestId: record.requestId,
+      traceId: record.traceId,
       method: record.method,
       path: withoutKeys(record.path),
       protocol: record.protocol,
@@ -42,6 +43,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
       key: record.key,
       model: record.model === undefined ? undefined : withoutKeys(record.model),
       answeredBy: record.answeredBy,
+      fallback: record.fallback,
       stream: record.stream,
       status: record.status,
       outcome: record.outcome,

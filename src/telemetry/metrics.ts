@@ -71,6 +71,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #models = new Set<string>();
   readonly #requests: Counter<"protocol" | "dialect" | "model" | "outcome">;
+  readonly #fallbacks: Counter<"model" | "fallback">;
   readonly #duration: Histogram<"protocol" | "model">;
   readonly #ttft: Histogram<"protocol" | "model">;
   readonly #gap: Histogram<"protocol" | "model">;
@@ -83,6 +84,12 @@ export class Metrics {
       name: "continuo_requests_total",
       help: "Requests by how they ended: ok, partial, client_left, or the error code.",
       labelNames: ["protocol", "dialect", "model", "outcome"],
+      registers,
+    });
+    this.#fallbacks = new Counter({
+      name: "continuo_fallbacks_total",
+      help: "Requests that another name answered, because the one that was called could not.",
+      labelNames: ["model", "fallback"],
       registers,
     });
     this.#duration = new Histogram({
@@ -116,6 +123,7 @@ export class Metrics {
     if (record.protocol === undefined) return;
     const labels = { protocol: record.protocol, model: this.#modelLabel(record) };
     this.#requests.inc({ ...labels, dialect: record.dialect ?? "", outcome: record.outcome });
+    if (record.fallback !== undefined) this.#fallbacks.inc({ model: labels.model, fallback: record.fallback });
     this.#duration.observe(labels, (endedAtMs - record.startedAtMs) / 1000);
   }
 

@@ -1,4 +1,4 @@
-import type { StreamPart } from "../continuation/output.ts";
+import type { FinishReason, StreamPart } from "../continuation/output.ts";
 
 /** What is told about one request, in its log line and in the metrics. Never a prompt, a completion or a key. */
 export interface RequestRecord {
@@ -17,7 +17,13 @@ export interface RequestRecord {
   /** The model exists here, so that its name may become a metric label. */
   isKnownModel: boolean;
   answeredBy?: string;
+  /** The name that answered in place of the one that was called. */
+  fallback?: string;
+  /** Of the caller's trace, or of the one that began with the request. */
+  traceId?: string;
   stream?: boolean;
+  /** One for each choice, as they ended. */
+  finishReasons?: string[];
   promptTokens?: number;
   cachedPromptTokens?: number;
   completionTokens?: number;
@@ -49,6 +55,7 @@ export async function* observed(
   for await (const part of parts) {
     if (part.type === "delta") noteDelta(part.tokens?.length ?? 1, askedAtMs, record, observer, now());
     else if (part.type === "start") noteStart(part.model, part.promptTokens, record);
+    else if (part.type === "finish") noteFinish(part.reason, record);
     else if (part.type === "usage") noteUsage(part.usage, record);
     yield part;
     askedAtMs = now();
@@ -74,6 +81,10 @@ function noteDelta(
 function noteStart(model: string, promptTokens: number | undefined, record: RequestRecord): void {
   record.answeredBy = model;
   if (promptTokens !== undefined) record.promptTokens = promptTokens;
+}
+
+function noteFinish(reason: FinishReason | null, record: RequestRecord): void {
+  record.finishReasons = [...(record.finishReasons ?? []), reason ?? "time_limit"];
 }
 
 function noteUsage(usage: (StreamPart & { readonly type: "usage" })["usage"], record: RequestRecord): void {

@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { dashScopeEvent, dataEvent } from "./sse.ts";
+import { choiceEvents, dashScopeEvent, dataEvent } from "./sse.ts";
 
 function read(stream: string): readonly EventSourceMessage[] {
   const messages: EventSourceMessage[] = [];
@@ -18,6 +18,19 @@ test("an event reader gets back every value, line breaks and all", () => {
       const stream = values.map(dataEvent).join("");
 
       expect(read(stream).map(({ data }): unknown => JSON.parse(data))).toEqual(values);
+    }),
+  );
+});
+
+test("an event with the choice that changes is the event printed as a whole", () => {
+  const name = fc.oneof(fc.string({ unit: "binary" }), fc.constant('"choices":[]'));
+  fc.assert(
+    fc.property(name, fc.json(), (model, text) => {
+      const choice = { text, index: 0 };
+
+      const printed = choiceEvents({ id: model, choices: [], model, usage: null })(choice);
+
+      expect(printed).toBe(dataEvent({ id: model, choices: [choice], model, usage: null }));
     }),
   );
 });

@@ -5,6 +5,15 @@ export function dataEvent(data: unknown): string {
   return `data: ${JSON.stringify(data)}\n\n`;
 }
 
+/** Prints events that differ in their one choice alone: all the rest is turned into JSON once. @param chunk without choices. */
+export function choiceEvents<Chunk extends { readonly choices: readonly unknown[] }>(
+  chunk: Chunk,
+): (choice: object) => string {
+  // In a name that holds the same words, quotes are escaped.
+  const [before, after] = JSON.stringify(chunk).split('"choices":[]', 2);
+  return (choice) => `data: ${before}"choices":[${JSON.stringify(choice)}]${after}\n\n`;
+}
+
 /** Ends every OpenAI-shaped stream that did not fail. */
 export const DONE_EVENT = "data: [DONE]\n\n";
 

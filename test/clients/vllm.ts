@@ -2,9 +2,9 @@
  * The same requests to the embedded engine and to a real vLLM behind the same Continuo, on the same weights in float32: greedy
  * texts, usage and ends must be equal, plain and streamed. Then what happens when callers leave.
  *
- *     npm run build && npx tsx test/clients/vllm.ts
+ *     npm run build && npx tsx test/clients/vllm.ts [qwen]
  *
- * Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB.
+ * On the built-in model, or on Qwen2.5-Coder-0.5B-Instruct. Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB.
  */
 import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
@@ -12,12 +12,12 @@ import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
 import { eventually, get, post } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { pythonPackages } from "../support/python-packages.ts";
-import type { StartedServer } from "../support/python-server.ts";
+import { qwenWeights } from "../support/qwen-weights.ts";
 import { checkRefusals, compareEngines, peerConfiguration } from "../support/remote-comparison.ts";
 import { OPENAI, REMOTE_REQUESTS } from "../support/remote-requests.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
-import { convertForVllm, startVllm, vllmPython } from "../support/vllm-server.ts";
+import { convertForVllm, startVllm, type VllmServer, vllmPython } from "../support/vllm-server.ts";
 
 const CONTEXT = 2048;
 /** vLLM reads control tokens wherever they are spelt, so that these two cannot mean what they say. */
@@ -27,26 +27,27 @@ const REFUSED: ReadonlySet<string> = new Set([
 ]);
 const ABORT_MS = 1000;
 
+const isQwen = process.argv[2] === "qwen";
 const tally = new Tally();
 const folder = temporaryFolder();
-let peer: StartedServer | undefined;
+let peer: VllmServer | undefined;
 let server: RunningServer | undefined;
 try {
   const started = performance.now();
   const python = vllmPython();
   const { program, libraries } = pythonPackages().llamaServer;
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
-  convertForVllm(python, BUILT_IN_FILE, join(folder.path, "weights"));
+  const file = isQwen ? await qwenWeights() : BUILT_IN_FILE;
+  convertForVllm(python, file, join(folder.path, "weights"));
   const exact = join(folder.path, "f32.gguf");
-  execFileSync(join(dirname(program), "llama-quantize"), ["--allow-requantize", BUILT_IN_FILE, exact, "F32"], {
+  execFileSync(join(dirname(program), "llama-quantize"), ["--allow-requantize", file, exact, "F32"], {
     env: { ...process.env, LD_LIBRARY_PATH: libraries },
     stdio: "ignore",
   });
-  peer = await startVllm(python, join(folder.path, "weights"), CONTEXT);
+  peer = await startVllm({ python, weights: join(folder.path, "weights"), contextTokens: CONTEXT });
   print(`vLLM was installed after ${seconds} s and took ${(peer.readyMs / 1000).toFixed(0)} s to start`);
-  server = await startServer({
-    args: ["--config", peerConfiguration(folder.path, { kind: "vllm", url: peer.url, model: exact, context: CONTEXT })],
-  });
+  const same = { kind: "vllm", url: peer.url, model: exact, context: CONTEXT, ...(isQwen && { fim: "qwen" }) };
+  server = await startServer({ args: ["--config", peerConfiguration(folder.path, same)] });
   const alike = REMOTE_REQUESTS.filter(({ name }) => !REFUSED.has(name));
   const ties = await compareEngines(server.url, tally, alike);
   await checkRefusals(server.url, tally, REFUSED, /control token/);
@@ -61,7 +62,7 @@ try {
 }
 tally.finish();
 
-async function checkAborts(url: string, { url: peerUrl, log }: StartedServer): Promise<void> {
+async function checkAborts(url: string, { url: peerUrl, log }: VllmServer): Promise<void> {
   for (const stream of [true, false]) {
     await tally.check(`an abort reaches vLLM, ${stream ? "streamed" : "plain"}`, async () => {
       const leave = new AbortController();

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { grammarOfJsonSchema } from "../../src/continuation/json-schema/grammar.ts";
 import { ANY_JSON_OBJECT, gbnfOf } from "../../src/continuation/shape.ts";
+import { openGrammar } from "../../src/engines/llama/pick/grammar.ts";
 import { jsonSchemas } from "../support/json-schemas.ts";
 import { NativeGrammars } from "../support/native-grammar.ts";
 import { loadNativeTiny } from "../support/tiny-scheduler.ts";
@@ -13,7 +14,7 @@ const END = vocabulary.ids.get("<|endoftext|>") ?? Number.NaN;
 
 /** The grammar takes the text, and lets it end there. */
 function takes(source: string, text: string): boolean {
-  const grammar = model.grammar(source, [END]);
+  const grammar = openGrammar(source, model.pieces, [END]);
   for (const id of model.encode({ text })) {
     if (!grammar.allows(id)) return false;
     grammar.accept(id);
@@ -25,7 +26,7 @@ test("values of any schema are taken whole, and unfinished ones are not", () => 
   fc.assert(
     fc.property(jsonSchemas, ({ schema, values }) => {
       const source = grammarOfJsonSchema(schema, "schema");
-      model.grammar(source, [END]);
+      openGrammar(source, model.pieces, [END]);
       for (const value of values) {
         const text = JSON.stringify(value);
         expect(takes(source, text), text).toBe(true);
@@ -57,7 +58,7 @@ test.each<[unknown]>([
   const native = natives.load(source);
   native?.free();
 
-  expect(() => model.grammar(source, [END])).not.toThrow();
+  expect(() => openGrammar(source, model.pieces, [END])).not.toThrow();
   expect(native).toBeDefined();
 });
 

@@ -3,8 +3,8 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CONTROL_TOKENS } from "../../src/continuation/input.ts";
-import { readModelFile } from "../../src/engines/llama/gguf-file.ts";
-import { factsOfHeader } from "../../src/engines/llama/header-facts.ts";
+import { readModelFile } from "../../src/engines/llama/file/gguf-file.ts";
+import { factsOfHeader } from "../../src/engines/llama/file/header-facts.ts";
 import { BUILT_IN_FILE, builtInModel } from "../../src/models/built-in.ts";
 import { ModelStore } from "../../src/models/store.ts";
 import {

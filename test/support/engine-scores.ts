@@ -10,12 +10,12 @@
  */
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { bindApi } from "../../src/engines/llama/api.ts";
-import { NativeContext } from "../../src/engines/llama/context.ts";
-import { defaultThreads } from "../../src/engines/llama/cores.ts";
-import { loadLibraries } from "../../src/engines/llama/library.ts";
-import { NativeModel } from "../../src/engines/llama/model.ts";
-import { scored } from "../../src/engines/llama/sampler.ts";
+import { bindApi } from "../../src/engines/llama/native/api.ts";
+import { NativeContext } from "../../src/engines/llama/native/context.ts";
+import { defaultThreads } from "../../src/engines/llama/native/cores.ts";
+import { loadLibraries } from "../../src/engines/llama/native/library.ts";
+import { NativeModel } from "../../src/engines/llama/native/model.ts";
+import { scored } from "../../src/engines/llama/pick/sampler.ts";
 
 /** Longest line, tokens. */
 const CONTEXT_TOKENS = 4096;

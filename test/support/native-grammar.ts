@@ -1,7 +1,7 @@
 /** llama.cpp's own grammar sampler, to compare ours with. Not for grammars whose ways to read a text multiply: it hangs. */
 import koffi from "koffi";
-import type { LlamaApi, Pointer } from "../../src/engines/llama/api.ts";
-import { loadLibraries } from "../../src/engines/llama/library.ts";
+import type { LlamaApi, Pointer } from "../../src/engines/llama/native/api.ts";
+import { loadLibraries } from "../../src/engines/llama/native/library.ts";
 
 /** Numbers of a llama_token_data: id, logit, p. */
 const ENTRY_WORDS = 3;

@@ -164,34 +164,27 @@ async function scores(url: string, path: string, body: Asked["body"]): Promise<r
   }));
 }
 
-/**
- * Writes a configuration with the models `embedded` and `elsewhere` on the same weights. How those of the package lay out a
- * gap is in their file, where a peer cannot be asked for it; so that is configured. Returns the file's path.
- */
+export interface Compared {
+  readonly kind: string;
+  readonly url: string;
+  /** File of the same weights for the embedded engine. */
+  readonly model: string;
+  readonly context: number;
+  /** How the weights lay out a gap. Default: as those of the package, which say it in their file, where no peer shows it. */
+  readonly fim?: string;
+  /** Of the model there; absent: the first that is listed. */
+  readonly name?: string;
+  /** Further keys of the engine, as YAML between braces. */
+  readonly settings?: string;
+  /** Further lines of both sections. */
+  readonly engines?: string;
+  readonly models?: string;
+}
+
+/** Writes a configuration with the models `embedded` and `elsewhere` on the same weights. Returns the file's path. */
 export function peerConfiguration(
   folder: string,
-  {
-    kind,
-    url,
-    model,
-    context,
-    name,
-    settings = "",
-    engines = "",
-    models = "",
-  }: {
-    readonly kind: string;
-    readonly url: string;
-    readonly model: string;
-    readonly context: number;
-    /** Of the model there; absent: the first that is listed. */
-    readonly name?: string;
-    /** Further keys of the engine, as YAML between braces. */
-    readonly settings?: string;
-    /** Further lines of both sections. */
-    readonly engines?: string;
-    readonly models?: string;
-  },
+  { kind, url, model, context, fim = "as-in-the-package", name, settings = "", engines = "", models = "" }: Compared,
 ): string {
   const file = join(folder, "continuo.yaml");
   writeFileSync(
@@ -200,7 +193,7 @@ export function peerConfiguration(
   peer: { kind: ${kind}, url: "${url}"${settings} }
 ${engines}models:
   embedded: { file: ${model}, context: ${context}, slots: 2 }
-  elsewhere: { engine: peer, ${name === undefined ? "" : `model: ${name}, `}fim: as-in-the-package }
+  elsewhere: { engine: peer, ${name === undefined ? "" : `model: ${name}, `}fim: ${fim} }
 ${models}fim_layouts:
   as-in-the-package:
     prefix: "<|fim_prefix|>"

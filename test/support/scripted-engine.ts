@@ -185,6 +185,7 @@ export function scriptedDirectory(
     find,
     list: () => cards,
     infillNames: () => cards.map(({ name }) => name),
+    fallbacksOf: () => [],
     open: async (name, _wanted, signal) => {
       await untilAborted(opening, signal);
       const card = find(name);

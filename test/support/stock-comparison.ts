@@ -2,7 +2,7 @@
 import { FIM_LAYOUTS } from "../../src/continuation/fim.ts";
 import { CONTROL_TOKENS, type Continuation } from "../../src/continuation/input.ts";
 import { type ChoiceResult, collect, type Result } from "../../src/continuation/output.ts";
-import { LlamaEngine } from "../../src/engines/llama/engine.ts";
+import { LlamaEngine } from "../../src/engines/llama/host/engine.ts";
 import { type LlamaServerOptions, startLlamaServer } from "./llama-server.ts";
 import { expectThat, print, type Tally } from "./tally.ts";
 

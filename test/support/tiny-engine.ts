@@ -5,7 +5,7 @@ import { afterAll, onTestFinished } from "vitest";
 import { FIM_LAYOUTS } from "../../src/continuation/fim.ts";
 import type { Result } from "../../src/continuation/output.ts";
 import type { ContinuationRequest } from "../../src/continuation/request.ts";
-import { LlamaEngine, type LlamaEngineOptions } from "../../src/engines/llama/engine.ts";
+import { LlamaEngine, type LlamaEngineOptions } from "../../src/engines/llama/host/engine.ts";
 import { temporaryFolder } from "./files.ts";
 import { writeTinyModel } from "./tiny-model.ts";
 

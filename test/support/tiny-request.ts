@@ -1,7 +1,12 @@
 /** A request to the scheduler of a tiny model, as a test follows it. */
 import type { GapRule } from "../../src/continuation/gap/gap-end.ts";
 import type { EchoPart, FinishReason, TokenLogprob } from "../../src/continuation/output.ts";
-import type { AbortedMessage, AcceptedMessage, RefusedMessage, StepOutput } from "../../src/engines/llama/messages.ts";
+import type {
+  AbortedMessage,
+  AcceptedMessage,
+  RefusedMessage,
+  StepOutput,
+} from "../../src/engines/llama/wire/messages.ts";
 
 export interface Answer {
   readonly text: string;

@@ -1,7 +1,12 @@
 import { Argument, type Command } from "commander";
 import { loadDataDir } from "../../config/load.ts";
-import { ENGINE_VERSION, GPU_KINDS, type GpuKind, gpuLibraryFolder } from "../../engines/llama/library-folder.ts";
-import { type LibraryReport, probeLibraries } from "../../engines/llama/probe.ts";
+import {
+  ENGINE_VERSION,
+  GPU_KINDS,
+  type GpuKind,
+  gpuLibraryFolder,
+} from "../../engines/llama/native/library-folder.ts";
+import { type LibraryReport, probeLibraries } from "../../engines/llama/probe/probe.ts";
 import { sizeText } from "../../models/bytes.ts";
 import {
   enginesFolder,

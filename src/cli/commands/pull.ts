@@ -146,8 +146,8 @@ export function adviceText(machine: Machine): string {
 const METAL_PART = 0.7;
 
 async function thisMachine(dataDir: string): Promise<Machine> {
-  const { chooseLibraries } = await import("../../engines/llama/engine-choice.ts");
-  const { physicalCores } = await import("../../engines/llama/cores.ts");
+  const { chooseLibraries } = await import("../../engines/llama/probe/engine-choice.ts");
+  const { physicalCores } = await import("../../engines/llama/native/cores.ts");
   const { gpus } = await chooseLibraries("auto", join(dataDir, "engines"));
   const memory = memoryBytes();
   const hasMetal = process.platform === "darwin" && process.arch === "arm64";

@@ -2,11 +2,11 @@
  * Loads llama.cpp's libraries, tells what they find on this machine, and leaves. A process of its own, because a process
  * can hold one build of them only, and because a broken driver may end it.
  */
-import { whyNoGpu } from "./gpu.ts";
-import { LLAMA_VERSION } from "./layout-3.21.1.ts";
-import { loadLibraries } from "./library.ts";
-import { libraryFolder } from "./library-folder.ts";
-import type { LibraryReport } from "./probe.ts";
+import { whyNoGpu } from "./native/gpu.ts";
+import { LLAMA_VERSION } from "./native/layout-3.21.1.ts";
+import { loadLibraries } from "./native/library.ts";
+import { libraryFolder } from "./native/library-folder.ts";
+import type { LibraryReport } from "./probe/probe.ts";
 
 function report(folder: string): LibraryReport {
   const libraries = loadLibraries(folder);

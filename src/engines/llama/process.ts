@@ -3,18 +3,17 @@
  * it and starts another. It leaves when the server is gone.
  */
 import koffi from "koffi";
-import { bindApi, type LlamaApi, type Pointer } from "./api.ts";
-import { CPU_BLOCK_TOKENS, GPU_BLOCK_TOKENS } from "./blocks.ts";
-import { NativeContext } from "./context.ts";
-import { defaultThreads } from "./cores.ts";
-import { whyNoGpu } from "./gpu.ts";
-import { loadLibraries } from "./library.ts";
-import { BATCH_TOKENS } from "./memory.ts";
-import type { FromEngine, LoadMessage, Sign, ToEngine } from "./messages.ts";
-import { NativeModel } from "./model.ts";
-import { Scheduler } from "./scheduler.ts";
-import { Threads } from "./threads.ts";
-import { type Progress, withReads } from "./watchdog.ts";
+import { bindApi, type LlamaApi, type Pointer } from "./native/api.ts";
+import { NativeContext } from "./native/context.ts";
+import { defaultThreads } from "./native/cores.ts";
+import { whyNoGpu } from "./native/gpu.ts";
+import { loadLibraries } from "./native/library.ts";
+import { NativeModel } from "./native/model.ts";
+import { Threads } from "./native/threads.ts";
+import { Scheduler } from "./schedule/scheduler.ts";
+import type { FromEngine, LoadMessage, Sign, ToEngine } from "./wire/messages.ts";
+import { type Progress, withReads } from "./wire/progress.ts";
+import { BATCH_TOKENS, CPU_BLOCK_TOKENS, GPU_BLOCK_TOKENS } from "./wire/sizes.ts";
 
 let scheduler: Scheduler | undefined;
 let context: NativeContext | undefined;

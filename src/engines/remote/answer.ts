@@ -2,6 +2,7 @@ import { guessedPromptTokens } from "../../continuation/estimate.ts";
 import type { FinishReason, StreamPart, TokenLogprob, Usage } from "../../continuation/output.ts";
 import type { LoweredGap } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import { THOUGHT_BEGINS, type ThoughtAtStart } from "../../continuation/thought.ts";
 import { type GeneratedToken, type Step, Transcript } from "../../continuation/transcript.ts";
 import type { Asked, PeerUsage, Piece } from "./peer.ts";
 import { cannot } from "./wishes.ts";
@@ -31,6 +32,7 @@ export class Answer {
 
   constructor(request: ContinuationRequest, asked: Asked) {
     const { limits } = request;
+    const thought = thoughtOf(request, asked);
     this.#request = request;
     this.#asked = asked;
     this.#maxTokens = limits.maxTokens ?? Number.POSITIVE_INFINITY;
@@ -42,6 +44,7 @@ export class Answer {
       // The engine is told the limit, and is believed when it says that it has come to it.
       maxTokens: Number.POSITIVE_INFINITY,
       ...(asked.gap !== undefined && endsGap(request, asked.gap) && { gap: asked.gap }),
+      ...(thought !== undefined && { thought }),
     });
   }
 
@@ -128,10 +131,10 @@ export class Answer {
     return isCut ? all.slice(0, -1) : all;
   }
 
-  #shown({ text, tokens }: Step): readonly StreamPart[] {
+  #shown({ text, tokens, hiddenTokens }: Step): readonly StreamPart[] {
     if (text === "" && tokens.length === 0) return [];
     const ids = tokens.map(({ id }) => id);
-    const logprobs = tokens.flatMap((token) => (isSaid(token) ? token.logprobs : []));
+    const logprobs = tokens.slice(hiddenTokens).flatMap((token) => (isSaid(token) ? token.logprobs : []));
     return [
       {
         type: "delta",
@@ -155,7 +158,7 @@ export class Answer {
 }
 
 function said(id: number, text: string, logprobs: readonly TokenLogprob[]): Said {
-  return { id, bytes: Buffer.from(text, "utf8"), logprobs };
+  return { id, text: text.replace(/\p{Surrogate}/gu, "\uFFFD"), logprobs }; // half a character is none
 }
 
 function isSaid(token: GeneratedToken): token is Said {
@@ -166,4 +169,10 @@ function isSaid(token: GeneratedToken): token is Said {
 function endsGap({ gapEnd, limits }: ContinuationRequest, { byDefault }: LoweredGap): boolean {
   const { minTokens = 0, ignoreEnds = false } = limits;
   return minTokens === 0 && !ignoreEnds && (gapEnd ?? byDefault);
+}
+
+/** A template that Continuo has not seen may let the weights think, unless the caller has begun the thought. */
+function thoughtOf({ input }: ContinuationRequest, { thought, guarantee }: Asked): ThoughtAtStart | undefined {
+  if (thought !== undefined || guarantee === "exact" || input.kind !== "chat") return thought;
+  return input.assistantPrefix?.startsWith(THOUGHT_BEGINS) === true ? undefined : "possible";
 }

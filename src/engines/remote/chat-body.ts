@@ -48,19 +48,27 @@ export function openedBy(
 
 /** The chat of an engine that continues a last message when it is told to. Throws `unsupported_input`. */
 export function continuedChat(
-  { messages: given, assistantPrefix = "" }: Chat,
+  chat: Chat,
   request: ContinuationRequest,
   { weights }: { readonly weights: Weights },
 ): Readonly<Record<string, unknown>> {
   refuseShapeBehindPrefix(request);
-  refuseControlsIn(given, assistantPrefix, weights.controls);
-  const messages = given.map(messageOf);
   const { limits, logprobs } = request;
   return {
-    ...(assistantPrefix === "" ? { messages } : openedBy(messages, assistantPrefix, "continue_final_message")),
+    ...dialogueOf(chat, weights),
     ...(limits.maxTokens !== undefined && { max_tokens: limits.maxTokens }),
     ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
   };
+}
+
+/** Its messages, and where they go on. Throws `unsupported_input`. */
+export function dialogueOf(
+  { messages: given, assistantPrefix = "" }: Chat,
+  { controls }: Weights,
+): Readonly<Record<string, unknown>> {
+  refuseControlsIn(given, assistantPrefix, controls);
+  const messages = given.map(messageOf);
+  return assistantPrefix === "" ? { messages } : openedBy(messages, assistantPrefix, "continue_final_message");
 }
 
 /** For an engine that reads control tokens wherever they are spelt. Throws `unsupported_input`. */

@@ -29,6 +29,8 @@ const DASHSCOPE: Service = {
     maxTokens: "max_tokens",
     schemas: true,
     prefix: "partial",
+    // Models without thinking take it too; those that always think refuse it, as they do the prefix.
+    thinkingOff: { fields: { enable_thinking: false }, isNeeded: () => true },
   },
   completions: {
     path: (address) => `${compatible(address)}/completions`,

@@ -18,7 +18,7 @@ const DEEPSEEK: Service = {
     schemas: false,
     prefix: "prefix",
     // It would think by default, and not from the prefix on.
-    behindPrefix: { thinking: { type: "disabled" } },
+    thinkingOff: { fields: { thinking: { type: "disabled" } }, isNeeded: () => true },
   },
   completions: {
     path: (address) => `${beta(address)}/completions`,

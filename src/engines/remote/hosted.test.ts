@@ -92,7 +92,7 @@ describe("the beginning of an answer", () => {
       { ...COUNTED, messages: [USER, { ...open, prefix: true }], thinking: { type: "disabled" }, max_tokens: 16 },
     ],
     ["mistral", { ...STREAM, messages: [USER, { ...open, prefix: true }], max_tokens: 16 }],
-    ["dashscope", { ...COUNTED, messages: [USER, { ...open, partial: true }], max_tokens: 16 }],
+    ["dashscope", { ...COUNTED, messages: [USER, { ...open, partial: true }], enable_thinking: false, max_tokens: 16 }],
     ["moonshot", { ...COUNTED, messages: [USER, { ...open, partial: true }], max_completion_tokens: 16 }],
     ["openrouter", { ...COUNTED, messages: [USER, open], max_tokens: 16, provider: { require_parameters: true } }],
     ["siliconflow", { ...COUNTED, messages: [USER], prefix: "Hel", max_tokens: 16 }],
@@ -102,6 +102,23 @@ describe("the beginning of an answer", () => {
     expect(what).toBe(`POST ${SERVICES[kind]?.chat}`);
     expect(body).toEqual(expected);
     expect(text).toBe("ok");
+  });
+
+  test.each<[string, Over, object | undefined]>([
+    ["openrouter", { entry: { supported_parameters: ["reasoning", "stop"] } }, { reasoning: { enabled: false } }],
+    ["openrouter", { entry: { supported_parameters: ["stop"] } }, undefined],
+    ["moonshot", { entry: { supports_reasoning: true } }, { thinking: { type: "disabled" } }],
+    ["moonshot", { entry: { supports_reasoning: false } }, undefined],
+    ["siliconflow", { model: { thinking: true } }, { enable_thinking: false }],
+    ["siliconflow", {}, undefined],
+    ["dashscope", { model: { thinking: false } }, undefined],
+  ])("%s: a model that thinks is told not to, %j", async (kind, over, fields) => {
+    const { body } = await ask(kind, { input: BEGUN }, over);
+    const told = Object.fromEntries(
+      ["reasoning", "thinking", "enable_thinking"].flatMap((key) => (key in body ? [[key, body[key]]] : [])),
+    );
+
+    expect(told).toEqual(fields ?? {});
   });
 
   test("an empty one is none", async () => {
@@ -159,6 +176,42 @@ describe("a gap", () => {
 
     expect(error).toMatchObject({ code: "unsupported_input", detail: { param: "suffix" } });
     expect(body).toBeUndefined();
+  });
+});
+
+describe("what a model writes for itself", () => {
+  const reasoned = (delta: object): object => ({ choices: [{ index: 0, delta, finish_reason: null }] });
+
+  test.each(["reasoning_content", "reasoning"])("in a field of its own (%s) is no text, and counts", async (field) => {
+    const chatAnswer = events(
+      reasoned({ [field]: "hm" }),
+      reasoned({ [field]: null, content: "Yes" }),
+      chatChunk(undefined, "stop"),
+      usageChunk(9, 5),
+    );
+    const { text, parts } = await ask("openrouter", { input: CHAT }, { chatAnswer });
+
+    expect(text).toBe("Yes");
+    expect(parts.at(-1)).toMatchObject({ usage: { completionTokens: 5, source: "engine" } });
+  });
+
+  test.each([CHAT, BEGUN])("within its text is no text either", async (input) => {
+    const chatAnswer = events(
+      ...["<thi", "nk>\nhm", "</think", ">\n\nYes"].map((each) => chatChunk(each)),
+      chatChunk(undefined, "stop"),
+      usageChunk(9, 8),
+    );
+    const { text, parts } = await ask("siliconflow", { input }, { chatAnswer });
+
+    expect(text).toBe("Yes");
+    expect(parts.at(-1)).toMatchObject({ usage: { completionTokens: 8 } });
+  });
+
+  test("is text where the caller has begun it", async () => {
+    const chatAnswer = events(chatChunk("hm</think>Yes"), chatChunk(undefined, "stop"), usageChunk(9, 8));
+    const begun = { ...CHAT, assistantPrefix: "<think>" };
+
+    expect((await ask("dashscope", { input: begun }, { chatAnswer })).text).toBe("hm</think>Yes");
   });
 });
 

@@ -8,7 +8,7 @@ import type { Address } from "./address.ts";
 import { formatOf, messageOf, openedBy } from "./chat-body.ts";
 import { Echo } from "./echo.ts";
 import { type Gap, gapPrompt } from "./hosted-gap.ts";
-import { countIn, objectIn } from "./json.ts";
+import { countIn, type JsonObject, objectIn } from "./json.ts";
 import { configuredFim, listedOrNone } from "./openai.ts";
 import { choiceEvent, type ListedModel, meantModel } from "./openai-wire.ts";
 import type { Adapter, Asked, Peer, Piece, PieceReader, PrefixSpelling, RemoteModel } from "./peer.ts";
@@ -37,8 +37,8 @@ export interface Service {
     readonly schemas: boolean;
     /** `field`: the text as `prefix` beside the messages. */
     readonly prefix: PrefixSpelling | "field";
-    /** Fields that go with the beginning of an answer. */
-    readonly behindPrefix?: object;
+    /** How it is told not to think, which it is with the beginning of an answer, and for which of its models. */
+    readonly thinkingOff?: { readonly fields: object; readonly isNeeded: (entry: JsonObject) => boolean };
     /** Its answer may begin with the prefix once more. */
     readonly echoes?: true;
   };
@@ -96,6 +96,8 @@ function peerOf(service: Service, about: RemoteModel, listed: ListedModel): Peer
   const gap = fills ? service.completions?.gap(about) : undefined;
   const fim = gap === "layout" ? configuredFim(about) : typeof gap === "object" ? gap.template : undefined;
   const context = about.contextTokens ?? contextTokens;
+  const off = service.chat.thinkingOff;
+  const thinkingOff = (about.thinking ?? off?.isNeeded(listed.entry) ?? false) ? off?.fields : undefined;
   const weights: Weights = {
     id: listed.id,
     controls: new Set(fim === undefined ? [] : fimMarkers(fim)),
@@ -111,6 +113,9 @@ function peerOf(service: Service, about: RemoteModel, listed: ListedModel): Peer
     ...(gap === "suffix" && { takesSuffix: true }),
     chat: chats,
     chatPrefix: chats,
+    ...(chats && { prefixSpelling: service.chat.prefix }),
+    ...(service.completions === undefined && { chatOnly: true }),
+    ...(thinkingOff !== undefined && { thinkingOff }),
     ...(context !== undefined && { contextTokens: context }),
   };
 }
@@ -124,7 +129,8 @@ function lower(
 ): Asked {
   const { input, limits, logprobs } = request;
   const route = input.kind === "chat" ? service.chat : service.completions;
-  if (route === undefined) throw cannot("route for text (it answers chats only)", "prompt");
+  if (route === undefined)
+    throw cannot("route for text (it answers chats only; its operator may set `emulate: true`)", "prompt");
   refuseWhatItLacks(request, route);
   const { fields, logitBias, ignored } = wishesOf(request, route.spellings);
   if (logitBias !== undefined && route.logitBias === undefined) throw cannot("bias of single tokens", "logit_bias");
@@ -146,7 +152,7 @@ function lower(
     ignored: [...ignored, ...(limits.truncate ? ["truncate"] : [])],
   };
   if (input.kind === "chat")
-    return { ...asked, countOffset: 0, body: { ...shared, ...chatBody(service, input, request) } };
+    return { ...asked, countOffset: 0, body: { ...shared, ...chatBody(service, input, request, peer) } };
   const { body, ...prompt } = gapPrompt(request, peer, service.completions?.gap(about));
   const most = limits.maxTokens ?? about.maxOutputTokens;
   const rest = { ...(most !== undefined && { max_tokens: most }), ...(logprobs !== undefined && { logprobs }) };
@@ -176,6 +182,7 @@ function chatBody(
   { chat, name }: Service,
   { messages: given, assistantPrefix: prefix = "" }: Chat,
   request: ContinuationRequest,
+  { thinkingOff }: Peer,
 ): Readonly<Record<string, unknown>> {
   refuseShapeBehindPrefix(request);
   const messages = given.map(messageOf);
@@ -183,7 +190,7 @@ function chatBody(
   if (shape !== undefined && shape !== ANY_JSON_OBJECT && !chat.schemas)
     throw cannot(`answers that follow a JSON Schema (${name} takes any JSON object only)`, "response_format");
   return {
-    ...(prefix === "" ? { messages } : { ...begun(messages, prefix, chat.prefix), ...chat.behindPrefix }),
+    ...(prefix === "" ? { messages } : { ...begun(messages, prefix, chat.prefix), ...thinkingOff }),
     ...(shape !== undefined && {
       response_format: shape === ANY_JSON_OBJECT ? { type: "json_object" } : formatOf(shape),
     }),

@@ -60,6 +60,7 @@ async function ask(
     "GET /props": json(PROPS),
     "GET /v1/models": json(MODELS),
     "POST /tokenize": tokenize(controls),
+    "POST /detokenize": json({ content: "upon" }),
     "POST /completion": answer,
   });
   const engine = engineAt("llama-server", `${peer.url}/v1`, { model });
@@ -107,6 +108,17 @@ describe("what is found", () => {
 });
 
 describe("what is sent", () => {
+  const going = (text: string) =>
+    ask({
+      input: { kind: "tokens", tokens: [1, 2], answer: text },
+      answered: { units: text.length, tokens: [901, 902], tokenHealing: false },
+    });
+
+  test("of an answer that goes on, the ids that wrote it, where they spell it", async () => {
+    expect((await going("upon")).body.prompt).toEqual([1, 2, 901, 902]);
+    expect((await going("ab")).body.prompt).toEqual([1, 2, 197, 198]);
+  });
+
   test("ids, in which a text that spells a control token is text", async () => {
     const { body, parts } = await ask({
       input: { kind: "text", parts: [{ text: "a" }, { control: "<|im_start|>" }, { text: "<|im_end|>" }] },
@@ -236,4 +248,8 @@ describe("what is read", () => {
     expect(engine.health()).toMatchObject({ state: "failed" });
     expect(engine.health().detail).toContain("Loading model");
   });
+});
+
+test("a prompt of ids is what the embedded engine would be given", async () => {
+  expect((await ask({})).parts[0]).toMatchObject({ type: "start", guarantee: "exact" });
 });

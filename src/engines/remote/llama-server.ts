@@ -74,6 +74,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     vocabulary,
     chat,
     chatPrefix: chat,
+    ...(chat && { prefixSpelling: "rendered" }),
     ...(contextTokens !== undefined && contextTokens > 0 && { contextTokens }),
     ...(vocabularySize !== undefined && { vocabularySize }),
     ...(slots !== undefined && { slots }),

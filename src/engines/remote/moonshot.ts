@@ -16,6 +16,10 @@ export const moonshot = hosted({
     maxTokens: "max_completion_tokens",
     schemas: true,
     prefix: "partial",
+    thinkingOff: {
+      fields: { thinking: { type: "disabled" } },
+      isNeeded: ({ supports_reasoning }) => supports_reasoning === true,
+    },
   },
   mostStops: 5,
   longestStop: 32,

@@ -2,6 +2,7 @@ import { guessedPromptTokens } from "../../continuation/estimate.ts";
 import { type FimLayout, fimMarkers } from "../../continuation/fim.ts";
 import type { Chat } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { ServiceError } from "../../errors.ts";
 import { formatOf, messageOf, openedBy, refuseControlsIn } from "./chat-body.ts";
 import { choiceEvent, listedModels, meantModel } from "./openai-wire.ts";
@@ -37,6 +38,10 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights: { id, controls, healing: false, templateTokens: { bos: "", eos: "" }, ...(fim !== undefined && { fim }) },
     chat: true,
     chatPrefix: about.prefix !== undefined,
+    ...(about.prefix !== undefined && { prefixSpelling: about.prefix }),
+    // Nobody can be asked for its routes; who wants instructions has no other way.
+    ...(about.emulate === true && { chatOnly: true }),
+    ...(about.thinking === true && { thinkingOff: { chat_template_kwargs: THINKING_OFF } }),
     ...(about.contextTokens !== undefined && { contextTokens: about.contextTokens }),
   };
 }
@@ -97,7 +102,7 @@ async function lower(
   };
   if (input.kind === "chat") {
     refuseControlsIn(input.messages, input.assistantPrefix ?? "", peer.weights.controls);
-    const body = { ...shared, ...chatBody(input, request, about.prefix) };
+    const body = { ...shared, ...chatBody(input, request, about.prefix, peer) };
     return { ...asked, path: `${address.api}/chat/completions`, body, countOffset: 0 };
   }
   const { text, ...prompt } = textPrompt(request, peer);
@@ -135,6 +140,7 @@ function chatBody(
   input: Chat,
   request: ContinuationRequest,
   spelling: PrefixSpelling | undefined,
+  { thinkingOff }: Peer,
 ): Readonly<Record<string, unknown>> {
   refuseShapeBehindPrefix(request);
   const messages = input.messages.map(messageOf);
@@ -149,11 +155,11 @@ function chatBody(
   if (assistantPrefix === undefined || assistantPrefix === "") return { messages, ...rest };
   if (spelling === undefined) {
     throw cannot(
-      "known way to continue the beginning of an answer (its operator may configure one with `prefix:`)",
+      "known way to continue the beginning of an answer (its operator may configure one with `prefix:`, or `emulate: true`)",
       "messages",
     );
   }
-  return { ...openedBy(messages, assistantPrefix, spelling), ...rest };
+  return { ...openedBy(messages, assistantPrefix, spelling), ...thinkingOff, ...rest };
 }
 
 function reader({ name }: Upstream): PieceReader {

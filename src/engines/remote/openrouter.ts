@@ -1,4 +1,5 @@
 import { hosted } from "./hosted.ts";
+import { listIn } from "./json.ts";
 import { COMMON_SPELLINGS, OPENAI_SPELLINGS } from "./wishes.ts";
 
 const SPELLINGS = { ...OPENAI_SPELLINGS, ...COMMON_SPELLINGS };
@@ -19,6 +20,11 @@ export const openRouter = hosted({
     maxTokens: "max_tokens",
     schemas: true,
     prefix: "plain",
+    // A model that does not list the parameter would find no provider.
+    thinkingOff: {
+      fields: { reasoning: { enabled: false } },
+      isNeeded: (entry) => listIn(entry, "supported_parameters")?.includes("reasoning") === true,
+    },
   },
   completions: {
     path: ({ api }) => `${api}/completions`,

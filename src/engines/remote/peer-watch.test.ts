@@ -19,6 +19,7 @@ function watched() {
     },
     describe: (peer) => `the ${peer} one`,
     report: (event) => world.reports.push(event),
+    lookMs: 30_000,
     after: (ms, callback) => {
       world.waits.push(ms);
       due = callback;

@@ -13,17 +13,17 @@ export interface Watched<Peer> {
   readonly report: (event: string, level: "info" | "warn") => void;
   /** Calls back once after so many milliseconds, unless the returned function is called before. */
   readonly after: (ms: number, callback: () => void) => () => void;
+  /** Milliseconds between two looks at a peer that answers. */
+  readonly lookMs: number;
 }
 
-/** Milliseconds between two looks at a peer that answers. */
-const LOOK_MS = 30_000;
 /** Milliseconds until a peer that does not answer is asked again: the first time, and at most. */
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 30_000;
 
 type State<Peer> =
   | { readonly is: "unknown" }
-  | { readonly is: "known"; readonly peer: Peer }
+  | { readonly is: "known"; readonly peer: Peer; readonly health: Health }
   | { readonly is: "away"; readonly error: unknown };
 
 /**
@@ -70,7 +70,7 @@ export class PeerWatch<Peer> {
 
   health(): Health {
     const state = this.#state;
-    if (state.is === "known") return { state: "ready", detail: this.#watched.describe(state.peer) };
+    if (state.is === "known") return state.health;
     if (state.is === "unknown") return { state: "loading", detail: "asking what it can do" };
     const reason = state.error instanceof Error ? state.error.message : String(state.error);
     return { state: "failed", detail: `${reason}; it is asked again` };
@@ -93,10 +93,12 @@ export class PeerWatch<Peer> {
     const before = this.#state.is;
     try {
       const peer = await this.#watched.probe(this.#closed.signal);
-      this.#state = { is: "known", peer };
+      // Described once: a pool asks for the health of every replica with every request.
+      const detail = this.#watched.describe(peer);
+      this.#state = { is: "known", peer, health: { state: "ready", detail } };
       this.#failures = 0;
-      this.#watched.report(`is ready: ${this.#watched.describe(peer)}`, "info");
-      this.#again(LOOK_MS, () => this.#look());
+      this.#watched.report(`is ready: ${detail}`, "info");
+      this.#again(this.#watched.lookMs, () => this.#look());
       return peer;
     } catch (error) {
       if (this.#closed.signal.aborted) throw error;
@@ -117,7 +119,7 @@ export class PeerWatch<Peer> {
     this.#cancel();
     const isSame = await this.#watched.isSame(peer, this.#closed.signal).catch(() => false);
     if (this.#closed.signal.aborted || this.known !== peer) return;
-    if (isSame) return this.#again(LOOK_MS, () => this.#look());
+    if (isSame) return this.#again(this.#watched.lookMs, () => this.#look());
     await this.#probe().catch(() => undefined);
   }
 

@@ -1,8 +1,11 @@
 import type { FimLayout } from "../../continuation/fim.ts";
+import type { Guarantee } from "../../continuation/guarantee.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { FinishReason, TokenLogprob } from "../../continuation/output.ts";
 import type { LoweredGap } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
+import type { Thinking } from "../../continuation/thinking.ts";
+import type { ThoughtAtStart } from "../../continuation/thought.ts";
 import type { Upstream } from "./transport.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
@@ -21,6 +24,10 @@ export interface RemoteModel {
   readonly contextTokens?: number;
   readonly maxOutputTokens?: number;
   readonly prefix?: PrefixSpelling;
+  /** Its weights think unless they are told not to. Absent: what the engine tells. */
+  readonly thinking?: boolean;
+  /** Where it answers chats only: ask it by instructions to fill gaps and to go on with text. Absent: no. */
+  readonly emulate?: boolean;
   /** Settings that are no part of OpenAI's API and that the engine takes all the same, by their names on the wire. */
   readonly fields: ReadonlySet<string>;
 }
@@ -42,6 +49,8 @@ export interface Peer {
   readonly chat: boolean;
   /** Takes the beginning of an answer. */
   readonly chatPrefix: boolean;
+  /** How, for people. Absent: not at all. */
+  readonly prefixSpelling?: string;
   /** Each event of its streams says only what is new; absent: all so far. */
   readonly streamsPieces?: boolean;
   /** A seed alone decides what it says. Absent: seeds have no effect there. */
@@ -54,8 +63,16 @@ export interface Peer {
   readonly stops?: readonly string[];
   /** It puts a token before every raw prompt. */
   readonly addsBos?: boolean;
+  /** It has no route for texts that we know of. */
+  readonly chatOnly?: boolean;
+  /** What it is asked for by instructions (`emulate.ts`). Absent: nothing. */
+  readonly emulates?: { readonly gaps: boolean; readonly texts: boolean; readonly prefixes: boolean };
   /** Absent: it does not turn text into tokens for us. */
   readonly vocabulary?: Vocabulary;
+  /** What its own chat template says of thinking. Absent: nothing that is known. */
+  readonly thinking?: Thinking;
+  /** Fields that go with the beginning of an answer, so that the weights do not think. */
+  readonly thinkingOff?: object;
 }
 
 /** A request as an engine takes it. */
@@ -70,8 +87,12 @@ export interface Asked {
   /** Added to the engine's own count of the prompt. */
   readonly countOffset: number;
   readonly gap?: LoweredGap;
+  /** Absent: in a chat that the engine renders by itself, any answer may begin with a thought; else none does. */
+  readonly thought?: ThoughtAtStart;
   /** Ids that end the answer by themselves, whatever the engine makes of them. */
   readonly ends: ReadonlySet<number>;
+  /** Absent: `native`. */
+  readonly guarantee?: Guarantee;
   /** Settings of the request without effect, by their domain names. */
   readonly ignored: readonly string[];
 }
@@ -119,7 +140,13 @@ export interface Adapter {
   reader(upstream: Upstream, peer: Peer, request: ContinuationRequest): PieceReader;
 }
 
-/** How it fills gaps, in a word: the family of its layout, or `suffix`. Absent: not at all. */
-export function fillsBy({ weights, takesSuffix }: Pick<Peer, "weights" | "takesSuffix">): string | undefined {
-  return weights.fim?.family ?? (takesSuffix === true ? "suffix" : undefined);
+/** How it fills gaps, in a word: the family of its layout, `suffix` or `emulated`. Absent: not at all. */
+export function fillsBy({
+  weights,
+  takesSuffix,
+  emulates,
+}: Pick<Peer, "weights" | "takesSuffix" | "emulates">): string | undefined {
+  if (weights.fim !== undefined) return weights.fim.family;
+  if (takesSuffix === true) return "suffix";
+  return emulates?.gaps === true ? "emulated" : undefined;
 }

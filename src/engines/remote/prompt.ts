@@ -3,6 +3,7 @@ import { lower } from "../../continuation/lower.ts";
 import type { LoweredGap, LoweredPart } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { promptOf } from "../../continuation/request-prompt.ts";
+import type { ThoughtAtStart } from "../../continuation/thought.ts";
 import { ServiceError } from "../../errors.ts";
 import type { Peer } from "./peer.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -13,6 +14,8 @@ export interface TokenPrompt {
   readonly promptTokens: number;
   readonly truncatedTokens: number;
   readonly gap?: LoweredGap;
+  readonly thought?: ThoughtAtStart;
+  readonly guarantee: "exact";
 }
 
 /** The prompt as ids. Throws `invalid_parameter` when it is too long and may not be cut. */
@@ -30,7 +33,15 @@ export async function tokenPrompt(
     roomTokens: contextTokens - 1,
     tokensToHeal: () => 0,
   });
-  return { tokens, promptTokens, truncatedTokens, ...(prompt.gap !== undefined && { gap: prompt.gap }) };
+  const { gap, thought } = prompt;
+  return {
+    tokens,
+    promptTokens,
+    truncatedTokens,
+    guarantee: "exact",
+    ...(gap !== undefined && { gap }),
+    ...(thought !== undefined && { thought }),
+  };
 }
 
 export interface TextPrompt {

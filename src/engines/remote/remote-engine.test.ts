@@ -156,6 +156,31 @@ test("another engine behind the same address is known as soon as the first one's
   expect(engine.health().state).toBe("ready");
 });
 
+test("a service that closes its connections is not asked for its list again", async () => {
+  const closing = { connection: "close" };
+  const chat = { choices: [{ index: 0, delta: { content: "ok" }, finish_reason: "stop" }] };
+  const answers = {
+    "GET /v1/models": json({ data: [{ id: "a" }] }, 200, closing),
+    "POST /v1/chat/completions": (async (_, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream", ...closing });
+      response.end(`data: ${JSON.stringify(chat)}\n\ndata: [DONE]\n\n`);
+    }) satisfies PeerAnswer,
+  };
+  const input = { kind: "chat", messages: [{ role: "user", content: [{ text: "Hi" }] }] } as const;
+  const listsAskedBy = async (kind: string): Promise<number> => {
+    const peer = await peerServer(answers);
+    const engine = engineAt(kind, peer.url);
+    for (let time = 0; time < 4; time += 1) {
+      expect((await hear(engine.generate(remoteRequest({ input }), never))).text).toBe("ok");
+      await peer.to("POST /v1/chat/completions").at(-1)?.closed;
+    }
+    return peer.to("GET /v1/models").length;
+  };
+
+  expect(await listsAskedBy("openai")).toBeGreaterThan(1);
+  expect(await listsAskedBy("mistral")).toBe(1);
+});
+
 describe("several choices", () => {
   test("are requests with seeds of their own, and the prompt is counted once", async () => {
     const peer = await peerServer({
@@ -200,6 +225,12 @@ describe("an answer", () => {
         { text: "b", tokens: [6] },
       ]),
     ).toBe("a[stop]");
+  });
+
+  test("has whole characters alone: a half that stays alone is a replacement character", () => {
+    expect(texts([{ text: "\u{1F600}".slice(0, 1) }, { text: "\u{1F600}".slice(1) }])).toBe("\u{1F600}");
+    expect(texts([{ text: "\uDE00a" }, { text: "\uD83D" }, { text: "b" }])).toBe("\uFFFDa\uFFFDb");
+    expect(texts([{ text: "\uFEFFa" }])).toBe("\uFEFFa");
   });
 
   test("ends at stop ids, also in a sequence over two events", () => {

@@ -5,6 +5,7 @@ import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import { Answer } from "./answer.ts";
 import { describePeer } from "./describe-peer.ts";
+import { emulating } from "./emulate.ts";
 import { type Adapter, type Asked, fillsBy, type Peer, type RemoteModel } from "./peer.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import type { Phase, Upstream } from "./transport.ts";
@@ -21,6 +22,10 @@ export interface RemoteEngineOptions {
   readonly after: (ms: number, callback: () => void) => () => void;
 }
 
+/** Milliseconds between two looks at an engine, and at a service, which counts requests. */
+const LOOK_MS = 30_000;
+const SERVICE_LOOK_MS = 600_000;
+
 /** Seeds below it are good on every wire. */
 const SEEDS = 2 ** 31;
 
@@ -34,18 +39,20 @@ export class RemoteEngine implements Engine {
   #completionTokens = 0;
 
   constructor(options: RemoteEngineOptions) {
-    const { model, adapter, upstream, report, after } = options;
+    const { model, upstream, report, after } = options;
     this.name = model.name;
-    this.#options = options;
+    this.#options = model.emulate === true ? { ...options, adapter: emulating(options.adapter) } : options;
+    const { adapter } = this.#options;
     this.#watch = new PeerWatch<Peer>({
       probe: (signal) => adapter.probe(upstream, model, signal),
       isSame: async (peer, signal) => (await adapter.identify(upstream, model, signal)) === peer.identity,
       describe: describePeer,
       report: (event, level) => report(`engine ${upstream.name} of model ${model.name} ${event}`, level),
       after,
+      lookMs: isService(adapter) ? SERVICE_LOOK_MS : LOOK_MS,
     });
-    // Another program behind the same address may have another vocabulary.
-    upstream.onDisconnect(() => this.#watch.doubt());
+    // Another program behind the same address may have another vocabulary. A service closes what is idle.
+    if (!isService(adapter)) upstream.onDisconnect(() => this.#watch.doubt());
   }
 
   /** Asks what is there. Resolves when that is known, or that nobody answers; the latter is asked again by itself. */
@@ -144,12 +151,14 @@ export class RemoteEngine implements Engine {
     const read = adapter.reader(upstream, peer, request);
     const phase = (): Phase => (answer.hasEnded ? "rest" : answer.hasBegun ? "next" : "first");
     let hasStarted = false;
-    for await (const event of upstream.events(asked, phase, signal)) {
-      const parts = answer.push(read(event));
-      if (!hasStarted) yield startOf(asked, request, peer);
-      hasStarted = true;
-      yield* parts;
-      if (answer.isCut) return; // leaving the loop tells the engine to stop
+    for await (const events of upstream.events(asked, phase, signal, request.trace)) {
+      for (const event of events) {
+        const parts = answer.push(read(event));
+        if (!hasStarted) yield startOf(asked, request, peer);
+        hasStarted = true;
+        for (const part of parts) yield part; // `yield*` would make an asynchronous iterator of each list
+        if (answer.isCut) return; // leaving the loop tells the engine to stop
+      }
     }
     if (!answer.hasEnded) throw malformed(upstream.name, "an answer that breaks off");
   }
@@ -170,12 +179,17 @@ function engineModelOf(peer: Peer): EngineModel {
     ...(fim !== undefined && { fim }),
     chat,
     ...(chat && !chatPrefix && { partial: false }),
+    ...(chat && fim === undefined && { mayEmulate: true }),
     defaults: {},
   };
 }
 
+function isService({ hosts }: Adapter): boolean {
+  return hosts !== undefined;
+}
+
 function startOf(
-  { promptTokens, truncatedTokens, ignored }: Asked,
+  { promptTokens, truncatedTokens, ignored, guarantee = "native" }: Asked,
   request: ContinuationRequest,
   { model }: Peer,
 ): StreamPart {
@@ -185,6 +199,7 @@ function startOf(
     ...(promptTokens !== undefined && { promptTokens }),
     truncatedTokens,
     ignored: [...ignored, ...switchesIgnored(request)],
+    guarantee,
   };
 }
 

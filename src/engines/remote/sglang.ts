@@ -200,8 +200,10 @@ type Written = Pick<Asked, "truncatedTokens" | "countOffset" | "promptTokens" | 
 
 async function written(request: ContinuationRequest, peer: Peer, signal: AbortSignal): Promise<Written> {
   if (peer.vocabulary === undefined) {
-    if (request.input.kind === "tokens") {
-      const { tokens } = request.input;
+    const { input } = request;
+    // An answer that goes on is text, which nobody turns into ids here.
+    if (input.kind === "tokens" && input.answer === undefined) {
+      const { tokens } = input;
       return { question: { input_ids: tokens }, room: roomBehind(peer, tokens), truncatedTokens: 0, countOffset: 0 };
     }
     const { text, ...prompt } = textPrompt(request, peer);

@@ -24,6 +24,8 @@ const SILICONFLOW: Service = {
     maxTokens: "max_tokens",
     schemas: false,
     prefix: "field",
+    // Models without thinking refuse it, and its list does not say which think: the operator does.
+    thinkingOff: { fields: { enable_thinking: false }, isNeeded: () => false },
   },
   completions: {
     path: ({ api }) => `${api}/completions`,

@@ -3,7 +3,11 @@ export class Timer {
   readonly #over = new AbortController();
   readonly #parent: AbortSignal;
   readonly #follow = (): void => this.#over.abort(this.#parent.reason);
+  /** Goes on when nothing is waited for: to start it again costs less than to make another one for every piece. */
   #waiting: NodeJS.Timeout | undefined;
+  #waitingMs = 0;
+  /** Absent: nothing is waited for. */
+  #late: (() => Error) | undefined;
   #whole: NodeJS.Timeout | undefined;
 
   constructor(parent: AbortSignal) {
@@ -18,12 +22,18 @@ export class Timer {
 
   /** For what is waited for now. */
   start(ms: number, error: () => Error): void {
-    this.stopWaiting();
-    if (ms > 0) this.#waiting = setTimeout(() => this.#over.abort(error()), ms);
+    this.#late = ms > 0 ? error : undefined;
+    if (ms > 0 && ms === this.#waitingMs && this.#waiting !== undefined) {
+      this.#waiting.refresh();
+      return;
+    }
+    clearTimeout(this.#waiting);
+    this.#waiting = ms > 0 ? setTimeout(() => this.#waitedTooLong(), ms) : undefined;
+    this.#waitingMs = ms;
   }
 
   stopWaiting(): void {
-    clearTimeout(this.#waiting);
+    this.#late = undefined;
   }
 
   /** For all of it. */
@@ -33,7 +43,12 @@ export class Timer {
 
   stop(): void {
     this.stopWaiting();
+    clearTimeout(this.#waiting);
     clearTimeout(this.#whole);
     this.#parent.removeEventListener("abort", this.#follow);
+  }
+
+  #waitedTooLong(): void {
+    if (this.#late !== undefined) this.#over.abort(this.#late());
   }
 }

@@ -38,14 +38,30 @@ function tokenizeOver(upstream: Upstream, model: string, controls: ReadonlyMap<s
       const [id, ...more] = await tokenIds(upstream, { model, prompt: spelling, add_special_tokens: false }, signal);
       return more.length > 0 ? undefined : id;
     },
+    spelled: (ids, signal) => spelledBy(upstream, model, ids, signal),
   };
 }
 
-async function tokenIds(upstream: Upstream, body: object, signal: AbortSignal): Promise<readonly number[]> {
+/** @param body the fields of `/tokenize`: a text, and with vLLM a chat. */
+export async function tokenIds(upstream: Upstream, body: object, signal: AbortSignal): Promise<readonly number[]> {
   const answer = await upstream.json("POST", `${upstream.address.root}/tokenize`, PROBE_MS, signal, body);
   const tokens = isObject(answer) ? idsIn(answer, "tokens") : undefined;
   if (tokens === undefined) throw malformed(upstream.name, "no token ids at /tokenize");
   return tokens;
+}
+
+/** What ids spell, control tokens included. */
+export async function spelledBy(
+  upstream: Upstream,
+  model: string,
+  tokens: readonly number[],
+  signal: AbortSignal,
+): Promise<string> {
+  const question = { model, tokens, skip_special_tokens: false };
+  const answer = await upstream.json("POST", `${upstream.address.root}/detokenize`, PROBE_MS, signal, question);
+  const text = isObject(answer) ? (textIn(answer, "prompt") ?? textIn(answer, "text")) : undefined;
+  if (text === undefined) throw malformed(upstream.name, "no text at /detokenize");
+  return text;
 }
 
 /** It can be switched off, and older versions lack it. */
@@ -69,11 +85,8 @@ async function learnBos(
   const [first, ...more] = await tokenIds(upstream, { model, prompt: "a", add_special_tokens: true }, signal);
   const [bare] = await tokenIds(upstream, { model, prompt: "a", add_special_tokens: false }, signal);
   if (first === undefined || first === bare || more[0] !== bare) return undefined;
-  const path = `${upstream.address.root}/detokenize`;
-  const question = { model, tokens: [first], skip_special_tokens: false };
-  const answer = await upstream.json("POST", path, PROBE_MS, signal, question);
-  const spelling = isObject(answer) ? (textIn(answer, "prompt") ?? textIn(answer, "text")) : undefined;
-  if (spelling === undefined || spelling === "") return undefined;
+  const spelling = await spelledBy(upstream, model, [first], signal);
+  if (spelling === "") return undefined;
   controls.set(spelling, first);
   return spelling;
 }

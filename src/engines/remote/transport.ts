@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { type Dispatcher, Pool } from "undici";
+import type { TraceContext } from "../../continuation/trace.ts";
 import { ServiceError } from "../../errors.ts";
 import { type Address, addressOf } from "./address.ts";
 import { BadStream, EventReader, LineReader, type PieceSplitter } from "./event-stream.ts";
@@ -113,12 +114,18 @@ export class Upstream {
   }
 
   /**
-   * The `data` of each event of a streamed answer, or its lines, read when it is asked for: a slow reader slows the engine.
-   * Leaving the loop, or the signal, cuts the connection at once.
+   * The `data` of the events of a streamed answer, or its lines, those that came together as one list, read when it is asked
+   * for: a slow reader slows the engine. Leaving the loop, or the signal, cuts the connection at once.
    *
    * @param phase which limit counts while the next event is waited for.
+   * @param trace headers of the request's place in a trace.
    */
-  async *events(question: Question, phase: () => Phase, signal: AbortSignal): AsyncGenerator<string> {
+  async *events(
+    question: Question,
+    phase: () => Phase,
+    signal: AbortSignal,
+    trace: Partial<TraceContext> = {},
+  ): AsyncGenerator<readonly string[]> {
     const timer = new Timer(signal);
     let source: Readable | undefined;
     try {
@@ -126,15 +133,16 @@ export class Upstream {
       const startedMs = performance.now();
       const wait = (): void => this.#wait(timer, phase(), startedMs);
       wait();
-      const reply = await this.#request("POST", question, "text/event-stream", timer.signal);
+      const reply = await this.#request("POST", question, "text/event-stream", timer.signal, trace);
       source = reply.body;
       const reader = await this.#readerOf(reply, timer.signal);
       for await (const bytes of piecesOf(source, timer.signal)) {
         timer.stopWaiting();
-        yield* reader.push(bytes);
+        const events = reader.push(bytes);
+        if (events.length > 0) yield events;
         wait();
       }
-      yield* reader.end();
+      yield reader.end();
     } catch (error) {
       if (timer.signal.reason !== ENOUGH) throw this.#told(error, timer.signal);
     } finally {
@@ -162,12 +170,14 @@ export class Upstream {
     { path, body, headers }: Question,
     accept: string,
     signal: AbortSignal,
+    trace: Partial<TraceContext> = {},
   ): Promise<Reply> {
     const reply = await this.#sent(signal, {
       method,
       path,
       headers: {
         ...this.#headers,
+        ...trace,
         accept,
         ...(body !== undefined && { "content-type": "application/json" }),
         ...headers,

@@ -24,7 +24,10 @@ const CONTROLS = [
 ];
 
 const tokenize: PeerAnswer = (call, response) => {
-  const { prompt, add_special_tokens: isWhole } = call.body;
+  const { prompt, messages, add_special_tokens: isWhole } = call.body;
+  if (messages?.some(({ content }: Json) => content === "a") === true)
+    return json({ message: "no chat template" }, 400)(call, response);
+  if (messages !== undefined) return json({ tokens: [10 + messages.length] })(call, response);
   const id = CONTROLS.indexOf(prompt);
   const ids = id >= 0 ? [id] : [...prompt].map((character: string) => 100 + (character.charCodeAt(0) % 100));
   return json({ tokens: isWhole ? [7, ...ids] : ids, count: 1, max_model_len: 4096 })(call, response);
@@ -83,6 +86,17 @@ describe("what is found", () => {
 });
 
 describe("what is sent", () => {
+  const going = (text: string) =>
+    ask({
+      input: { kind: "tokens", tokens: [1, 2], answer: text },
+      answered: { units: text.length, tokens: [901, 902], tokenHealing: false },
+    });
+
+  test("of an answer that goes on, the ids that wrote it, where they spell it", async () => {
+    expect((await going("<|file_sep|>")).body.prompt).toEqual([1, 2, 901, 902]);
+    expect((await going("ab")).body.prompt).toEqual([1, 2, 197, 198]);
+  });
+
   test("ids with the token that its tokenizer puts first, and every control token as a stop", async () => {
     const { body, paths } = await ask({ input: { kind: "text", parts: [{ text: "ab" }] } });
 
@@ -95,6 +109,23 @@ describe("what is sent", () => {
     const { maxTokens: _, ...limits } = remoteRequest().limits;
 
     expect((await ask({ limits, input: { kind: "tokens", tokens: [1, 2, 3] } })).body.max_tokens).toBe(4093);
+  });
+
+  test("of a chat that goes on, the ids of its dialogue and those that wrote the answer", async () => {
+    const goingOn = (over: Partial<ContinuationRequest> = {}) =>
+      ask({
+        input: { ...CHAT, assistantPrefix: "Well, <|file_sep|>" },
+        answered: { units: 12, tokens: [901, 902], tokenHealing: false },
+        ...over,
+      });
+
+    expect(await goingOn()).toMatchObject({ paths: ["POST /v1/completions"], body: { prompt: [12, 901, 902] } });
+    const unlike = await goingOn({
+      input: { ...CHAT, assistantPrefix: "Well, nothing else" },
+      answered: { units: 12, tokens: [901, 902], tokenHealing: false },
+    });
+    expect(unlike.paths).toEqual(["POST /v1/chat/completions"]);
+    expect((await goingOn({ shape: { gbnf: 'root ::= "a"' } })).error).toMatchObject({ code: "unsupported_input" });
   });
 
   test("its own settings, and a shape as it takes it", async () => {
@@ -120,6 +151,7 @@ describe("what is sent", () => {
 
     expect(paths).toEqual(["POST /v1/chat/completions"]);
     expect(body).toMatchObject({ continue_final_message: true, add_generation_prompt: false });
+    expect(body.stream_options).toEqual({ include_usage: true, continuous_usage_stats: true });
     expect(body.messages.at(-1)).toEqual({ role: "assistant", content: "Hel" });
     expect(text).toBe("lo");
     expect((await ask({ input: CHAT }, answer)).body).not.toHaveProperty("continue_final_message");
@@ -148,6 +180,15 @@ describe("what is read", () => {
     expect(parts.at(-1)).toMatchObject({ usage: { promptTokens: 4, completionTokens: 2, source: "engine" } });
   });
 
+  test("the prompt of a chat that breaks off is the one that vLLM counted", async () => {
+    const usage = { prompt_tokens: 20, completion_tokens: 1 };
+    const begun = { ...chatChunk("lo"), usage };
+    const { parts, error } = await ask({ input: CHAT }, events(begun));
+
+    expect(error).toBeDefined();
+    expect(parts.at(-1)).toMatchObject({ type: "usage", usage: { promptTokens: 20 } });
+  });
+
   test("a stop id ends it and does not count, a stop string counts, a limit cuts nothing off", async () => {
     expect(await counts(chunk("a", [500, 77], "stop", 77))).toMatchObject({ usage: { completionTokens: 1 } });
     expect(await counts(chunk("a", [500, 501], "stop", "x"))).toMatchObject({ usage: { completionTokens: 2 } });
@@ -165,4 +206,14 @@ describe("what is read", () => {
     expect(error).toMatchObject({ code: "unsupported_input", detail: { param: "stop" } });
     expect(none).toEqual([]);
   });
+});
+
+test("a prompt of ids is what the embedded engine would be given; text and chats are the engine's own affair", async () => {
+  const guarantees = [await ask({}), await ask({}, undefined, false), await ask({ input: CHAT })];
+
+  expect(guarantees.map(({ parts }) => parts[0])).toMatchObject([
+    { guarantee: "exact" },
+    { guarantee: "native" },
+    { guarantee: "native" },
+  ]);
 });

@@ -1,7 +1,9 @@
 import { chosenFim } from "../../continuation/fim.ts";
+import type { Chat } from "../../continuation/input.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
+import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { continuedChat } from "./chat-body.ts";
 import { countIn, idsIn, isObject, type JsonObject, textIn } from "./json.ts";
 import { choiceEvent, listedModels, meantModel, PROBE_MS } from "./openai-wire.ts";
@@ -10,16 +12,20 @@ import { textPrompt, tokenPrompt } from "./prompt.ts";
 import { learnVocabulary } from "./tokenize-route.ts";
 import type { Upstream } from "./transport.ts";
 import { malformed } from "./upstream-error.ts";
+import { chatIds, learnThinking } from "./vllm-chat.ts";
 import { endsOf, spellingsToTry } from "./vocabulary.ts";
 import { COMMON_SPELLINGS, OPENAI_SPELLINGS, stopsToPass, wishesOf } from "./wishes.ts";
 
 /**
  * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there; chats to its chat route, as only it
- * has the template. Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
+ * has the template, or rendered by its `/tokenize` to `/v1/completions` where the template knows thinking. Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
  */
 export const vllm: Adapter = { kind: "vllm", probe, identify, lower, reader };
 
 const MOST_STOPS = 64;
+
+/** How long the prompt of a chat is, only vLLM knows; it may be gone before it says so at the end. */
+const COUNTED = { stream_options: { include_usage: true, continuous_usage_stats: true } };
 
 async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer> {
   const version = await versionOf(upstream, signal);
@@ -27,6 +33,7 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
   const { id, entry } = meantModel(upstream, about, listed);
   const { vocabulary, bos } = (await learnVocabulary(upstream, id, spellingsToTry(about.fimLayouts), signal)) ?? {};
   const spelt = new Set(vocabulary?.controls.keys());
+  const thinking = vocabulary === undefined ? undefined : await learnThinking(upstream, id, signal);
   const fim = chosenFim(about, spelt);
   const contextTokens = about.contextTokens ?? countIn(entry, "max_model_len");
   const weights: Weights = {
@@ -44,8 +51,10 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights,
     chat: true,
     chatPrefix: true,
+    prefixSpelling: "continue_final_message",
     ...(contextTokens !== undefined && { contextTokens }),
     ...(vocabulary !== undefined && { vocabulary }),
+    ...(thinking !== undefined && { thinking }),
   };
 }
 
@@ -70,9 +79,10 @@ async function lower(
   request: ContinuationRequest,
   peer: Peer,
   _about: RemoteModel,
-  { address }: Upstream,
+  upstream: Upstream,
   signal: AbortSignal,
 ): Promise<Asked> {
+  const { address } = upstream;
   const { fields, logitBias, ignored } = wishesOf(request, { ...OPENAI_SPELLINGS, ...COMMON_SPELLINGS });
   const { top_k: topK, ...sampling } = fields;
   const ends = peer.vocabulary === undefined ? new Set<number>() : endsOf(peer.vocabulary, peer.weights.fim, undefined);
@@ -93,10 +103,21 @@ async function lower(
     const { body, ...prompt } = await completion(request, peer, signal);
     return { path: `${address.api}/completions`, body: { ...shared, ...body }, ...prompt, ends, ignored };
   }
-  const body = { ...shared, ...continuedChat(input, request, peer) };
   const truncate = request.limits.truncate ? ["truncate"] : [];
   const asked = { truncatedTokens: 0, countOffset: 0, ends, ignored: [...ignored, ...truncate] };
+  const known = await chatIds(input, request, peer, upstream, signal);
+  if (known !== undefined) {
+    const { tokens, ...chat } = known;
+    const body = { ...shared, ...idsBody(tokens, request, peer) };
+    return { ...asked, ...chat, path: `${address.api}/completions`, body, promptTokens: tokens.length };
+  }
+  const body = { ...shared, ...continuedChat(input, request, peer), ...COUNTED, ...thinkingOff(input, peer) };
   return { ...asked, path: `${address.api}/chat/completions`, body };
+}
+
+/** Without its tokenizer nobody can see whether its template knows thinking. */
+function thinkingOff({ assistantPrefix = "" }: Chat, { vocabulary }: Peer): object {
+  return assistantPrefix !== "" && vocabulary === undefined ? { chat_template_kwargs: THINKING_OFF } : {};
 }
 
 function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): object {
@@ -111,22 +132,33 @@ function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): 
   };
 }
 
-type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap">;
+type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap" | "guarantee">;
 
 async function completion(request: ContinuationRequest, peer: Peer, signal: AbortSignal): Promise<Prompted> {
-  const { limits, logprobs } = request;
-  const scores = logprobs === undefined ? {} : { logprobs };
   if (peer.vocabulary === undefined) {
+    const { limits, logprobs } = request;
     const { text, ...prompt } = textPrompt(request, peer);
     const limit = limits.maxTokens === undefined ? {} : { max_tokens: limits.maxTokens };
+    const scores = logprobs === undefined ? {} : { logprobs };
     return { body: { prompt: text, ...limit, ...scores }, truncatedTokens: 0, ...prompt };
   }
   const { tokens, ...prompt } = await tokenPrompt(request, peer, peer.vocabulary, signal);
+  return { body: idsBody(tokens, request, peer), countOffset: 0, ...prompt };
+}
+
+function idsBody(
+  tokens: readonly number[],
+  { limits, logprobs }: ContinuationRequest,
+  { contextTokens = Number.POSITIVE_INFINITY }: Peer,
+): Asked["body"] {
   // Without a limit it would be 16 there, and more than there is room for is refused.
-  const room = peer.contextTokens === undefined ? Number.POSITIVE_INFINITY : peer.contextTokens - tokens.length;
+  const room = contextTokens - tokens.length;
   const most = Math.max(1, Math.min(limits.maxTokens ?? room, room));
-  const limit = Number.isFinite(most) ? { max_tokens: most } : {};
-  return { body: { prompt: tokens, ...limit, ...scores }, countOffset: 0, ...prompt };
+  return {
+    prompt: tokens,
+    ...(Number.isFinite(most) && { max_tokens: most }),
+    ...(logprobs !== undefined && { logprobs }),
+  };
 }
 
 function shapeFields(shape: AnswerShape): object {

@@ -40,13 +40,17 @@ export class Vocabulary {
       return [id];
     }
     if (part.text === "") return [];
-    if (part.written !== undefined && (await this.#tokenize.spelled?.(part.written, signal)) === part.text)
-      return part.written;
+    if (part.written !== undefined && (await this.spells(part.written, part.text, signal))) return part.written;
     const known = this.#known.get(part.text);
     if (known !== undefined) return known;
     const ids = await this.#tokenize.text(part.text, signal);
     this.#known.set(part.text, ids);
     return ids;
+  }
+
+  /** False, too, where the engine does not tell. */
+  async spells(ids: readonly number[], text: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.#tokenize.spelled?.(ids, signal)) === text;
   }
 
   /** The spelling of a control token, if it is one that was asked for. */

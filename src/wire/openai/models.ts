@@ -24,6 +24,34 @@ export const modelEntry = z
       state: z
         .enum(["ready", "loading", "unloaded", "stalled", "failed", "unavailable"])
         .describe("Of the weights; unloaded ones are loaded by the first request. Capabilities are known either way"),
+      engine: z
+        .object({
+          kind: z.string().describe("`llama.cpp` on this machine, `pool`, or the kind of an engine elsewhere"),
+          address: z
+            .string()
+            .nullable()
+            .describe("Of an engine elsewhere; for admin keys, and for everybody while no key is needed. Else null"),
+          prefix: z
+            .string()
+            .nullable()
+            .describe("How it takes the beginning of an answer; null: not at all, or not known"),
+          replicas: z.array(
+            z.object({
+              model: z.string(),
+              kind: z.string(),
+              address: z.string().nullable(),
+              state: z.string(),
+              detail: z.string().nullable().describe("Why, for those who may see addresses"),
+              circuit: z.enum(["open", "closed"]).describe("open: it failed too often and is left alone for a while"),
+              running: z.int().describe("Requests of the pool under way there"),
+            }),
+          ),
+        })
+        .nullable()
+        .describe("How it answers; null: nobody does"),
+      fallbacks: z
+        .array(z.string())
+        .describe("Names that answer when this one cannot, as far as the caller may call them"),
     }),
   })
   .meta({ id: "Model" });
