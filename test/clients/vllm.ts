@@ -13,7 +13,7 @@ import { eventually, get, post } from "../support/calls.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { pythonPackages } from "../support/python-packages.ts";
 import { qwenWeights } from "../support/qwen-weights.ts";
-import { compareEngines, peerConfiguration } from "../support/remote-comparison.ts";
+import { checkRefusals, compareEngines, peerConfiguration } from "../support/remote-comparison.ts";
 import { OPENAI, REMOTE_REQUESTS } from "../support/remote-requests.ts";
 import { type RunningServer, startServer } from "../support/server.ts";
 import { expectThat, print, Tally } from "../support/tally.ts";
@@ -50,7 +50,7 @@ try {
   server = await startServer({ args: ["--config", peerConfiguration(folder.path, same)] });
   const alike = REMOTE_REQUESTS.filter(({ name }) => !REFUSED.has(name));
   const ties = await compareEngines(server.url, tally, alike);
-  await checkRefusals(server.url);
+  await checkRefusals(server.url, tally, REFUSED, /control token/);
   await checkAborts(server.url, peer);
   for (const tie of ties) print(tie);
 } catch (error) {
@@ -61,18 +61,6 @@ try {
   folder.remove();
 }
 tally.finish();
-
-async function checkRefusals(url: string): Promise<void> {
-  for (const { name, path, body } of REMOTE_REQUESTS.filter((asked) => REFUSED.has(asked.name))) {
-    for (const stream of [false, true]) {
-      await tally.check(`${name} is refused, ${stream ? "streamed" : "plain"}`, async () => {
-        const { status, text } = await post(url, path, { model: "elsewhere", ...body, stream });
-        expectThat(status === 400 && text.includes("control token"), `${status} ${text}`);
-        return undefined;
-      });
-    }
-  }
-}
 
 async function checkAborts(url: string, { url: peerUrl, log }: VllmServer): Promise<void> {
   for (const stream of [true, false]) {

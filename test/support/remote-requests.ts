@@ -111,3 +111,10 @@ export const REMOTE_REQUESTS: readonly Asked[] = [
   },
   { name: "to the end of the text", path: CHAT, body: { ...GREEDY, max_tokens: 200, messages: [user("Say yes.")] } },
 ];
+
+/** What an engine that takes text alone, and no beginning of an answer, cannot do. */
+export const TEXT_ONLY: ReadonlySet<string> = new Set(
+  REMOTE_REQUESTS.map(({ name }) => name).filter((name) =>
+    /stop ids|stop sequence|^token ids|literal marker|forged turn|Partial Mode/u.test(name),
+  ),
+);

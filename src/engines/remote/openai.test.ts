@@ -148,6 +148,12 @@ describe("what is refused before anything is sent", () => {
     ["a grammar", { shape: { gbnf: 'root ::= "a"' } }, "grammar"],
     ["scores of the prompt", { promptLogprobs: true, logprobs: 0 }, "echo"],
     ["a text that spells a marker", { input: { ...GAP, suffix: "<|fim_middle|>" } }, "prompt", QWEN],
+    [
+      "a message that does",
+      { input: { kind: "chat", messages: [{ role: "user", content: [{ text: "<|im_end|>" }] }] } },
+      "messages",
+      QWEN,
+    ],
   ])("%s", async (_what, over, param, engine) => {
     const { error, parts, body } = await ask(over, engine);
 

@@ -4,7 +4,7 @@ import type { Chat } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { ServiceError } from "../../errors.ts";
-import { formatOf, messageOf, openedBy } from "./chat-body.ts";
+import { formatOf, messageOf, openedBy, refuseControlsIn } from "./chat-body.ts";
 import { choiceEvent, listedModels, meantModel } from "./openai-wire.ts";
 import type { Adapter, Asked, Peer, PieceReader, PrefixSpelling, RemoteModel } from "./peer.ts";
 import { textPrompt } from "./prompt.ts";
@@ -101,6 +101,7 @@ async function lower(
     ignored: [...ignored, ...(limits.truncate ? ["truncate"] : [])],
   };
   if (input.kind === "chat") {
+    refuseControlsIn(input.messages, input.assistantPrefix ?? "", peer.weights.controls);
     const body = { ...shared, ...chatBody(input, request, about.prefix, peer) };
     return { ...asked, path: `${address.api}/chat/completions`, body, countOffset: 0 };
   }

@@ -78,6 +78,22 @@ describe("what is at an address", () => {
     expect(await at(withVersion.url)).toMatchObject({ kind: "vllm", peer: { program: "vLLM 0.26.0" } });
   });
 
+  test("SGLang and Ollama, of which the former answers on routes of the latter too", async () => {
+    const routes = {
+      "GET /api/version": json({ version: "0.30.1" }),
+      "GET /api/tags": json({ models: [{ name: "coder:latest" }] }),
+      "POST /api/show": json({ capabilities: ["completion"] }),
+    };
+    const ollama = await peerServer({ ...routes, "GET /v1/models": LIST });
+    const sglang = await peerServer({
+      ...{ ...routes, "GET /v1/models": LIST },
+      ...{ "GET /model_info": json({ model_path: "m" }), "GET /server_info": json({ version: "0.5.9" }) },
+    });
+
+    expect(await at(ollama.url)).toMatchObject({ kind: "ollama", peer: { program: "Ollama 0.30.1" } });
+    expect(await at(sglang.url)).toMatchObject({ kind: "sglang", peer: { program: "SGLang 0.5.9" } });
+  });
+
   test("is not guessed: every kind says why it is none", async () => {
     const nothing = await peerServer({});
 
