@@ -1,11 +1,9 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AWAY, byHeart, END, letters, NEVER, pool, promising, request } from "../../test/support/pooling.ts";
 import { type Gate, gate, type Script, startPart, usagePart } from "../../test/support/scripted-engine.ts";
 import { collect } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
-import { Hedging } from "./hedge.ts";
 import type { PoolOptions } from "./pool.ts";
 
 const HEDGE = { after: { ms: 300 }, share: 1 } as const;
@@ -257,77 +255,4 @@ test("who leaves stops both", async () => {
   await Promise.all(made.engines.map(({ calls }) => calls[0]?.ended));
   expect(counts(made)).toEqual([1, 0, [0, 0]]);
   expect(made.pool.poolStats().replicas.map(({ isUp }) => isUp)).toEqual([true, true]);
-});
-
-test("in whatever order things happen, one whole answer comes, charged once, and nobody is left at work", async () => {
-  const turn = fc.record({ saysStart: fc.boolean(), fails: fc.boolean() });
-  await fc.assert(
-    fc.asyncProperty(fc.scheduler(), fc.tuple(turn, turn, turn), async (scheduler, turns) => {
-      const soon = (): Promise<unknown> => scheduler.schedule(Promise.resolve());
-      const scripts = turns.map(({ saysStart, fails }): Script => {
-        return function* () {
-          if (saysStart) yield startPart();
-          yield soon();
-          if (fails) yield AWAY;
-          if (!saysStart) yield startPart();
-          yield* letters("u");
-          yield soon();
-          yield* letters("pon");
-          yield END;
-          yield soon();
-          yield usagePart(4);
-        };
-      });
-      const after = (_: number, callback: () => void) => {
-        void soon().then(callback);
-        return () => {};
-      };
-      const made = pool(scripts, { hedge: HEDGE, after });
-      const { signal } = new AbortController();
-      const asked = collect(made.pool.generate(request({ interactive: true }), signal)).catch(
-        (error: unknown) => error,
-      );
-      const answered = await scheduler.waitFor(asked);
-      await scheduler.waitAll();
-      await Promise.all(made.engines.flatMap(({ calls }) => calls.map(({ ended }) => ended)));
-
-      const { hedges, hedgeWins, replicas } = made.pool.poolStats();
-      expect(made.pool.stats().running).toBe(0);
-      expect(replicas.every(({ running }) => running === 0)).toBe(true);
-      expect(hedgeWins).toBeLessThanOrEqual(hedges);
-      if (turns.every(({ fails }) => fails)) expect(answered).toBe(AWAY);
-      else {
-        const usage = { promptTokens: 3, completionTokens: 4, source: "engine" };
-        expect(answered).toMatchObject({ choices: [{ text: "upon", reason: "stop" }], usage });
-      }
-    }),
-  );
-});
-
-test("extra requests are never more than their share and a burst of five", () => {
-  fc.assert(
-    fc.property(
-      fc.double({ min: 0.001, max: 1, noNaN: true }),
-      fc.array(fc.boolean(), { maxLength: 300 }),
-      (share, slow) => {
-        const hedging = new Hedging({ after: { ms: 1 }, share });
-        let extra = 0;
-        for (const [index, isSlow] of slow.entries()) {
-          hedging.earn();
-          if (isSlow && hedging.spend()) extra += 1;
-          expect(extra).toBeLessThanOrEqual(5 + share * (index + 1) + 1e-6);
-        }
-      },
-    ),
-  );
-});
-
-test("a percentile is that of the latest 200 times, and there is none of fewer than twenty", () => {
-  const hedging = new Hedging({ after: { percentile: 95 }, share: 1 });
-  for (let ms = 1; ms < 20; ms += 1) hedging.measured(ms);
-  expect(hedging.delayMs).toBeUndefined();
-  hedging.measured(20);
-  expect(hedging.delayMs).toBe(19);
-  for (let ms = 1; ms <= 200; ms += 1) hedging.measured(1000 + ms);
-  expect(hedging.delayMs).toBe(1190);
 });

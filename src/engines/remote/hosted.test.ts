@@ -1,20 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Json } from "../../../test/support/calls.ts";
-import { never } from "../../../test/support/described-weights.ts";
-import {
-  chatChunk,
-  completionChunk,
-  type EngineOver,
-  engineAt,
-  events,
-  type Heard,
-  hear,
-  json,
-  type PeerAnswer,
-  peerServer,
-  remoteRequest,
-  usageChunk,
-} from "../../../test/support/peer-server.ts";
+import { askHosted, type Over, SERVICES } from "../../../test/support/hosted-peer.ts";
+import { chatChunk, events, remoteRequest, usageChunk } from "../../../test/support/peer-server.ts";
 import type { Chat, Infill } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ANY_JSON_OBJECT } from "../../continuation/shape.ts";
@@ -29,61 +15,6 @@ const STREAM = { model: "their-model", stream: true };
 const COUNTED = { ...STREAM, stream_options: { include_usage: true } };
 const SCHEMA = { schema: { type: "object", required: ["a"] }, path: "" };
 
-/** Where a service listens below its address, what it takes for a gap, and where it has its list. */
-const SERVICES: Readonly<Record<string, { base: string; chat: string; completions: string; list: string }>> = {
-  deepseek: { base: "", chat: "/beta/chat/completions", completions: "/beta/completions", list: "/models" },
-  mistral: { base: "", chat: "/v1/chat/completions", completions: "/v1/fim/completions", list: "/v1/models" },
-  dashscope: {
-    base: "/compatible-mode/v1",
-    chat: "/compatible-mode/v1/chat/completions",
-    completions: "/compatible-mode/v1/completions",
-    list: "/compatible-mode/v1/models",
-  },
-  moonshot: { base: "/v1", chat: "/v1/chat/completions", completions: "/v1/completions", list: "/v1/models" },
-  openrouter: {
-    base: "/api/v1",
-    chat: "/api/v1/chat/completions",
-    completions: "/api/v1/completions",
-    list: "/api/v1/models",
-  },
-  siliconflow: { base: "/v1", chat: "/v1/chat/completions", completions: "/v1/completions", list: "/v1/models" },
-};
-
-interface Asked extends Heard {
-  readonly what?: string;
-  readonly body: Json;
-}
-
-interface Over extends EngineOver {
-  /** Below the address; absent: as documented. */
-  readonly base?: string;
-  /** What the list says of the model. */
-  readonly entry?: object;
-  readonly chatAnswer?: PeerAnswer;
-}
-
-async function ask(
-  kind: string,
-  over: Partial<ContinuationRequest>,
-  { base, entry, chatAnswer, ...engine }: Over = {},
-) {
-  const service = SERVICES[kind];
-  if (service === undefined) throw new Error(kind);
-  const chat = events(chatChunk(""), chatChunk("ok"), chatChunk(undefined, "stop"), usageChunk(9, 1));
-  const text = events(completionChunk("ok"), completionChunk("", "stop"), usageChunk(9, 1));
-  const peer = await peerServer({
-    [`GET ${service.list}`]: json({ object: "list", data: [{ id: "their-model", ...entry }] }),
-    [`POST ${service.chat}`]: chatAnswer ?? chat,
-    [`POST ${service.completions}`]: kind === "mistral" ? chat : text,
-  });
-  const heard = await hear(
-    engineAt(kind, peer.url + (base ?? service.base), engine).generate(remoteRequest(over), never),
-  );
-  const call = peer.calls.find(({ what }) => what.startsWith("POST"));
-  const asked: Asked = { ...heard, body: call?.body, ...(call !== undefined && { what: call.what }) };
-  return asked;
-}
-
 describe("the beginning of an answer", () => {
   const open = { role: "assistant", content: "Hel" };
   test.each<[string, object]>([
@@ -97,7 +28,7 @@ describe("the beginning of an answer", () => {
     ["openrouter", { ...COUNTED, messages: [USER, open], max_tokens: 16, provider: { require_parameters: true } }],
     ["siliconflow", { ...COUNTED, messages: [USER], prefix: "Hel", max_tokens: 16 }],
   ])("%s", async (kind, expected) => {
-    const { what, body, text } = await ask(kind, { input: BEGUN });
+    const { what, body, text } = await askHosted(kind, { input: BEGUN });
 
     expect(what).toBe(`POST ${SERVICES[kind]?.chat}`);
     expect(body).toEqual(expected);
@@ -113,7 +44,7 @@ describe("the beginning of an answer", () => {
     ["siliconflow", {}, undefined],
     ["dashscope", { model: { thinking: false } }, undefined],
   ])("%s: a model that thinks is told not to, %j", async (kind, over, fields) => {
-    const { body } = await ask(kind, { input: BEGUN }, over);
+    const { body } = await askHosted(kind, { input: BEGUN }, over);
     const told = Object.fromEntries(
       ["reasoning", "thinking", "enable_thinking"].flatMap((key) => (key in body ? [[key, body[key]]] : [])),
     );
@@ -122,7 +53,7 @@ describe("the beginning of an answer", () => {
   });
 
   test("an empty one is none", async () => {
-    const { body } = await ask("deepseek", { input: { ...CHAT, assistantPrefix: "" } });
+    const { body } = await askHosted("deepseek", { input: { ...CHAT, assistantPrefix: "" } });
 
     expect(body).toEqual({ ...COUNTED, messages: [USER], max_tokens: 16 });
   });
@@ -143,7 +74,7 @@ describe("a gap", () => {
       { model: { fim: "qwen" } },
     ],
   ])("%s", async (kind, expected, over) => {
-    const { what, body, text } = await ask(kind, { input: GAP }, over);
+    const { what, body, text } = await askHosted(kind, { input: GAP }, over);
 
     expect(what).toBe(`POST ${SERVICES[kind]?.completions}`);
     expect(body).toEqual(expected);
@@ -152,7 +83,7 @@ describe("a gap", () => {
 
   test("what there is of the middle and other files stand in the prompt; nothing behind it is no suffix", async () => {
     const context = [{ text: "# a.py\n" }];
-    const { body } = await ask("deepseek", { input: { ...GAP, context, middle: "  x", suffix: "" } });
+    const { body } = await askHosted("deepseek", { input: { ...GAP, context, middle: "  x", suffix: "" } });
 
     expect(body).toMatchObject({ prompt: "# a.py\ndef f():\n  x" });
     expect(body).not.toHaveProperty("suffix");
@@ -160,7 +91,7 @@ describe("a gap", () => {
 
   test("DashScope's template of a text and of a prefix lacks the last marker, and its markers are not charged", async () => {
     for (const input of [remoteRequest().input, { ...GAP, prefix: "Once", suffix: "" }]) {
-      const { body, parts } = await ask("dashscope", { input });
+      const { body, parts } = await askHosted("dashscope", { input });
 
       expect(body.prompt).toBe("<|fim_prefix|>Once<|fim_suffix|>");
       expect(parts.at(-1)).toMatchObject({ usage: { promptTokens: 7 } });
@@ -168,7 +99,7 @@ describe("a gap", () => {
   });
 
   test("a model that its list says fills none", async () => {
-    const { error, body } = await ask(
+    const { error, body } = await askHosted(
       "mistral",
       { input: GAP },
       { entry: { capabilities: { completion_chat: true, completion_fim: false } } },
@@ -189,7 +120,7 @@ describe("what a model writes for itself", () => {
       chatChunk(undefined, "stop"),
       usageChunk(9, 5),
     );
-    const { text, parts } = await ask("openrouter", { input: CHAT }, { chatAnswer });
+    const { text, parts } = await askHosted("openrouter", { input: CHAT }, { chatAnswer });
 
     expect(text).toBe("Yes");
     expect(parts.at(-1)).toMatchObject({ usage: { completionTokens: 5, source: "engine" } });
@@ -201,7 +132,7 @@ describe("what a model writes for itself", () => {
       chatChunk(undefined, "stop"),
       usageChunk(9, 8),
     );
-    const { text, parts } = await ask("siliconflow", { input }, { chatAnswer });
+    const { text, parts } = await askHosted("siliconflow", { input }, { chatAnswer });
 
     expect(text).toBe("Yes");
     expect(parts.at(-1)).toMatchObject({ usage: { completionTokens: 8 } });
@@ -211,7 +142,7 @@ describe("what a model writes for itself", () => {
     const chatAnswer = events(chatChunk("hm</think>Yes"), chatChunk(undefined, "stop"), usageChunk(9, 8));
     const begun = { ...CHAT, assistantPrefix: "<think>" };
 
-    expect((await ask("dashscope", { input: begun }, { chatAnswer })).text).toBe("hm</think>Yes");
+    expect((await askHosted("dashscope", { input: begun }, { chatAnswer })).text).toBe("hm</think>Yes");
   });
 });
 
@@ -225,7 +156,7 @@ describe("settings", () => {
     ["openrouter", { top_k: 5, min_p: 0.1, seed: 2 ** 31 - 1, presence_penalty: 0.5 }, []],
     ["siliconflow", { top_k: 5, min_p: 0.1, temperature: 0.1 }, ["seed", "presencePenalty"]],
   ])("%s: all are passed on or reported", async (kind, expected, ignored) => {
-    const { body, parts } = await ask(kind, { input: CHAT, sampling });
+    const { body, parts } = await askHosted(kind, { input: CHAT, sampling });
 
     expect(body).toMatchObject(expected);
     expect(parts[0]).toMatchObject({ type: "start", ignored });
@@ -234,7 +165,7 @@ describe("settings", () => {
   test("Mistral takes a minimum of tokens for a gap", async () => {
     const limits = { ...remoteRequest().limits, minTokens: 3 };
 
-    expect((await ask("mistral", { input: GAP, limits })).body.min_tokens).toBe(3);
+    expect((await askHosted("mistral", { input: GAP, limits })).body.min_tokens).toBe(3);
   });
 
   test.each([
@@ -244,22 +175,22 @@ describe("settings", () => {
   ])("%s is sent %i stop strings at most", async (kind, most) => {
     const limits = { ...remoteRequest().limits, stopStrings: Array.from({ length: 20 }, (_, index) => `<${index}>`) };
 
-    expect((await ask(kind, { input: CHAT, limits })).body.stop).toHaveLength(most);
+    expect((await askHosted(kind, { input: CHAT, limits })).body.stop).toHaveLength(most);
   });
 
   test("Moonshot is sent no stop string of more than 32 bytes, and the answer ends there all the same", async () => {
     const long = "ok".padEnd(40, "!");
     const limits = { ...remoteRequest().limits, stopStrings: [long, "春".repeat(11)] };
     const chatAnswer = events(chatChunk(`a${long}b`), chatChunk(undefined, "stop"));
-    const { body, text } = await ask("moonshot", { input: CHAT, limits }, { chatAnswer });
+    const { body, text } = await askHosted("moonshot", { input: CHAT, limits }, { chatAnswer });
 
     expect(body).not.toHaveProperty("stop");
     expect(text).toBe("a");
   });
 
   test("any JSON object, and a schema where the service takes one", async () => {
-    const { body } = await ask("deepseek", { input: CHAT, shape: ANY_JSON_OBJECT });
-    const moonshot = await ask("moonshot", { input: CHAT, shape: SCHEMA });
+    const { body } = await askHosted("deepseek", { input: CHAT, shape: ANY_JSON_OBJECT });
+    const moonshot = await askHosted("moonshot", { input: CHAT, shape: SCHEMA });
 
     expect(body.response_format).toEqual({ type: "json_object" });
     expect(moonshot.body.response_format).toMatchObject({
@@ -292,7 +223,7 @@ describe("what is refused before anything is sent", () => {
     ["openrouter", "a gap without a layout", { input: GAP }, "suffix"],
     ["siliconflow", "a gap that nobody has vouched for", { input: GAP }, "suffix"],
   ])("%s: %s", async (kind, _what, over, param, engine) => {
-    const { error, parts, body } = await ask(kind, over, engine);
+    const { error, parts, body } = await askHosted(kind, over, engine);
 
     expect(error).toMatchObject({ code: "unsupported_input", detail: { param } });
     expect(parts).toEqual([]);
@@ -307,6 +238,6 @@ describe("addresses", () => {
     ["dashscope", ""],
     ["mistral", "/v1/"],
   ])("%s at %s", async (kind, base) => {
-    expect((await ask(kind, { input: CHAT }, { base })).text).toBe("ok");
+    expect((await askHosted(kind, { input: CHAT }, { base })).text).toBe("ok");
   });
 });
