@@ -139,6 +139,14 @@ describe("what is sent", () => {
     expect(body).toMatchObject({ model: "Qwen/Coder", continue_final_message: true, max_tokens: 16 });
     expect(body.messages.at(-1)).toEqual({ role: "assistant", content: "Hel" });
     expect(text).toBe("lo");
+    expect(body.chat_template_kwargs).toMatchObject({ enable_thinking: false });
+    expect((await ask({ input: CHAT })).body).not.toHaveProperty("chat_template_kwargs");
+  });
+
+  test("as the embedded engine would be given it, where its tokenizer is there; a chat is rendered in its own way", async () => {
+    const guarantees = [await ask({}), await ask({ input: CHAT })].map(({ parts }) => parts[0]);
+
+    expect(guarantees).toMatchObject([{ guarantee: "exact" }, { guarantee: "native" }]);
   });
 
   test.each<[string, Partial<ContinuationRequest>]>([

@@ -2,6 +2,7 @@ import { chosenFim } from "../../continuation/fim.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
+import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { continuedChat, formatOf } from "./chat-body.ts";
 import { countIn, isObject, type JsonObject, textIn } from "./json.ts";
 import { choiceEvent, listedModels, meantModel, PROBE_MS } from "./openai-wire.ts";
@@ -125,6 +126,8 @@ async function lower(
       ...fields,
       ...(shape !== undefined && ("gbnf" in shape ? { ebnf: shape.gbnf } : { response_format: formatOf(shape) })),
       ...continuedChat(input, request, peer),
+      // Its template is not shown, and one that knows nothing of thinking does not mind.
+      ...((input.assistantPrefix ?? "") !== "" && { chat_template_kwargs: THINKING_OFF }),
     };
     const truncate = limits.truncate ? ["truncate"] : [];
     const asked = { truncatedTokens: 0, countOffset: 0, ends, ignored: [...ignored, ...truncate] };
@@ -193,7 +196,7 @@ function stopFields({ input, limits }: ContinuationRequest, ends: ReadonlySet<nu
   };
 }
 
-type Written = Pick<Asked, "truncatedTokens" | "countOffset" | "promptTokens" | "gap"> & {
+type Written = Pick<Asked, "truncatedTokens" | "countOffset" | "promptTokens" | "gap" | "guarantee"> & {
   readonly question: Readonly<Record<string, unknown>>;
   /** Tokens that an answer may have. */
   readonly room: number;
