@@ -40,14 +40,19 @@ describe("a server in front of an engine elsewhere", () => {
     await post(server.url, COMPLETIONS, { model: "openai", prompt: "Once" });
 
     const { text } = await get(server.url, "/metrics");
-    const lines = text.split("\n").filter((line) => line.includes('engine="openai"'));
+    const lines = text
+      .split("\n")
+      .filter((line) => line.includes('engine="openai"') && !/_(?:bucket|sum)\{/.test(line));
     expect(lines.sort()).toEqual([
       'continuo_engine_completion_tokens_total{engine="openai"} 1',
       'continuo_engine_prompt_tokens_total{engine="openai"} 3',
+      'continuo_engine_requests_total{engine="openai",kind="openai",outcome="ok"} 1',
       'continuo_engine_running{engine="openai"} 0',
+      'continuo_engine_time_to_first_text_seconds_count{engine="openai",kind="openai"} 1',
+      'continuo_engine_up{engine="openai",kind="openai"} 1',
     ]);
     const [engine] = (await get(server.url, "/health")).json.engines;
-    expect(Object.keys(engine)).toEqual(["name", "state", "detail", "running"]);
+    expect(Object.keys(engine)).toEqual(["name", "kind", "state", "detail", "running"]);
     const { continuo } = (await get(server.url, "/v1/models/openai")).json;
     expect(continuo).toMatchObject({ context_length: null, state: "ready", answered_by: "openai" });
   });
