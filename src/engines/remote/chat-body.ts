@@ -3,9 +3,15 @@ import type { Chat, Message, PromptPart } from "../../continuation/input.ts";
 import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
-import type { PrefixSpelling } from "./peer.ts";
+import type { Peer, PrefixSpelling } from "./peer.ts";
 import { refuseControls } from "./prompt.ts";
 import { cannot, refuseShapeBehindPrefix } from "./wishes.ts";
+
+/** Of an engine that may have to be told not to think. */
+export interface QuietPeer extends Peer {
+  /** Fields that go with the beginning of an answer, so that the weights do not think. */
+  readonly thinkingOff?: object;
+}
 
 export function messageOf({ role, content, toolCalls }: Message): object {
   const text = content.map(spelled).join("");

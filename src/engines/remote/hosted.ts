@@ -5,13 +5,13 @@ import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ANY_JSON_OBJECT } from "../../continuation/shape.ts";
 import type { Address } from "./address.ts";
-import { formatOf, messageOf, openedBy } from "./chat-body.ts";
+import { formatOf, messageOf, openedBy, type QuietPeer } from "./chat-body.ts";
 import { Echo } from "./echo.ts";
 import { type Gap, gapPrompt } from "./hosted-gap.ts";
 import { countIn, type JsonObject, objectIn } from "./json.ts";
 import { configuredFim, listedOrNone } from "./openai.ts";
 import { choiceEvent, type ListedModel, meantModel } from "./openai-wire.ts";
-import type { Adapter, Asked, Peer, Piece, PieceReader, PrefixSpelling, RemoteModel } from "./peer.ts";
+import type { Adapter, Asked, Piece, PieceReader, PrefixSpelling, RemoteModel } from "./peer.ts";
 import type { Upstream } from "./transport.ts";
 import { cannot, refuseShapeBehindPrefix, type Spellings, stopsToPass, wishesOf } from "./wishes.ts";
 
@@ -55,7 +55,7 @@ export interface Service {
   readonly always?: object;
 }
 
-export function hosted(service: Service): Adapter {
+export function hosted(service: Service): Adapter<QuietPeer> {
   return {
     kind: service.kind,
     hosts: service.hosts,
@@ -91,7 +91,7 @@ function identityOf({ kind }: Service, about: RemoteModel, listed: ListedModel):
   return JSON.stringify([kind, listed.id, about.model, listedFacts(listed)]);
 }
 
-function peerOf(service: Service, about: RemoteModel, listed: ListedModel): Peer {
+function peerOf(service: Service, about: RemoteModel, listed: ListedModel): QuietPeer {
   const { contextTokens = undefined, fills, chats } = listedFacts(listed);
   const gap = fills ? service.completions?.gap(about) : undefined;
   const fim = gap === "layout" ? configuredFim(about) : typeof gap === "object" ? gap.template : undefined;
@@ -123,7 +123,7 @@ function peerOf(service: Service, about: RemoteModel, listed: ListedModel): Peer
 function lower(
   service: Service,
   request: ContinuationRequest,
-  peer: Peer,
+  peer: QuietPeer,
   about: RemoteModel,
   address: Address,
 ): Asked {
@@ -182,7 +182,7 @@ function chatBody(
   { chat, name }: Service,
   { messages: given, assistantPrefix: prefix = "" }: Chat,
   request: ContinuationRequest,
-  { thinkingOff }: Peer,
+  { thinkingOff }: QuietPeer,
 ): Readonly<Record<string, unknown>> {
   refuseShapeBehindPrefix(request);
   const messages = given.map(messageOf);

@@ -17,12 +17,23 @@ import type { Upstream } from "./transport.ts";
 import { malformed } from "./upstream-error.ts";
 import { cannot, refuseShapeBehindPrefix, type Spellings, stopsToPass, wishesOf } from "./wishes.ts";
 
+interface OllamaPeer extends Peer {
+  /** Chats are rendered here, for its route of raw prompts. */
+  readonly rendersChats: boolean;
+  /** It thinks before it answers unless it is told not to. `closed`: what its template writes in front of an answer then. */
+  readonly thoughts?: { readonly closed: string };
+  /** Stop strings of its own, which those of a request take the place of. */
+  readonly stops?: readonly string[];
+  /** It puts a token before every raw prompt. */
+  readonly addsBos?: boolean;
+}
+
 /**
  * Ollama, by its own routes. What it tells of a GGUF file's vocabulary decides what is rendered here and sent as a raw
  * prompt: texts, gaps, and chats of ChatML. Other chats go to its chat route, as only it has the template. Written after its
  * sources of 2026 (0.12.11 and later) and not seen live. https://docs.ollama.com/api
  */
-export const ollama: Adapter = { kind: "ollama", probe, identify, lower, reader };
+export const ollama: Adapter<OllamaPeer> = { kind: "ollama", probe, identify, lower, reader };
 
 const SPELLINGS: Spellings = {
   temperature: "temperature",
@@ -43,7 +54,7 @@ const OLDEST = [0, 12, 11] as const;
 /** What templates write in front of an answer that is not to be thought about. */
 const CLOSED_THOUGHTS = "<think>\n\n</think>\n\n";
 
-async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer> {
+async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<OllamaPeer> {
   const version = await versionOf(upstream, signal);
   const { name, digest } = await meant(upstream, about, signal);
   const said = await shown(upstream, name, about, signal);
@@ -109,7 +120,7 @@ function weightsOf(id: string, about: RemoteModel, { vocabulary }: Shown): Weigh
 
 async function lower(
   request: ContinuationRequest,
-  peer: Peer,
+  peer: OllamaPeer,
   about: RemoteModel,
   { address }: Upstream,
 ): Promise<Asked> {
@@ -117,7 +128,7 @@ async function lower(
   refuseWhatItLacks(request);
   const { fields, logitBias, ignored } = wishesOf(request, SPELLINGS);
   if (logitBias !== undefined) throw cannot("bias of single tokens", "logit_bias");
-  const isChat = input.kind === "chat" && peer.rendersChats !== true;
+  const isChat = input.kind === "chat" && !peer.rendersChats;
   const { body, ...prompt } = isChat ? chatBody(input, peer, about) : generateBody(request, peer);
   const stops = isChat ? stopsOfChat(limits.stopStrings, peer) : [...limits.stopStrings, ...endsOf(peer)];
   return {
@@ -171,7 +182,7 @@ function formatOf(shape: AnswerShape): unknown {
 
 type Prompted = Pick<Asked, "body" | "countOffset" | "gap">;
 
-function generateBody(request: ContinuationRequest, peer: Peer): Prompted {
+function generateBody(request: ContinuationRequest, peer: OllamaPeer): Prompted {
   const { body, countOffset, ...gap } = gapPrompt(opened(request, peer), peer, undefined);
   const { prompt, suffix } = body;
   // It would load the model and answer nothing.
@@ -181,12 +192,12 @@ function generateBody(request: ContinuationRequest, peer: Peer): Prompted {
   return { body: { prompt, suffix }, countOffset, ...gap };
 }
 
-function bosOf({ addsBos }: Peer): number {
+function bosOf({ addsBos }: OllamaPeer): number {
   return addsBos === true ? 1 : 0;
 }
 
 /** With thoughts closed, as the template would have done it. */
-function opened(request: ContinuationRequest, { thoughts }: Peer): ContinuationRequest {
+function opened(request: ContinuationRequest, { thoughts }: OllamaPeer): ContinuationRequest {
   const { input } = request;
   if (input.kind !== "chat" || thoughts === undefined) return request;
   return { ...request, input: { ...input, assistantPrefix: thoughts.closed + (input.assistantPrefix ?? "") } };
@@ -198,7 +209,7 @@ function endsOf({ weights: { controls, fim, templateTokens } }: Peer): readonly 
 }
 
 /** Those of a request would take the place of the model's own. */
-function stopsOfChat(wished: readonly string[], { stops = [] }: Peer): readonly string[] | undefined {
+function stopsOfChat(wished: readonly string[], { stops = [] }: OllamaPeer): readonly string[] | undefined {
   return wished.length === 0 ? undefined : [...wished, ...stops];
 }
 

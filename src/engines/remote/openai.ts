@@ -4,7 +4,7 @@ import type { Chat } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { ServiceError } from "../../errors.ts";
-import { formatOf, messageOf, openedBy, refuseControlsIn } from "./chat-body.ts";
+import { formatOf, messageOf, openedBy, type QuietPeer, refuseControlsIn } from "./chat-body.ts";
 import { choiceEvent, listedModels, meantModel } from "./openai-wire.ts";
 import type { Adapter, Asked, Peer, PieceReader, PrefixSpelling, RemoteModel } from "./peer.ts";
 import { textPrompt } from "./prompt.ts";
@@ -21,12 +21,12 @@ import {
 } from "./wishes.ts";
 
 /** Whoever speaks OpenAI's API and nothing more that is known: what else it can do has to be configured. */
-export const openAi: Adapter = { kind: "openai", probe, identify, lower, reader };
+export const openAi: Adapter<QuietPeer> = { kind: "openai", probe, identify, lower, reader };
 
 /** OpenAI takes no more stop strings; all are watched for here too. */
 const MOST_STOPS = 4;
 
-async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer> {
+async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<QuietPeer> {
   const listed = await listedOrNone(upstream, signal);
   const { id } = meantModel(upstream, about, listed);
   const fim = configuredFim(about);
@@ -80,7 +80,7 @@ export function configuredFim({ name, fim, fimLayouts }: RemoteModel): FimLayout
 
 async function lower(
   request: ContinuationRequest,
-  peer: Peer,
+  peer: QuietPeer,
   about: RemoteModel,
   { address }: Upstream,
 ): Promise<Asked> {
@@ -140,7 +140,7 @@ function chatBody(
   input: Chat,
   request: ContinuationRequest,
   spelling: PrefixSpelling | undefined,
-  { thinkingOff }: Peer,
+  { thinkingOff }: QuietPeer,
 ): Readonly<Record<string, unknown>> {
   refuseShapeBehindPrefix(request);
   const messages = input.messages.map(messageOf);

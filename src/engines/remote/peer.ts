@@ -4,7 +4,6 @@ import type { Weights } from "../../continuation/lower.ts";
 import type { FinishReason, TokenLogprob } from "../../continuation/output.ts";
 import type { LoweredGap } from "../../continuation/prompt.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
-import type { Thinking } from "../../continuation/thinking.ts";
 import type { ThoughtAtStart } from "../../continuation/thought.ts";
 import type { Upstream } from "./transport.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -51,28 +50,12 @@ export interface Peer {
   readonly chatPrefix: boolean;
   /** How, for people. Absent: not at all. */
   readonly prefixSpelling?: string;
-  /** Each event of its streams says only what is new; absent: all so far. */
-  readonly streamsPieces?: boolean;
-  /** A seed alone decides what it says. Absent: seeds have no effect there. */
-  readonly takesSeeds?: boolean;
-  /** Chats are rendered here, for a route that takes raw prompts. */
-  readonly rendersChats?: boolean;
-  /** It thinks before it answers unless it is told not to. `closed`: what its template writes in front of an answer then. */
-  readonly thoughts?: { readonly closed: string };
-  /** Stop strings of its own, which those of a request take the place of. */
-  readonly stops?: readonly string[];
-  /** It puts a token before every raw prompt. */
-  readonly addsBos?: boolean;
   /** It has no route for texts that we know of. */
   readonly chatOnly?: boolean;
   /** What it is asked for by instructions (`emulate.ts`). Absent: nothing. */
   readonly emulates?: { readonly gaps: boolean; readonly texts: boolean; readonly prefixes: boolean };
   /** Absent: it does not turn text into tokens for us. */
   readonly vocabulary?: Vocabulary;
-  /** What its own chat template says of thinking. Absent: nothing that is known. */
-  readonly thinking?: Thinking;
-  /** Fields that go with the beginning of an answer, so that the weights do not think. */
-  readonly thinkingOff?: object;
 }
 
 /** A request as an engine takes it. */
@@ -120,24 +103,24 @@ export interface PeerUsage {
 /** Reads the events of one answer, in order. Throws `ServiceError` for what is none. */
 export type PieceReader = (event: string) => Piece;
 
-/** What is particular to a kind of engine. */
-export interface Adapter {
+/** What is particular to a kind of engine. Its own facts about a peer (`Known`) come back to it as it found them. */
+export interface Adapter<Known extends Peer = Peer> {
   readonly kind: string;
   /** Hosts of a service: any other address is no such service unless it is configured as one. Absent: anywhere. */
   readonly hosts?: RegExp;
   /** Finds out what is there. Throws `ServiceError`. */
-  probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer>;
+  probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Known>;
   /** What changes when another program or model comes up behind the address: much less than a probe asks. */
   identify(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<string>;
   /** Rewrites a request of one choice, or refuses with `unsupported_input`. Drops nothing silently. */
   lower(
     request: ContinuationRequest,
-    peer: Peer,
+    peer: Known,
     about: RemoteModel,
     upstream: Upstream,
     signal: AbortSignal,
   ): Promise<Asked>;
-  reader(upstream: Upstream, peer: Peer, request: ContinuationRequest): PieceReader;
+  reader(upstream: Upstream, peer: Known, request: ContinuationRequest): PieceReader;
 }
 
 /** How it fills gaps, in a word: the family of its layout, `suffix` or `emulated`. Absent: not at all. */

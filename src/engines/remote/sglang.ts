@@ -15,17 +15,24 @@ import { isMissingRoute, malformed } from "./upstream-error.ts";
 import { endsOf, spellingsToTry } from "./vocabulary.ts";
 import { COMMON_SPELLINGS, SEEDLESS_SPELLINGS, type Spellings, stopsToPass, wishesOf } from "./wishes.ts";
 
+interface SglangPeer extends Peer {
+  /** Each event of its streams says only what is new; else all so far. */
+  readonly streamsPieces: boolean;
+  /** A seed alone decides what it says; else seeds have no effect there. */
+  readonly takesSeeds: boolean;
+}
+
 /**
  * SGLang. Texts and gaps go to its own `/generate` as token ids, where its `/tokenize` is there; chats to its chat route, as
  * only it has the template. Written after its sources of 2026 and its reference (0.5), and not seen live.
  * https://docs.sglang.io
  */
-export const sglang: Adapter = { kind: "sglang", probe, identify, lower, reader };
+export const sglang: Adapter<SglangPeer> = { kind: "sglang", probe, identify, lower, reader };
 
 const MOST_STOPS = 64;
 const SEEDS = 2 ** 31;
 
-async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer> {
+async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<SglangPeer> {
   const { id, info, server, contextTokens } = await found(upstream, about, signal);
   const { vocabulary, bos } = (await learnVocabulary(upstream, id, spellingsToTry(about.fimLayouts), signal)) ?? {};
   const spelt = new Set(vocabulary?.controls.keys());
@@ -104,13 +111,13 @@ function identityOf(id: string, info: JsonObject, server: JsonObject): string {
 }
 
 /** It honours seeds only where it was started for deterministic inference. */
-function spellings(takesSeeds: boolean | undefined, seed: string): Spellings {
-  return { ...SEEDLESS_SPELLINGS, ...COMMON_SPELLINGS, ...(takesSeeds === true && { seed }) };
+function spellings(takesSeeds: boolean, seed: string): Spellings {
+  return { ...SEEDLESS_SPELLINGS, ...COMMON_SPELLINGS, ...(takesSeeds && { seed }) };
 }
 
 async function lower(
   request: ContinuationRequest,
-  peer: Peer,
+  peer: SglangPeer,
   _about: RemoteModel,
   { address }: Upstream,
   signal: AbortSignal,
@@ -157,7 +164,7 @@ function mostTokens(wished: number | undefined, room: number): number | null {
 
 function settings(
   request: ContinuationRequest,
-  peer: Peer,
+  peer: SglangPeer,
   ends: ReadonlySet<number>,
   seedName: string,
   minTokensName: string,
@@ -231,7 +238,7 @@ function logprobFields({ logprobs }: ContinuationRequest): object {
   return { return_logprob: true, top_logprobs_num: logprobs, return_text_in_logprobs: true };
 }
 
-function reader({ name }: Upstream, peer: Peer, { input }: ContinuationRequest): PieceReader {
+function reader({ name }: Upstream, peer: SglangPeer, { input }: ContinuationRequest): PieceReader {
   if (input.kind === "chat") return (data) => choiceEvent(name, data).piece;
-  return generatedReader(name, peer.streamsPieces === true, (id) => peer.vocabulary?.spelling(id));
+  return generatedReader(name, peer.streamsPieces, (id) => peer.vocabulary?.spelling(id));
 }

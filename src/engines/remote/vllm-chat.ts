@@ -11,6 +11,11 @@ import type { Upstream } from "./transport.ts";
 import { isMissingRoute } from "./upstream-error.ts";
 import { refuseShapeBehindPrefix } from "./wishes.ts";
 
+export interface VllmPeer extends Peer {
+  /** What its chat template says of thinking. Absent: nothing that is known. */
+  readonly thinking?: Thinking;
+}
+
 /** Undefined: its template does not show that the weights think, or there is none. */
 export async function learnThinking(
   upstream: Upstream,
@@ -43,7 +48,7 @@ interface RenderedChat {
 export async function chatIds(
   chat: Chat,
   request: ContinuationRequest,
-  { model, weights, vocabulary, thinking }: Peer,
+  { model, weights, vocabulary, thinking }: VllmPeer,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<RenderedChat | undefined> {

@@ -12,22 +12,23 @@ import { textPrompt, tokenPrompt } from "./prompt.ts";
 import { learnVocabulary } from "./tokenize-route.ts";
 import type { Upstream } from "./transport.ts";
 import { malformed } from "./upstream-error.ts";
-import { chatIds, learnThinking } from "./vllm-chat.ts";
+import { chatIds, learnThinking, type VllmPeer } from "./vllm-chat.ts";
 import { endsOf, spellingsToTry } from "./vocabulary.ts";
 import { COMMON_SPELLINGS, OPENAI_SPELLINGS, stopsToPass, wishesOf } from "./wishes.ts";
 
 /**
  * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there; chats to its chat route, as only it
- * has the template, or rendered by its `/tokenize` to `/v1/completions` where the template knows thinking. Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
+ * has the template, or rendered by its `/tokenize` to `/v1/completions` where their tokens must be known (`vllm-chat.ts`).
+ * Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
  */
-export const vllm: Adapter = { kind: "vllm", probe, identify, lower, reader };
+export const vllm: Adapter<VllmPeer> = { kind: "vllm", probe, identify, lower, reader };
 
 const MOST_STOPS = 64;
 
 /** How long the prompt of a chat is, only vLLM knows; it may be gone before it says so at the end. */
 const COUNTED = { stream_options: { include_usage: true, continuous_usage_stats: true } };
 
-async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer> {
+async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<VllmPeer> {
   const version = await versionOf(upstream, signal);
   const listed = await listedModels(upstream, signal);
   const { id, entry } = meantModel(upstream, about, listed);
@@ -77,7 +78,7 @@ async function versionOf(upstream: Upstream, signal: AbortSignal): Promise<strin
 
 async function lower(
   request: ContinuationRequest,
-  peer: Peer,
+  peer: VllmPeer,
   _about: RemoteModel,
   upstream: Upstream,
   signal: AbortSignal,
