@@ -10,15 +10,21 @@ const GUARANTEES = ["exact", "native", "emulated"] as const;
 
 export type Guarantee = (typeof GUARANTEES)[number];
 
-/** Who promises nothing is compared with nothing. */
-export function isWeaker(guarantee: Guarantee | undefined, than: Guarantee | undefined): boolean {
-  if (guarantee === undefined || than === undefined) return false;
-  return GUARANTEES.indexOf(guarantee) > GUARANTEES.indexOf(than);
+/**
+ * An answer that was not to be asked for by instruction would be. Between `exact` and `native` nothing breaks: the weights
+ * are given the same text either way, and an answer that ends with an error helps nobody.
+ */
+export function breaksPromise(guarantee: Guarantee | undefined, promised: Guarantee | undefined): boolean {
+  return guarantee === "emulated" && promised !== undefined && promised !== "emulated";
 }
 
 /** The weakest that all of them keep; undefined: one of them promises nothing. */
 export function weakest(guarantees: readonly (Guarantee | undefined)[]): Guarantee | undefined {
   return guarantees.reduce((worst, each) =>
-    worst === undefined || each === undefined ? undefined : isWeaker(each, worst) ? each : worst,
+    worst === undefined || each === undefined ? undefined : rank(each) > rank(worst) ? each : worst,
   );
+}
+
+function rank(guarantee: Guarantee): number {
+  return GUARANTEES.indexOf(guarantee);
 }

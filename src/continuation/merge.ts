@@ -2,7 +2,7 @@ import { ServiceError } from "../errors.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Engine } from "./engine.ts";
 import { guessedPromptTokens } from "./estimate.ts";
-import { type Guarantee, isWeaker, weakest } from "./guarantee.ts";
+import { breaksPromise, type Guarantee, weakest } from "./guarantee.ts";
 import type { StartPart, StreamPart, Usage } from "./output.ts";
 import type { ContinuationRequest } from "./request.ts";
 
@@ -69,7 +69,7 @@ async function* inOrder(
       if (!hasStarted) {
         promised = part.guarantee;
         yield part;
-      } else if (isWeaker(part.guarantee, promised)) throw weakerThan(promised);
+      } else if (breaksPromise(part.guarantee, promised)) throw weakerThan(promised);
       hasStarted = true;
     } else if (part.type !== "usage") {
       yield { ...part, choice: source * choices + part.choice };

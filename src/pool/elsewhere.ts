@@ -19,6 +19,6 @@ export function isAgainstReplica(error: unknown): boolean {
 
 /** What the answer's header promised still holds behind a resume. */
 export function weakerReplica(name: string): ServiceError {
-  const message = `the answer cannot go on with ${name}, which keeps a weaker guarantee than the answer began with`;
+  const message = `the answer cannot go on with ${name}, which would be asked by instruction, and was not to be`;
   return new ServiceError("unsupported_input", message);
 }

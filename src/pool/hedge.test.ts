@@ -96,9 +96,9 @@ describe("a replica that is silent for too long", () => {
       "is late with all",
       (wait) => promising("exact", () => [wait.opened, startPart(), ...letters("upon"), END, usagePart(4)]),
     ],
-  ])("does not outrun with a weaker guarantee one that %s", async (_, first) => {
+  ])("that is asked by instruction does not outrun one that %s", async (_, first) => {
     const wait = gate();
-    const made = hedged([first(wait), promising("native", silent(gate(), "never"))]);
+    const made = hedged([first(wait), promising("emulated", silent(gate(), "never"))]);
     const asking = made.ask();
     await made.engines[0]?.call();
     made.elapse();
@@ -112,7 +112,7 @@ describe("a replica that is silent for too long", () => {
 
   test("that keeps more than a second one with text is waited for", async () => {
     const wait = gate();
-    const made = hedged([promising("exact", silent(wait, "upon")), promising("native", byHeart("never"))]);
+    const made = hedged([promising("exact", silent(wait, "upon")), promising("emulated", byHeart("never"))]);
     const asking = made.ask();
     await made.engines[0]?.call();
     made.elapse();

@@ -1,5 +1,5 @@
 import { guessedPromptTokens } from "../continuation/estimate.ts";
-import { isWeaker } from "../continuation/guarantee.ts";
+import { breaksPromise } from "../continuation/guarantee.ts";
 import { sumUsage } from "../continuation/merge.ts";
 import type { StartPart, StreamPart, Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
@@ -45,9 +45,9 @@ export class Said {
     this.#hops.push({ tokens: 0, tellsTokens: true });
   }
 
-  /** The reader was promised more than this replica keeps. */
+  /** The reader was promised an answer of another kind. */
   promisesLess(part: StreamPart): boolean {
-    return part.type === "start" && isWeaker(part.guarantee, this.#start?.guarantee);
+    return part.type === "start" && breaksPromise(part.guarantee, this.#start?.guarantee);
   }
 
   /** Another replica takes the place of the last one, of which nobody has text. */
