@@ -77,9 +77,9 @@ export class Answer {
       return [...parts, this.#finish(step, step.finished)];
     }
     if (piece.finish === undefined) return parts;
-    const { reason, raw } = piece.finish;
+    const { reason, raw, isCut } = piece.finish;
     const step = this.#transcript.end(reason);
-    this.#endedBy = "engine";
+    this.#endedBy = isCut === true ? "us" : "engine";
     return [...parts, ...this.#shown(step), this.#finish(step, step.finished ?? reason, raw)];
   }
 

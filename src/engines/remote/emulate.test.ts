@@ -61,8 +61,24 @@ describe.each(["openai", "moonshot"])("what %s is asked by instruction", (kind) 
     expect(text).toBe("return a + b");
     expect(parts[0]).toMatchObject({ type: "start", guarantee: "emulated" });
     expect(parts.at(-2)).toMatchObject({ type: "finish", reason: "stop", raw: "fence" });
-    expect(parts.at(-1)).toMatchObject({ usage: { promptTokens: 90, completionTokens: 12 } });
+    expect(parts.at(-1)).toMatchObject({ type: "usage", usage: { source: "estimate" } });
     expect(model).toMatchObject({ fim: "emulated" });
+  });
+
+  test("a gap whose fence is closed: the engine is told to stop", async () => {
+    const peer = await peerServer({
+      "GET /v1/models": LIST,
+      "POST /v1/chat/completions": async (_, response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        for (const said of FENCED) response.write(`data: ${JSON.stringify(chatChunk(said))}\n\n`);
+        const talk = setInterval(() => response.write(`data: ${JSON.stringify(chatChunk("because "))}\n\n`), 20);
+        response.once("close", () => clearInterval(talk));
+      },
+    });
+    const engine = engineAt(kind, `${peer.url}/v1`, { model: { emulate: true } });
+
+    expect((await hear(engine.generate(remoteRequest({ input: GAP }), never))).text).toBe("return a + b");
+    await peer.to("POST /v1/chat/completions")[0]?.closed;
   });
 
   test("a gap ends before the text behind it is repeated", async () => {

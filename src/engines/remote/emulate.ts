@@ -92,7 +92,7 @@ function cleaned(read: PieceReader, around: Surrounding): PieceReader {
     return {
       ...piece,
       ...((text !== "" || said !== undefined) && { text }),
-      ...(isEarly && { finish: { reason: "stop" as const, raw: "fence" } }),
+      ...(isEarly && { finish: { reason: "stop" as const, raw: "fence", isCut: true as const } }),
     };
   };
 }

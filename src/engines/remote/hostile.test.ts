@@ -125,6 +125,18 @@ describe("an engine that is only careless is understood", () => {
     expect(text).toBe("Hello");
   });
 
+  test("nor does one on which something comes again and again", async () => {
+    const last = `data: ${JSON.stringify(completionChunk("", "length"))}\n\n`;
+    const { text, error } = await heard((_, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" }).write(HELLO + last);
+      const pings = setInterval(() => response.write(": ping\n\n"), 50);
+      response.once("close", () => clearInterval(pings));
+    });
+
+    expect(error).toBeUndefined();
+    expect(text).toBe("Hello");
+  });
+
   test("comments between events, and an event without the empty line behind it", async () => {
     const end = `data: ${JSON.stringify(completionChunk("", "stop"))}\n`;
     const { text, error } = await heard(bytes(": ping\n\n", HELLO, ": ping\n\n", end));

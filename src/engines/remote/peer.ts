@@ -90,7 +90,8 @@ export interface Piece {
   readonly tokensSoFar?: number;
   /** One list for each of `tokens`, else all of the event. */
   readonly logprobs?: readonly TokenLogprob[];
-  readonly finish?: { readonly reason: FinishReason; readonly raw: string };
+  /** `isCut`: the adapter ends the answer here, and the engine may be at work still. */
+  readonly finish?: { readonly reason: FinishReason; readonly raw: string; readonly isCut?: true };
   readonly usage?: PeerUsage;
 }
 

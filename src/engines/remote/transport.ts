@@ -131,7 +131,12 @@ export class Upstream {
     try {
       timer.limit(this.#limits.totalMs, () => this.#tooSlow("the whole answer"));
       const startedMs = performance.now();
-      const wait = (): void => this.#wait(timer, phase(), startedMs);
+      let restSinceMs: number | undefined;
+      const wait = (): void => {
+        const next = phase();
+        if (next === "rest") restSinceMs ??= performance.now();
+        this.#wait(timer, next, restSinceMs ?? startedMs);
+      };
       wait();
       const reply = await this.#request("POST", question, "text/event-stream", timer.signal, trace);
       source = reply.body;
@@ -155,14 +160,13 @@ export class Upstream {
     await Promise.all([this.#pool.destroy(), this.#fresh.destroy()]);
   }
 
-  #wait(timer: Timer, phase: Phase, startedMs: number): void {
+  /** @param sinceMs when the wait for the first token, or for the rest, began: what comes in between does not extend it. */
+  #wait(timer: Timer, phase: Phase, sinceMs: number): void {
     const { firstTokenMs, idleMs } = this.#limits;
-    if (phase === "rest") timer.start(REST_MS, () => ENOUGH);
+    const leftOf = (ms: number): number => (ms === 0 ? 0 : Math.max(1, ms - (performance.now() - sinceMs)));
+    if (phase === "rest") timer.start(leftOf(REST_MS), () => ENOUGH);
     else if (phase === "next") timer.start(idleMs, () => this.#tooSlow("the next token"));
-    else {
-      const left = firstTokenMs === 0 ? 0 : Math.max(1, firstTokenMs - (performance.now() - startedMs));
-      timer.start(left, () => this.#tooSlow("the first token"));
-    }
+    else timer.start(leftOf(firstTokenMs), () => this.#tooSlow("the first token"));
   }
 
   async #request(
