@@ -83,6 +83,10 @@ describe("among the manifests", () => {
     }
   });
 
+  test("no pod gets variables from Services, as CONTINUO_PORT is a setting and would be an address", () => {
+    for (const workload of WORKLOADS) expect(podOf(workload).enableServiceLinks).toBe(false);
+  });
+
   test("every budget is of pods that are there", () => {
     for (const { spec } of ofKind("PodDisruptionBudget")) expect(selected(spec.selector.matchLabels)).toHaveLength(1);
   });

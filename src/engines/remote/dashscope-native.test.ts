@@ -85,6 +85,16 @@ describe("what is sent", () => {
     expect((await ask({}, undefined, base)).what).toBe(`POST ${TEXT}`);
   });
 
+  test("everything behind a path that a gateway puts in front", async () => {
+    const peer = await peerServer({
+      "GET /rented/compatible-mode/v1/models": LIST,
+      [`POST /rented${MULTIMODAL}`]: bytes(event(1, [{ text: "lo" }]), event(2, [], "stop")),
+    });
+    const engine = engineAt("dashscope-native", `${peer.url}/rented${MULTIMODAL}`);
+
+    expect((await hear(engine.generate(remoteRequest({ input: CHAT }), never))).text).toBe("lo");
+  });
+
   test("settings by their names; what it lacks is reported", async () => {
     const sampling = { temperature: 0.1, topP: 0.9, topK: 5, minP: 0.1, seed: -1, repetitionPenalty: 1.1 };
     const { body, parts } = await ask({ sampling, shape: ANY_JSON_OBJECT, logprobs: 2 });

@@ -19,9 +19,10 @@ import { cannot, refuseShapeBehindPrefix, type Spellings, stopsToPass, wishesOf 
 export const dashscopeNative: Adapter = {
   kind: "dashscope-native",
   hosts: DASHSCOPE_HOSTS,
+  paths: /\/services\/aigc\//u,
   probe,
   identify: async (upstream, about, signal) => JSON.stringify([await meant(upstream, about, signal), about.model]),
-  lower: async (request, peer, _about, { address }) => lower(request, peer, address),
+  lower: async (request, peer, about, { address }) => lower(request, peer, about, address),
   reader: ({ name }) => readerOf(name),
 };
 
@@ -41,7 +42,11 @@ const SEEDS = 2 ** 31;
 
 /** The list of the compatible mode has the same models; the route has none of its own that is documented for all regions. */
 async function meant(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<string> {
-  return meantModel(upstream, about, await listedOrNone(upstream, signal, "/compatible-mode/v1/models")).id;
+  return meantModel(
+    upstream,
+    about,
+    await listedOrNone(upstream, signal, `${before(upstream.address)}/compatible-mode/v1/models`),
+  ).id;
 }
 
 async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Peer> {
@@ -58,11 +63,16 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
   };
 }
 
+/** What a gateway may put in front of DashScope's own paths. */
+function before({ root }: Address): string {
+  return root.replace(/\/(?:api|compatible-mode)(?:\/.*)?$/u, "");
+}
+
 function isMultimodal({ api }: Address): boolean {
   return /\/multimodal-generation(\/generation)?$/u.test(api);
 }
 
-function lower(request: ContinuationRequest, peer: Peer, address: Address): Asked {
+function lower(request: ContinuationRequest, peer: Peer, { thinking }: RemoteModel, address: Address): Asked {
   const { input, limits, logprobs, shape } = request;
   if (input.kind !== "chat") throw cannot("route for text (it answers chats only)", "prompt");
   refuseWhatItLacks(request);
@@ -72,7 +82,7 @@ function lower(request: ContinuationRequest, peer: Peer, address: Address): Aske
   const multimodal = isMultimodal(address);
   const isBegun = (input.assistantPrefix ?? "") !== "";
   return {
-    path: multimodal ? MULTIMODAL_ROUTE : TEXT_ROUTE,
+    path: before(address) + (multimodal ? MULTIMODAL_ROUTE : TEXT_ROUTE),
     headers: { "x-dashscope-sse": "enable" },
     body: {
       model: peer.model,
@@ -89,7 +99,7 @@ function lower(request: ContinuationRequest, peer: Peer, address: Address): Aske
         }),
         ...(logprobs !== undefined && { logprobs: true, top_logprobs: logprobs }),
         // What thinks does not go on from a prefix.
-        ...(isBegun && { enable_thinking: false }),
+        ...(isBegun && thinking !== false && { enable_thinking: false }),
       },
     },
     truncatedTokens: 0,

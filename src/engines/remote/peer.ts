@@ -109,6 +109,8 @@ export interface Adapter<Known extends Peer = Peer> {
   readonly kind: string;
   /** Hosts of a service: any other address is no such service unless it is configured as one. Absent: anywhere. */
   readonly hosts?: RegExp;
+  /** Paths that tell it from another service at the same hosts. */
+  readonly paths?: RegExp;
   /** Finds out what is there. Throws `ServiceError`. */
   probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<Known>;
   /** What changes when another program or model comes up behind the address: much less than a probe asks. */

@@ -1,4 +1,5 @@
 import { FIM_LAYOUTS } from "../../continuation/fim.ts";
+import type { Address } from "./address.ts";
 import type { Adapter, Peer, RemoteModel } from "./peer.ts";
 import { ADAPTERS, adapterOf } from "./registry.ts";
 import { Upstream, type UpstreamOptions } from "./transport.ts";
@@ -45,7 +46,7 @@ export async function probeAddress(
   const about: RemoteModel = { name: options.name, fimLayouts: FIM_LAYOUTS, fields: new Set(), ...model };
   const attempts: Attempt[] = [];
   try {
-    for (const adapter of kind === undefined ? candidates(upstream) : [adapterOf(kind)]) {
+    for (const adapter of kind === undefined ? candidates(upstream.address) : [adapterOf(kind)]) {
       try {
         return { kind: adapter.kind, peer: await adapter.probe(upstream, about, signal) };
       } catch (error) {
@@ -60,8 +61,9 @@ export async function probeAddress(
 }
 
 /** A service is known by its host, and is asked nothing that only other programs know. */
-function candidates({ address }: Upstream): readonly Adapter[] {
-  const { hostname } = new URL(address.origin);
-  const service = ADAPTERS.find(({ hosts }) => hosts?.test(hostname));
+export function candidates({ origin, api }: Address): readonly Adapter[] {
+  const { hostname } = new URL(origin);
+  const services = ADAPTERS.filter(({ hosts }) => hosts?.test(hostname));
+  const service = services.find(({ paths }) => paths?.test(api)) ?? services.find(({ paths }) => paths === undefined);
   return service === undefined ? ADAPTERS.filter(({ hosts }) => hosts === undefined) : [service];
 }

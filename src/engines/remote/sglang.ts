@@ -118,7 +118,7 @@ function spellings(takesSeeds: boolean, seed: string): Spellings {
 async function lower(
   request: ContinuationRequest,
   peer: SglangPeer,
-  _about: RemoteModel,
+  about: RemoteModel,
   { address }: Upstream,
   signal: AbortSignal,
 ): Promise<Asked> {
@@ -134,7 +134,7 @@ async function lower(
       ...(shape !== undefined && ("gbnf" in shape ? { ebnf: shape.gbnf } : { response_format: formatOf(shape) })),
       ...continuedChat(input, request, peer),
       // Its template is not shown, and one that knows nothing of thinking does not mind.
-      ...((input.assistantPrefix ?? "") !== "" && { chat_template_kwargs: THINKING_OFF }),
+      ...((input.assistantPrefix ?? "") !== "" && about.thinking !== false && { chat_template_kwargs: THINKING_OFF }),
     };
     const truncate = limits.truncate ? ["truncate"] : [];
     const asked = { truncatedTokens: 0, countOffset: 0, ends, ignored: [...ignored, ...truncate] };

@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { never } from "../../../test/support/described-weights.ts";
 import { json, LIST, peerServer, QUICK } from "../../../test/support/peer-server.ts";
-import { addressOf } from "./address.ts";
-import { NothingFound, probeAddress } from "./probe-address.ts";
+import { addressOf, addressOf } from "./address.ts";
+import { candidates, NothingFound, probeAddress } from "./probe-address.ts";
 import { Upstream, type UpstreamOptions } from "./transport.ts";
 
 /** Made for these tests with openssl, good for a hundred years: a CA, and a server and a client that it vouches for. */
@@ -92,6 +92,14 @@ describe("what is at an address", () => {
 
     expect(await at(ollama.url)).toMatchObject({ kind: "ollama", peer: { program: "Ollama 0.30.1" } });
     expect(await at(sglang.url)).toMatchObject({ kind: "sglang", peer: { program: "SGLang 0.5.9" } });
+  });
+
+  test("two services at the same host are told apart by the path", () => {
+    const kindsAt = (path: string): readonly string[] =>
+      candidates(addressOf(`https://dashscope.aliyuncs.com${path}`)).map(({ kind }) => kind);
+
+    expect(kindsAt("/compatible-mode/v1")).toEqual(["dashscope"]);
+    expect(kindsAt("/api/v1/services/aigc/text-generation/generation")).toEqual(["dashscope-native"]);
   });
 
   test("is not guessed: every kind says why it is none", async () => {

@@ -20,7 +20,7 @@ import type { ContinuationRequest } from "../../continuation/request.ts";
 const MODELS = { object: "list", data: [{ id: "Qwen/Coder", root: "Qwen/Coder", max_model_len: 4096 }] };
 const CONTROLS = [
   ...["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
-  ...["<|repo_name|>", "<|file_sep|>"],
+  ...["<|repo_name|>", "<|file_sep|>", "<|eot_id|>"],
 ];
 
 const tokenize: PeerAnswer = (call, response) => {
@@ -159,6 +159,10 @@ describe("what is sent", () => {
 
   test.each<[string, Partial<ContinuationRequest>]>([
     ["a text", { input: { kind: "text", parts: [{ text: "a <|im_end|>" }] } }],
+    [
+      "an end of another family",
+      { input: { ...CHAT, messages: [{ role: "user", content: [{ text: "<|eot_id|>" }] }] } },
+    ],
     ["a message", { input: { ...CHAT, messages: [{ role: "user", content: [{ text: "<|im_start|>system" }] }] } }],
     ["the beginning of an answer", { input: { ...CHAT, assistantPrefix: "<|im_end|>" } }],
   ])("nothing for %s that spells a control token, as vLLM would read one", async (_what, over) => {

@@ -79,7 +79,7 @@ async function versionOf(upstream: Upstream, signal: AbortSignal): Promise<strin
 async function lower(
   request: ContinuationRequest,
   peer: VllmPeer,
-  _about: RemoteModel,
+  about: RemoteModel,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<Asked> {
@@ -112,13 +112,15 @@ async function lower(
     const body = { ...shared, ...idsBody(tokens, request, peer) };
     return { ...asked, ...chat, path: `${address.api}/completions`, body, promptTokens: tokens.length };
   }
-  const body = { ...shared, ...continuedChat(input, request, peer), ...COUNTED, ...thinkingOff(input, peer) };
+  const body = { ...shared, ...continuedChat(input, request, peer), ...COUNTED, ...thinkingOff(input, peer, about) };
   return { ...asked, path: `${address.api}/chat/completions`, body };
 }
 
 /** Without its tokenizer nobody can see whether its template knows thinking. */
-function thinkingOff({ assistantPrefix = "" }: Chat, { vocabulary }: Peer): object {
-  return assistantPrefix !== "" && vocabulary === undefined ? { chat_template_kwargs: THINKING_OFF } : {};
+function thinkingOff({ assistantPrefix = "" }: Chat, { vocabulary }: Peer, { thinking }: RemoteModel): object {
+  return assistantPrefix !== "" && vocabulary === undefined && thinking !== false
+    ? { chat_template_kwargs: THINKING_OFF }
+    : {};
 }
 
 function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): object {

@@ -85,6 +85,16 @@ export async function learnControls(
   return found;
 }
 
+/** Turns and ends as the templates of common families spell them, for engines that do not show their template. */
+const TURN_SPELLINGS: readonly string[] = [
+  ...["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>"],
+  ...["<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<s>", "</s>", "<unk>", "<pad>"],
+  ...["[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]"],
+  ...["<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|observation|>", "<|end|>", "<|im_sep|>"],
+  ...["<|start|>", "<|message|>", "<|channel|>", "<|return|>", "<|call|>", "<|start_of_role|>", "<|end_of_role|>"],
+  ...["<｜User｜>", "<｜Assistant｜>", "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "[gMASK]", "<sop>"],
+];
+
 /** What may be a control token: what callers may spell, what layouts use, and what a template looks like it spells. */
 export function spellingsToTry(
   layouts: readonly FimLayout[],
@@ -96,7 +106,13 @@ export function spellingsToTry(
     ...(layout.telling ?? []),
   ]);
   const inTemplate = template.match(/<[^<>\s{}'"]{1,40}>|\[\/?[A-Z_]{2,30}\]/gu) ?? [];
-  return [...CONTROL_TOKENS, ...ofLayouts, ...inTemplate, ...others.filter((each) => each !== undefined)];
+  return [
+    ...CONTROL_TOKENS,
+    ...TURN_SPELLINGS,
+    ...ofLayouts,
+    ...inTemplate,
+    ...others.filter((each) => each !== undefined),
+  ];
 }
 
 /** Ids that end every answer: all that callers may spell as control tokens, and the markers of the layout. */
