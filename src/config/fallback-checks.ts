@@ -3,7 +3,7 @@ import type { Finding } from "./engine-checks.ts";
 import { nearest } from "./nearest.ts";
 import type { ConfigFile } from "./schema.ts";
 
-/** Fallbacks are other models, each once, and no two models are fallbacks of each other. */
+/** Fallbacks are other models, each once, and no way of fallbacks leads back to where it began. */
 export function checkFallbacks({ models }: Pick<ConfigFile, "models">): Finding[] {
   const resolve = (name: string): string => models[name]?.use ?? name;
   const next = (name: string): readonly string[] => (models[resolve(name)]?.fallbacks ?? []).map(resolve);
@@ -12,6 +12,8 @@ export function checkFallbacks({ models }: Pick<ConfigFile, "models">): Finding[
       const path: Path = ["models", name, "fallbacks", index];
       const message = whatIsWrong(other, fallbacks.indexOf(other) !== index, Object.keys(models), name);
       if (message !== undefined) return [{ path, message }];
+      if (resolve(other) === resolve(name))
+        return [{ path, message: `"${name}" cannot stand in for itself; leave it out` }];
       const round = wayTo(name, resolve(other), next);
       if (round === undefined) return [];
       const way = [name, ...round].map((each) => `"${each}"`).join(" falls back to ");

@@ -24,8 +24,8 @@ test.each([
     "a: { engine: gpu, fallbacks: [b, b] }\n  b: { engine: gpu }",
     'a.fallbacks.1: "b" is a fallback already',
   ],
-  ["itself", "a: { engine: gpu, fallbacks: [a] }", '"a" falls back to "a"'],
-  ["itself by another name", "a: { engine: gpu, fallbacks: [b] }\n  b: { use: a }", '"a" falls back to "a"'],
+  ["itself", "a: { engine: gpu, fallbacks: [a] }", '"a" cannot stand in for itself'],
+  ["itself by another name", "a: { engine: gpu, fallbacks: [b] }\n  b: { use: a }", '"a" cannot stand in for itself'],
   [
     "a circle",
     "a: { engine: gpu, fallbacks: [b] }\n  b: { engine: gpu, fallbacks: [c] }\n  c: { engine: gpu, fallbacks: [a] }",

@@ -23,7 +23,7 @@ describe("contents", () => {
 
   test("that are control parts already stay control", () => {
     const messages: TemplateMessage[] = [{ role: "user", content: [{ control: "<|fim_prefix|>" }, { text: "x" }] }];
-    const parts = mergeTexts(renderTemplate(TEMPLATES.mistral, messages, CONTROLS, TOKENS));
+    const parts = mergeTexts(renderTemplate(TEMPLATES.mistral, messages, CONTROLS, TOKENS).parts);
 
     expect(parts).toEqual([
       { control: "<s>" },

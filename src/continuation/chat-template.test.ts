@@ -45,7 +45,7 @@ describe("the frame is the template's", () => {
   });
 
   test("the longest control token wins where one begins with another", () => {
-    const parts = renderTemplate("{{ '<a><a><b>' }}", [], new Set(["<a>", "<a><b>", ""]), TOKENS);
+    const parts = renderTemplate("{{ '<a><a><b>' }}", [], new Set(["<a>", "<a><b>", ""]), TOKENS).parts;
 
     expect(mergeTexts(parts)).toEqual([{ control: "<a>" }, { control: "<a><b>" }]);
   });
@@ -80,7 +80,7 @@ describe("a system message that nobody wrote is left out", () => {
   });
 
   test.each(["llama3", "mistral", "zephyr", "gemma"] as const)("%s has none, and loses nothing", (name) => {
-    const parts = renderTemplate(TEMPLATES[name], messagesOf(HI), CONTROLS, TOKENS);
+    const parts = renderTemplate(TEMPLATES[name], messagesOf(HI), CONTROLS, TOKENS).parts;
     const withIt = joined(mergeTexts(parts));
 
     expect(withIt.split("Hi")).toHaveLength(2);

@@ -12,6 +12,12 @@ export interface TemplateMessage {
   readonly toolCalls?: readonly ToolCall[];
 }
 
+export interface Rendered {
+  readonly parts: readonly LoweredPart[];
+  /** It ended as the opening says, and now ends as that is meant. Some templates open an answer to a tool otherwise. */
+  readonly isOpened: boolean;
+}
+
 /**
  * Renders messages through the Jinja template of a model file, up to the open assistant turn.
  *
@@ -27,7 +33,7 @@ export function renderTemplate(
   controls: ReadonlySet<string>,
   tokens: { readonly bos: string; readonly eos: string },
   opening: { readonly written: string; readonly meant: string } = { written: "", meant: "" },
-): readonly LoweredPart[] {
+): Rendered {
   const template = parse(source);
   const render = (turns: readonly Turn[]): string =>
     template.render({
@@ -41,8 +47,9 @@ export function renderTemplate(
   const turns = messages.map((message, index) => turnOf(message, index, standIns));
   const text = refuseNicely(() => withoutDefaultSystem(turns, render));
   const { written, meant } = opening;
-  const opened = text.endsWith(written) ? text.slice(0, text.length - written.length) + meant : text;
-  return standIns.replaceIn(opened, (frame) => splitControls(frame, controls));
+  const isOpened = text.endsWith(written);
+  const opened = isOpened ? text.slice(0, text.length - written.length) + meant : text;
+  return { parts: standIns.replaceIn(opened, (frame) => splitControls(frame, controls)), isOpened };
 }
 
 /** By source. A server has as many as it has models. */

@@ -154,14 +154,17 @@ function chat(given: Chat, weights: Weights, hasShape: boolean): LoweredPrompt {
   }
   const contents = input.messages.map((message) => ({ ...message, content: contentParts(message.content, weights) }));
   const written = thinking?.opening ?? "";
-  const parts = renderTemplate(chatTemplate, contents, weights.controls, templateTokens, {
+  const { parts, isOpened } = renderTemplate(chatTemplate, contents, weights.controls, templateTokens, {
     written,
     meant: opening.text,
   });
+  const { text, thought } = isOpened ? { ...opening, text: "" } : unopened(opening);
   return {
-    sections: [{ role: "fixed", parts: mergeTexts([...parts, { text: prefix }]) }],
+    sections: [
+      { role: "fixed", parts: mergeTexts([...parts, ...splitControls(text, weights.controls), { text: prefix }]) },
+    ],
     countOffset: 0,
-    ...(opening.thought !== undefined && { thought: opening.thought }),
+    ...(thought !== undefined && { thought }),
     ...healAt(0, prefix, healsPrefixes(weights)),
   };
 }
@@ -170,6 +173,11 @@ function chat(given: Chat, weights: Weights, hasShape: boolean): LoweredPrompt {
 interface Opening {
   readonly text: string;
   readonly thought?: ThoughtAtStart;
+}
+
+/** Behind a template that did not open the answer as it opens others: a thought is closed by us, or may begin. */
+function unopened({ text, thought }: Opening): Opening {
+  return thought === undefined ? { text } : { text: "", thought: "possible" };
 }
 
 function openingOf(prefix: string, thinking: Thinking | undefined, hasShape: boolean): Opening {

@@ -38,7 +38,8 @@ export function resumed(request: ContinuationRequest, sent: Sent): ContinuationR
     sampling: withNextSeed(request.sampling, sent.tokenCount),
     promptLogprobs: false, // they were said before the first text
     tokenHealing: false, // what was sent ends where a token does
-    answered: answeredBy(request, sent),
+    // A thought that nobody saw is thought again.
+    ...(sent.text !== "" && { answered: answeredBy(request, sent) }),
   };
 }
 

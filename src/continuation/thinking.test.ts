@@ -48,6 +48,14 @@ describe("weights whose template knows thinking", () => {
     expect(lower(chat(HI), weights(family)).thought).toBe(thought);
   });
 
+  test("an answer that the template opens otherwise may begin with a thought, or has one that is over", () => {
+    const toTool = (prefix?: string) => lower(chat([...HI, says("tool", "4")], prefix), weights("r1Tools"));
+
+    expect([joined(toTool()), toTool().thought]).toEqual(["<｜User｜>Hi4", "possible"]);
+    expect(joined(toTool("Sure"))).toBe("<｜User｜>Hi4<think>\n\n</think>\n\nSure");
+    expect(toTool("Sure")).not.toHaveProperty("thought");
+  });
+
   test("the marks are control tokens where the vocabulary has them as such", () => {
     const { controls } = QWEN;
     const marked = { ...weights("qwen3"), controls: new Set([...controls, "<think>", "</think>"]) };

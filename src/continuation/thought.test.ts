@@ -71,6 +71,7 @@ describe("the thought before an answer", () => {
   test("a finished turn is shown without it", () => {
     expect(withoutThought("<think>\nhm\n</think>\n\nYes.")).toBe("Yes.");
     expect(withoutThought("Yes.")).toBe("Yes.");
+    expect(withoutThought("<think> is a tag.")).toBe("<think> is a tag.");
   });
 });
 

@@ -91,9 +91,9 @@ export class Thought {
   }
 }
 
-/** A finished turn without the thought at its beginning, as templates show it to the weights. */
+/** A finished turn without the thought at its beginning, as templates show it to the weights. One without an end is text. */
 export function withoutThought(text: string): string {
   const thought = new Thought("possible");
   const { text: answer } = thought.push(text);
-  return answer + thought.end().text;
+  return thought.isOpen ? text : answer + thought.end().text;
 }

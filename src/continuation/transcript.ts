@@ -47,8 +47,8 @@ interface Seen {
 }
 
 /**
- * Turns generated tokens into text: ends, stop ids, characters, the thought before the answer, stop strings, the end of the gap, the token limit, in this
- * order.
+ * Turns generated tokens into text: ends, stop ids, characters, the thought before the answer, stop strings, the end of the gap,
+ * the token limit, in this order.
  *
  * A pure fold: its state is a function of the tokens pushed so far, so an answer that moves to another engine
  * process continues exactly where it was by pushing the same tokens again.

@@ -246,6 +246,8 @@ export class Pool implements Engine {
   }
 }
 
+/** Those that may be back first: one that refuses will refuse again. */
 function failedIn(failures: readonly Failure[]): readonly Replica[] {
-  return failures.map(({ replica }) => replica);
+  const isRefusal = ({ error }: Failure): boolean => !isAgainstReplica(error);
+  return [...failures.filter((each) => !isRefusal(each)), ...failures.filter(isRefusal)].map(({ replica }) => replica);
 }

@@ -123,7 +123,9 @@ export class Metrics {
     if (record.protocol === undefined) return;
     const labels = { protocol: record.protocol, model: this.#modelLabel(record) };
     this.#requests.inc({ ...labels, dialect: record.dialect ?? "", outcome: record.outcome });
-    if (record.fallback !== undefined) this.#fallbacks.inc({ model: labels.model, fallback: record.fallback });
+    const isAnswered = record.outcome === "ok" || record.outcome === "partial";
+    if (record.fallback !== undefined && isAnswered)
+      this.#fallbacks.inc({ model: labels.model, fallback: record.fallback });
     this.#duration.observe(labels, (endedAtMs - record.startedAtMs) / 1000);
   }
 

@@ -82,7 +82,6 @@ function requestSpan(tracer: Tracer, parent: Context, record: RequestRecord): Re
     `${record.method} ${record.path}`,
     {
       kind: SpanKind.SERVER,
-      startTime: record.startedAtMs,
       attributes: {
         "http.request.method": record.method,
         "http.route": record.path,

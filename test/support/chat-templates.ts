@@ -66,7 +66,7 @@ export function messagesOf(turns: readonly Turn[]): readonly TemplateMessage[] {
 
 /** What a conversation becomes, neighbouring texts joined. */
 export function render(template: string, turns: readonly Turn[]): readonly LoweredPart[] {
-  return mergeTexts(renderTemplate(template, messagesOf(turns), CONTROLS, TOKENS));
+  return mergeTexts(renderTemplate(template, messagesOf(turns), CONTROLS, TOKENS).parts);
 }
 
 /** Parts as one text, control tokens spelt. */

@@ -19,6 +19,8 @@ export const THINKING_TEMPLATES = {
   qwen3Thinking: `${CHATML_TURNS}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n<think>\\n' }}{%- endif %}`,
   /** DeepSeek-R1 since February 2025: the same in another vocabulary. */
   r1: `${DEEPSEEK_TURNS}{% if add_generation_prompt %}{{ '<｜Assistant｜><think>\\n' }}{% endif %}`,
+  /** The same, but for an answer to a tool. */
+  r1Tools: `${DEEPSEEK_TURNS}{% if add_generation_prompt and messages[-1]['role'] != 'tool' %}{{ '<｜Assistant｜><think>\\n' }}{% endif %}`,
   /** DeepSeek-R1 before: the weights begin the thought by themselves. */
   r1Silent: `${DEEPSEEK_TURNS}{% if add_generation_prompt %}{{ '<｜Assistant｜>' }}{% endif %}`,
   /** DeepSeek-V3.1: one mark says either, by another name. */

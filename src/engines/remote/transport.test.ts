@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { never } from "../../../test/support/described-weights.ts";
 import { json, LIST, peerServer, QUICK } from "../../../test/support/peer-server.ts";
-import { addressOf, addressOf } from "./address.ts";
+import { addressOf } from "./address.ts";
 import { candidates, NothingFound, probeAddress } from "./probe-address.ts";
 import { Upstream, type UpstreamOptions } from "./transport.ts";
 
