@@ -46,7 +46,7 @@ try {
   });
   peer = await startVllm({ python, weights: join(folder.path, "weights"), contextTokens: CONTEXT });
   print(`vLLM was installed after ${seconds} s and took ${(peer.readyMs / 1000).toFixed(0)} s to start`);
-  const same = { kind: "vllm", url: peer.url, model: exact, context: CONTEXT, ...(isQwen && { fim: "qwen" }) };
+  const same = { kind: "vllm", url: peer.url, model: exact, context: CONTEXT, isQwen };
   server = await startServer({ args: ["--config", peerConfiguration(folder.path, same)] });
   const alike = REMOTE_REQUESTS.filter(({ name }) => !REFUSED.has(name));
   const ties = await compareEngines(server.url, tally, alike);

@@ -170,8 +170,8 @@ export interface Compared {
   /** File of the same weights for the embedded engine. */
   readonly model: string;
   readonly context: number;
-  /** How the weights lay out a gap. Default: as those of the package, which say it in their file, where no peer shows it. */
-  readonly fim?: string;
+  /** Qwen's weights, whose layout no end is raised in here. Else those of the package, which have theirs in their file. */
+  readonly isQwen?: boolean;
   /** Of the model there; absent: the first that is listed. */
   readonly name?: string;
   /** Further keys of the engine, as YAML between braces. */
@@ -184,7 +184,7 @@ export interface Compared {
 /** Writes a configuration with the models `embedded` and `elsewhere` on the same weights. Returns the file's path. */
 export function peerConfiguration(
   folder: string,
-  { kind, url, model, context, fim = "as-in-the-package", name, settings = "", engines = "", models = "" }: Compared,
+  { kind, url, model, context, isQwen = false, name, settings = "", engines = "", models = "" }: Compared,
 ): string {
   const file = join(folder, "continuo.yaml");
   writeFileSync(
@@ -192,14 +192,22 @@ export function peerConfiguration(
     `engines:
   peer: { kind: ${kind}, url: "${url}"${settings} }
 ${engines}models:
-  embedded: { file: ${model}, context: ${context}, slots: 2 }
-  elsewhere: { engine: peer, ${name === undefined ? "" : `model: ${name}, `}fim: ${fim} }
+  embedded: { file: ${model}, context: ${context}, slots: 2${isQwen ? ", fim: as-qwen" : ""} }
+  elsewhere: { engine: peer, ${name === undefined ? "" : `model: ${name}, `}fim: ${isQwen ? "as-qwen" : "as-in-the-package"} }
 ${models}fim_layouts:
   as-in-the-package:
     prefix: "<|fim_prefix|>"
     suffix: "<|fim_suffix|>"
     middle: "<|fim_middle|>"
     behind_middle: prefix
+    gap_end: false
+    end: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    repo_name: "<|repo_name|>"
+    file_sep: "<|file_sep|>"
+  as-qwen:
+    prefix: "<|fim_prefix|>"
+    suffix: "<|fim_suffix|>"
+    middle: "<|fim_middle|>"
     gap_end: false
     end: ["<|fim_pad|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     repo_name: "<|repo_name|>"
