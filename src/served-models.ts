@@ -48,7 +48,7 @@ export function serveModels(
         ...servedLocal(each, observe(each.resident, identity)),
         identity,
         kind: identity.kind,
-        prefix: () => "rendered",
+        prefix: () => (each.engine.known?.model.chat === true ? "rendered" : undefined),
       };
     }),
     ...remote.served.map((each): SingleServed => {

@@ -37,6 +37,7 @@ export interface ServerProgram {
 
 export interface StartedServer {
   readonly url: string;
+  readonly pid: number;
   /** Milliseconds from the start of the process until it was ready. */
   readonly readyMs: number;
   /** Everything it has written so far. */
@@ -62,7 +63,7 @@ export async function startServerProgram(options: ServerProgram): Promise<Starte
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  return { url, readyMs: performance.now() - startedMs, log: () => output, stop };
+  return { url, pid: child.pid ?? 0, readyMs: performance.now() - startedMs, log: () => output, stop };
 }
 
 /** Whether a path is answered with 200. */

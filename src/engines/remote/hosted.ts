@@ -1,3 +1,4 @@
+import { PrefixEcho } from "../../continuation/emulation/prefix-echo.ts";
 /** Services that speak OpenAI's API with differences of their own: each is a row of data, and what follows from it is here. */
 import { fimMarkers } from "../../continuation/fim.ts";
 import type { Chat } from "../../continuation/input.ts";
@@ -6,7 +7,6 @@ import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ANY_JSON_OBJECT } from "../../continuation/shape.ts";
 import type { Address } from "./address.ts";
 import { formatOf, messageOf, openedBy, type QuietPeer } from "./chat-body.ts";
-import { Echo } from "./echo.ts";
 import { type Gap, gapPrompt } from "./hosted-gap.ts";
 import { countIn, type JsonObject, objectIn } from "./json.ts";
 import { configuredFim, listedOrNone } from "./openai.ts";
@@ -210,7 +210,7 @@ function begun(
 function reader({ chat }: Service, { name }: Upstream, { input }: ContinuationRequest): PieceReader {
   const prefix = (input.kind === "chat" && chat.echoes && input.assistantPrefix) || "";
   if (prefix === "") return (data) => choiceEvent(name, data).piece;
-  const echo = new Echo(prefix);
+  const echo = new PrefixEcho("", [prefix]);
   return (data) => {
     const { piece } = choiceEvent(name, data);
     const text = echo.push(piece.text ?? "");

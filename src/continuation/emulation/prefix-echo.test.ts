@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Echo } from "./echo.ts";
+import { PrefixEcho } from "./prefix-echo.ts";
 
 function shown(prefix: string, pieces: readonly string[]): string {
-  const echo = new Echo(prefix);
+  const echo = new PrefixEcho("", [prefix]);
   return pieces.map((piece) => echo.push(piece)).join("") + echo.end();
 }
 
@@ -36,7 +36,7 @@ test("anything else comes out whole and in order", () => {
 });
 
 test("text comes out as soon as it can be no echo", () => {
-  const echo = new Echo("Hello");
+  const echo = new PrefixEcho("", ["Hello"]);
 
   expect([echo.push("He"), echo.push("y"), echo.push("Hello")]).toEqual(["", "Hey", "Hello"]);
 });
