@@ -50,7 +50,7 @@ export interface TinySchedulerOptions {
   readonly now?: () => number;
   /** Called for every row that is read. */
   readonly onRead?: () => void;
-  /** Called for every step. */
+  /** Called when a step is about to begin. An abort made meanwhile stops it. */
   readonly onStep?: (rows: number) => void;
 }
 
@@ -67,6 +67,8 @@ class ObservedContext extends NativeContext {
   readonly outcomes: Outcome[] = [];
   readonly sizes: number[] = [];
   failures = 0;
+  #isAboutToDecode = false;
+  #isUnwanted = false;
   onRead = (): void => {};
   onStep = (_rows: number): void => {};
 
@@ -81,10 +83,20 @@ class ObservedContext extends NativeContext {
 
   override async decode(rows: readonly Row[]): Promise<Outcome> {
     this.sizes.push(rows.length);
+    this.#isAboutToDecode = true;
+    this.#isUnwanted = false;
     this.onStep(rows.length);
-    const outcome = await super.decode(rows);
+    this.#isAboutToDecode = false;
+    const decoding = super.decode(rows);
+    if (this.#isUnwanted) super.abort(); // before a tiny step can end
+    const outcome = await decoding;
     this.outcomes.push(outcome);
     return outcome;
+  }
+
+  override abort(): void {
+    if (this.#isAboutToDecode) this.#isUnwanted = true;
+    else super.abort();
   }
 }
 

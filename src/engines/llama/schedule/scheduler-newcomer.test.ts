@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { scheduling } from "../../../../test/support/scheduling.ts";
-import { type Asked, loadNativeTiny } from "../../../../test/support/tiny-scheduler.ts";
+import type { TinyRequest } from "../../../../test/support/tiny-request.ts";
+import { type Asked, loadNativeTiny, type TinySchedulerOptions } from "../../../../test/support/tiny-scheduler.ts";
 
 const tiny = await loadNativeTiny();
 const { withScheduler } = scheduling(tiny);
@@ -16,20 +17,31 @@ const LONG = "def quick_sort(values):\n    if len(values) < 2:\n        return v
  */
 async function arrival(running: Asked, newcomer: Asked) {
   let nowMs = 0;
+  let onStep = (): void => {};
   const seen = { first: "", wasStopped: false, isWhole: false };
-  const onStep = (rows: number): void => {
-    nowMs += 3 * rows;
+  const options: TinySchedulerOptions = {
+    deterministic: false,
+    now: () => nowMs,
+    onStep: (rows) => {
+      nowMs += 3 * rows;
+      onStep();
+    },
   };
-  await withScheduler({ deterministic: false, now: () => nowMs, onStep }, async (scheduler) => {
+  await withScheduler(options, async (scheduler) => {
     await scheduler.ask({ prompt: LONG, limits: { maxTokens: 3 } }).answer();
+    const other = new Promise<TinyRequest>((resolve) => {
+      let steps = 0;
+      onStep = () => {
+        steps += 1;
+        if (steps === 2) resolve(scheduler.ask({ limits: { maxTokens: 2 }, ...newcomer }));
+      };
+    });
     const long = scheduler.ask({ prompt: `${LONG.slice(4)}\n`, limits: { maxTokens: 3 }, ...running });
-    const evaluated = scheduler.stats.promptTokens;
-    while (scheduler.stats.promptTokens === evaluated) await new Promise((resolve) => setImmediate(resolve));
-    const other = scheduler.ask({ limits: { maxTokens: 2 }, ...newcomer });
-    await Promise.all([long.answer(), other.answer()]);
+    await Promise.all([long.answer(), (await other).answer()]);
 
+    const ids = [long.id, (await other).id];
     const starts = scheduler.said.flatMap((each) => ("generated" in each && each.generated.length > 0 ? each.id : []));
-    seen.first = starts.find((id) => id === long.id || id === other.id) === other.id ? "newcomer" : "running";
+    seen.first = starts.find((id) => ids.includes(id)) === long.id ? "running" : "newcomer";
     seen.wasStopped = scheduler.outcomes.includes("aborted");
     seen.isWhole = (await long.answer()).generated.length === 3;
   });
