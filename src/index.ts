@@ -1,4 +1,5 @@
 export type { Config } from "./config/config.ts";
 export { ConfigError } from "./config/error.ts";
 export { loadConfig } from "./config/load.ts";
-export { createServer, type RunningModel, type RunningServer } from "./server.ts";
+export type { RunningModel } from "./served-models.ts";
+export { createServer, type RunningServer } from "./server.ts";

@@ -1,14 +1,27 @@
 /** Every configured model, and who answers for it. */
 import type { Config, EngineModelConfig, FileModel, PoolModel } from "./config/config.ts";
-import type { Engine } from "./continuation/engine.ts";
+import type { Engine, EngineModel, Health } from "./continuation/engine.ts";
 import { ModelDirectory, type ServedWeights } from "./directory/model-directory.ts";
 import { DEFAULT_SLOTS } from "./engines/llama/host/memory.ts";
 import type { ServingEngine } from "./http/serving-engine.ts";
 import { type LocalServed, type Shared, serveLocal } from "./local-models.ts";
 import { type PoolServed, servePools } from "./pooled-models.ts";
 import { type RemoteModels, type RemoteServed, serveRemote } from "./remote-models.ts";
-import type { RunningModel } from "./server.ts";
 import type { EngineIdentity } from "./telemetry/tracing.ts";
+
+/** A configured model as it is at this moment. */
+export interface RunningModel {
+  readonly name: string;
+  /** Absent: that is the affair of an engine elsewhere. */
+  readonly slots?: number;
+  readonly health: Health;
+  /** What it can do and the memory it takes here; absent while nobody knows. */
+  readonly facts?: { readonly model: EngineModel; readonly memoryBytes?: number };
+  /** Models that answer for it in turn. Absent: it is none of several. */
+  readonly replicas?: readonly string[];
+  /** The engine that answers for it. Absent: this machine does, or its replicas. */
+  readonly elsewhere?: { readonly kind: string; readonly url: string };
+}
 
 /** A configured model and who answers for it. */
 export interface Served extends ServingEngine {

@@ -8,7 +8,6 @@ import { isLoopback } from "./config/checks.ts";
 import type { Config } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
 import { isSocketPath } from "./config/socket-path.ts";
-import type { EngineModel, Health } from "./continuation/engine.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
 import { chooseLibraries } from "./engines/llama/probe/engine-choice.ts";
@@ -23,7 +22,7 @@ import { chatProtocol } from "./protocols/openai-chat.ts";
 import { completionsProtocol } from "./protocols/openai-completions.ts";
 import { memoryBudget } from "./residency/budget.ts";
 import type { ResidencyStats } from "./residency/resident-models.ts";
-import { serveModels } from "./served-models.ts";
+import { type RunningModel, serveModels } from "./served-models.ts";
 import { engineObserver, registerEngineHealth } from "./telemetry/engine-metrics.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { registerMemoryMetrics } from "./telemetry/memory-metrics.ts";
@@ -50,20 +49,6 @@ export interface RunningServer {
   readonly isOpen: boolean;
   /** What the models compute with, for people; `fellBack`: a GPU was to be used and is not. */
   readonly device: { readonly note: string; readonly fellBack: boolean };
-}
-
-/** A configured model. */
-export interface RunningModel {
-  readonly name: string;
-  /** Absent: that is the affair of an engine elsewhere. */
-  readonly slots?: number;
-  readonly health: Health;
-  /** What it can do and the memory it takes here; absent while nobody knows. */
-  readonly facts?: { readonly model: EngineModel; readonly memoryBytes?: number };
-  /** Models that answer for it in turn. Absent: it is none of several. */
-  readonly replicas?: readonly string[];
-  /** The engine that answers for it. Absent: this machine does, or its replicas. */
-  readonly elsewhere?: { readonly kind: string; readonly url: string };
 }
 
 /**
