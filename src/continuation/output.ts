@@ -40,6 +40,16 @@ export interface DeltaPart {
   readonly logprobs?: readonly TokenLogprob[];
 }
 
+/** Text or a score of it that a reader sees. The tokens of a hidden thought show nothing. */
+export function isShown(part: StreamPart): boolean {
+  return part.type === "delta" && (part.text !== "" || (part.logprobs?.length ?? 0) > 0);
+}
+
+/** The reader has something of the answer itself, which nothing can take back. */
+export function beginsAnswer(part: StreamPart): boolean {
+  return part.type === "finish" || isShown(part);
+}
+
 export interface FinishPart {
   readonly type: "finish";
   readonly choice: number;

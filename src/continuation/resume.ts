@@ -4,9 +4,9 @@ import type { Answered, ContinuationRequest, Limits, Sampling } from "./request.
 /** What a reader has got of the one choice of a request, before its stream was cut. */
 export interface Sent {
   readonly text: string;
-  /** Completion tokens that spell the text. */
+  /** Completion tokens spent on it, a hidden thought in front of the text included. */
   readonly tokenCount: number;
-  /** Their ids; the last may have been shown in part. Absent: not known. */
+  /** Those that spell the text; the last may have been shown in part. Absent: not known. */
   readonly tokens?: readonly number[];
   /** Prompt tokens that were cut off, as the start of the stream said. */
   readonly truncatedTokens: number;
@@ -38,7 +38,6 @@ export function resumed(request: ContinuationRequest, sent: Sent): ContinuationR
     sampling: withNextSeed(request.sampling, sent.tokenCount),
     promptLogprobs: false, // they were said before the first text
     tokenHealing: false, // what was sent ends where a token does
-    // A thought that nobody saw is thought again.
     ...(sent.text !== "" && { answered: answeredBy(request, sent) }),
   };
 }

@@ -14,7 +14,7 @@ import { observed, type RequestRecord } from "../telemetry/request-record.ts";
 import { existingModel, requestedModel, singleHeaders } from "./asked.ts";
 import { readJsonObject } from "./body.ts";
 import { Call, Cut, type CutBy, shuttingDown, untilAborted } from "./call.ts";
-import { type Exchange, takeBack } from "./exchange.ts";
+import { type Exchange, recordId, takeBack } from "./exchange.ts";
 import { sendFailure, toServiceError } from "./failure.ts";
 import { withFallbacks } from "./fallbacks.ts";
 import { gapEndHeader, gapEndTrailer } from "./gap-end-header.ts";
@@ -141,7 +141,7 @@ async function answerAs(
   record.stream = decoded.stream;
   const asked = tokensAskedFor(decoded.requests, card);
   const reservation = await parts.meter.reserve({
-    id: request.id,
+    id: recordId(exchange),
     workspaceId: request.caller.workspaceId,
     ...(request.caller.keyId !== undefined && { keyId: request.caller.keyId }),
     model: name,

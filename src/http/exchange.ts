@@ -16,6 +16,8 @@ export interface Exchange {
   admitted?: { readonly reservation: Reservation; readonly stream: MeteredStream };
   /** The limits of the caller let it pass, so that what fails later is not for them. */
   wasAdmitted?: boolean;
+  /** Records of names that did not answer in the end, and had generated something. Absent: none. */
+  abandoned?: number;
 }
 
 /** Nothing of it is charged. */
@@ -23,4 +25,18 @@ export async function takeBack(exchange: Exchange): Promise<void> {
   const { admitted } = exchange;
   delete exchange.admitted;
   await admitted?.reservation.cancel();
+}
+
+/** The name does not answer after all. What it has generated without showing it is charged; without any, nothing is. */
+export async function abandon(exchange: Exchange, outcome: string): Promise<void> {
+  const { admitted } = exchange;
+  if ((admitted?.stream.usage?.completionTokens ?? 0) === 0) return takeBack(exchange);
+  delete exchange.admitted;
+  exchange.abandoned = (exchange.abandoned ?? 0) + 1;
+  await admitted?.reservation.settle(outcome);
+}
+
+/** Of the record of the next name that is asked. The first one has the id of the request. */
+export function recordId({ request, abandoned = 0 }: Exchange): string {
+  return abandoned === 0 ? request.id : `${request.id}.${abandoned}`;
 }

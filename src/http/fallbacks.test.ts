@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ledger, meterOn } from "../../test/support/accounting.ts";
 import { openToAll } from "../../test/support/authenticators.ts";
+import { thinking } from "../../test/support/pooling.ts";
 import {
   deltaPart,
   gate,
@@ -9,6 +10,7 @@ import {
   saying,
   scriptedCard,
   startPart,
+  usagePart,
 } from "../../test/support/scripted-engine.ts";
 import { eventData, hello, post, type ServingOptions, serve, streamed } from "../../test/support/scripted-service.ts";
 import { freshLibsql } from "../../test/support/stores.ts";
@@ -114,6 +116,30 @@ describe("a name that cannot answer", () => {
     expect(await store.selectFrom("reservations").selectAll().execute()).toEqual([]);
   });
 });
+
+test.each([hello, streamed])(
+  "a name that fails within its hidden thought is answered for, and the thought is charged",
+  async (body) => {
+    const store = await freshLibsql();
+    const thinks = () => [startPart(), ...thinking(5), usagePart(5), AWAY];
+    const { url, logged } = await serving(
+      { m: thinks, y: thinks, z: () => saying(["hey"]) },
+      { meter: await meterOn(store, Date.now) },
+    );
+    const response = await post(url + COMPLETIONS, body);
+
+    expect(response.headers.get("x-continuo-fallback")).toBe("z");
+    expect(await response.text()).toContain("hey");
+    expect(await logged()).toMatchObject({ outcome: "ok", completionTokens: 1 });
+    const records = await ledger(store);
+    expect(records.map(({ model, completion_tokens, outcome }) => [model, completion_tokens, outcome])).toEqual([
+      ["m", 5, "model_unavailable"],
+      ["y", 5, "model_unavailable"],
+      ["z", 1, "ok"],
+    ]);
+    expect(await store.selectFrom("reservations").selectAll().execute()).toEqual([]);
+  },
+);
 
 describe("nobody answers for a name", () => {
   test.each<[ErrorCode, number]>([

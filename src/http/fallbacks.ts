@@ -1,5 +1,5 @@
 import { type ErrorCode, ServiceError } from "../errors.ts";
-import { type Exchange, takeBack } from "./exchange.ts";
+import { abandon, type Exchange } from "./exchange.ts";
 import { headerValue } from "./headers.ts";
 
 export const FALLBACK_HEADER = "x-continuo-fallback";
@@ -13,7 +13,8 @@ const OF_ENGINES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 /**
  * Has other names answer, one after the other, when the one that was called cannot. Only before the first text, and before
- * the headers have left, which say it. When none can, what was wrong with the first is told, and nothing is charged.
+ * the headers have left, which say it. When none can, what was wrong with the first is told. Only what was generated, a
+ * thought that nobody saw, is charged.
  *
  * @param others in the operator's order; the caller may call them.
  * @param ask undefined: the name that was called.
@@ -27,7 +28,7 @@ export async function withFallbacks(
     return await ask();
   } catch (error) {
     if (others.length === 0 || !isUnavailable(error, exchange)) throw error;
-    await takeBack(exchange);
+    await abandon(exchange, error.code);
     if (!(await answeredBy(exchange, others, ask))) throw error;
   }
 }
@@ -47,7 +48,7 @@ async function answeredBy(
     } catch (error) {
       // That this name cannot do it, for whatever reason, is not what the caller has to know.
       if (!isUntold(exchange) || !(error instanceof ServiceError)) throw error;
-      await takeBack(exchange);
+      await abandon(exchange, error.code);
     }
   }
   reply.removeHeader(FALLBACK_HEADER);
@@ -55,7 +56,7 @@ async function answeredBy(
   return false;
 }
 
-function isUnavailable(error: unknown, exchange: Exchange): boolean {
+function isUnavailable(error: unknown, exchange: Exchange): error is ServiceError {
   if (!(error instanceof ServiceError) || !isUntold(exchange)) return false;
   return UNAVAILABLE.has(error.code) || (exchange.wasAdmitted === true && OF_ENGINES.has(error.code));
 }

@@ -85,7 +85,7 @@ export class Pool implements Engine {
     try {
       yield* this.#answer(request, said, signal);
     } catch (error) {
-      if (said.hasBegun) yield { type: "usage", usage: this.#counted(said) };
+      if (said.hasCost) yield { type: "usage", usage: this.#counted(said) };
       throw error;
     } finally {
       this.#running -= 1;

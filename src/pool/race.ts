@@ -1,4 +1,4 @@
-import type { StreamPart } from "../continuation/output.ts";
+import { beginsAnswer, type StreamPart } from "../continuation/output.ts";
 import type { Arrival, Attempt } from "./attempt.ts";
 import { mayGoElsewhere, weakerReplica } from "./elsewhere.ts";
 import type { Said } from "./said.ts";
@@ -16,8 +16,8 @@ export interface RaceOptions {
 }
 
 /**
- * Parts of the attempt that is the first to send text; the other one is stopped at once, and nothing of it is counted. Throws
- * the last failure when all have failed.
+ * Parts of the attempt that is the first to show text; the other one is stopped at once, and nothing of it is counted unless
+ * it had failed by itself. Throws the last failure when all have failed.
  */
 export async function* raced(first: Attempt, options: RaceOptions): AsyncGenerator<StreamPart> {
   const { said, won } = options;
@@ -25,15 +25,17 @@ export async function* raced(first: Attempt, options: RaceOptions): AsyncGenerat
   try {
     said.hop();
     let { attempt: winner, part } = await race.next();
-    for (; part?.type !== "delta" && part?.type !== "finish"; { attempt: winner, part } = await race.next()) {
+    for (; part === undefined || !beginsAnswer(part); { attempt: winner, part } = await race.next()) {
       if (part === undefined) return; // it ended without any text
       winner.take();
       if (winner !== first) race.hold(part);
       else if (said.note(part)) yield part;
     }
+    const isFirstAtWork = race.isAtWork(first);
     race.leave(winner);
     won(winner);
-    if (winner !== first) said.replaceHop();
+    if (winner !== first && isFirstAtWork) said.replaceHop();
+    else if (winner !== first) said.hop();
     for (const part of race.held) if (said.note(part)) yield part;
     yield* rest(winner, options);
   } finally {
@@ -60,6 +62,10 @@ class Race {
   /** What the winner said before its text; what the first attempt says has been passed on. */
   get held(): readonly StreamPart[] {
     return this.#held;
+  }
+
+  isAtWork(attempt: Attempt): boolean {
+    return this.#attempts.has(attempt);
   }
 
   hold(part: StreamPart): void {

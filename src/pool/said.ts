@@ -1,17 +1,19 @@
 import { guessedPromptTokens } from "../continuation/estimate.ts";
 import { breaksPromise } from "../continuation/guarantee.ts";
 import { sumUsage } from "../continuation/merge.ts";
-import type { StartPart, StreamPart, Usage } from "../continuation/output.ts";
+import { isShown, type StartPart, type StreamPart, type Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import type { Sent } from "../continuation/resume.ts";
 
 /** What one replica said of an answer. */
 interface Hop {
   promptTokens?: number;
-  /** Completion tokens that went to the reader. */
+  /** Completion tokens that went to the reader, those of a hidden thought included. */
   tokens: number;
   /** It told the tokens of all its text. */
   tellsTokens: boolean;
+  /** Some of its text is shown; where none is, the answer may begin anew. */
+  hasText: boolean;
   usage?: Usage;
 }
 
@@ -30,9 +32,14 @@ export class Said {
     this.#request = request;
   }
 
-  /** Anything of the answer itself. */
+  /** Anything of the answer itself; a hidden thought is none of it. */
   get hasBegun(): boolean {
     return this.#hasBegun;
+  }
+
+  /** Tokens have been generated, shown or not. */
+  get hasCost(): boolean {
+    return this.#hasBegun || this.#hops.some(({ tokens }) => tokens > 0);
   }
 
   /** Every choice has its end. */
@@ -42,7 +49,7 @@ export class Said {
 
   /** Another replica begins. */
   hop(): void {
-    this.#hops.push({ tokens: 0, tellsTokens: true });
+    this.#hops.push({ tokens: 0, tellsTokens: true, hasText: false });
   }
 
   /** The reader was promised an answer of another kind. */
@@ -74,6 +81,8 @@ export class Said {
         const hop = this.#last;
         hop.tokens += part.tokens?.length ?? 1;
         hop.tellsTokens &&= part.tokens !== undefined;
+        if (!isShown(part)) return true;
+        hop.hasText = true;
         this.#text += part.text;
         this.#tokens.push(...(part.tokens ?? []));
         this.#hasBegun = true;
@@ -91,8 +100,9 @@ export class Said {
 
   /** For a request of one choice. */
   get sent(): Sent {
-    const tokenCount = this.#hops.reduce((sum, hop) => sum + spentOn(hop), 0);
-    const tellsTokens = this.#hops.every((hop) => hop.tellsTokens);
+    const hops = this.#hops.filter(({ hasText }) => hasText);
+    const tokenCount = hops.reduce((sum, hop) => sum + spentOn(hop), 0);
+    const tellsTokens = hops.every((hop) => hop.tellsTokens);
     return {
       text: this.#text,
       tokenCount,
@@ -101,7 +111,10 @@ export class Said {
     };
   }
 
-  /** Text that never reached the reader is not charged, and what was sent is no prompt of the next replica. */
+  /**
+   * Text that never reached the reader is not charged, and what was sent is no prompt of the next replica. A hidden thought
+   * is charged, also that of a replica behind which the answer began anew.
+   */
   usage(): Usage {
     const hops = this.#hops.filter(
       (hop) => hop.promptTokens !== undefined || hop.usage !== undefined || hop.tokens > 0,

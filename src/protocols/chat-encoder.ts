@@ -25,6 +25,7 @@ export class ChatEncoder implements Encoder {
   /** By choice; empty unless log probabilities are shown. */
   readonly #printers = new Map<number, ChatLogprobsPrinter>();
   #usage: Usage | undefined;
+  #isOpen = false;
 
   /** One event with one choice. */
   readonly #chunk: (choice: ChatChunkChoice) => string;
@@ -37,11 +38,11 @@ export class ChatEncoder implements Encoder {
   part(part: StreamPart): string {
     switch (part.type) {
       case "start":
-        return this.#openings();
+        return "";
       case "delta":
         return this.#delta(part);
       case "finish":
-        return this.#chunk({ delta: { content: "" }, finish_reason: part.reason, index: part.choice, logprobs: null });
+        return this.#said({ delta: { content: "" }, finish_reason: part.reason, index: part.choice, logprobs: null });
       case "usage":
         this.#usage = part.usage;
         return "";
@@ -70,8 +71,15 @@ export class ChatEncoder implements Encoder {
     return { choices, object: "chat.completion", usage, ...this.#envelope() };
   }
 
+  /** Nothing before the first text, so that until then another name may answer. */
+  #said(choice: ChatChunkChoice): string {
+    return this.#openings() + this.#chunk(choice);
+  }
+
   /** Clients expect the role in the first delta of every choice. */
   #openings(): string {
+    if (this.#isOpen) return "";
+    this.#isOpen = true;
     return Array.from({ length: this.#view.choices }, (_, index) =>
       this.#chunk({ delta: { content: "", role: "assistant" }, finish_reason: null, index, logprobs: null }),
     ).join("");
@@ -80,7 +88,7 @@ export class ChatEncoder implements Encoder {
   #delta({ choice, text, logprobs: tokens = [] }: DeltaPart): string {
     const logprobs = this.#logprobs(choice, text, tokens);
     const isSilent = text === "" && (logprobs === null || logprobs.content.length === 0);
-    return isSilent ? "" : this.#chunk({ delta: { content: text }, finish_reason: null, index: choice, logprobs });
+    return isSilent ? "" : this.#said({ delta: { content: text }, finish_reason: null, index: choice, logprobs });
   }
 
   #logprobs(choice: number, text: string, tokens: readonly TokenLogprob[]): ChatLogprobs | null {

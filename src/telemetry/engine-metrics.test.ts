@@ -1,6 +1,6 @@
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
-import { NEVER, request } from "../../test/support/pooling.ts";
+import { END, NEVER, request, thinking } from "../../test/support/pooling.ts";
 import { gate, type Script, ScriptedEngine, saying, startPart } from "../../test/support/scripted-engine.ts";
 import { collect } from "../continuation/output.ts";
 import { ServiceError } from "../errors.ts";
@@ -33,6 +33,13 @@ test("a request counts as it ended, and its first text is measured", async () =>
   expect(await lines("continuo_engine_time_to_first_text_seconds_sum")).toEqual([
     'continuo_engine_time_to_first_text_seconds_sum{engine="one",kind="vllm"} 0.25',
   ]);
+});
+
+test("a hidden thought is no first text", async () => {
+  const { watched, lines } = observed(() => [startPart(), ...thinking(2), END]);
+
+  await collect(watched.generate(request(), NEVER));
+  expect(await lines("continuo_engine_time_to_first_text_seconds_count")).toEqual([]);
 });
 
 test("a failure counts under its code, an abort and a stream that is left as aborted", async () => {

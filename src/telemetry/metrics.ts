@@ -101,7 +101,7 @@ export class Metrics {
     });
     this.#ttft = new Histogram({
       name: "gen_ai_server_time_to_first_token_seconds",
-      help: "From the arrival of a request to its first token.",
+      help: "From the arrival of a request to the first text that is shown.",
       labelNames,
       buckets: TTFT_BUCKETS,
       registers,
@@ -133,7 +133,7 @@ export class Metrics {
   observer(record: RequestRecord): StreamObserver {
     const labels = { protocol: record.protocol ?? "", model: this.#modelLabel(record) };
     return {
-      firstToken: (ttftMs) => this.#ttft.observe(labels, ttftMs / 1000),
+      firstText: (ttftMs) => this.#ttft.observe(labels, ttftMs / 1000),
       tokenGap: (gapMs, tokens) => {
         for (let token = 0; token < tokens; token++) this.#gap.observe(labels, gapMs / 1000);
       },

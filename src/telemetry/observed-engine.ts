@@ -1,5 +1,5 @@
 import type { Engine } from "../continuation/engine.ts";
-import type { StreamPart } from "../continuation/output.ts";
+import { isShown, type StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { ServiceError } from "../errors.ts";
 import type { EngineIdentity, EngineSpan, Tracing } from "./tracing.ts";
@@ -74,7 +74,7 @@ class ObservedStream implements AsyncIterableIterator<StreamPart> {
     if (next.done === true) this.#end("ok");
     else {
       this.#span?.part(next.value);
-      if (!this.#hasText && next.value.type === "delta") {
+      if (!this.#hasText && isShown(next.value)) {
         this.#hasText = true;
         const { observer, identity, now } = this.#observation;
         observer.firstText(identity, now() - this.#startedMs);

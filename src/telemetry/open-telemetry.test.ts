@@ -10,6 +10,7 @@ import {
   peerServer,
   usageChunk,
 } from "../../test/support/peer-server.ts";
+import { request as asking } from "../../test/support/pooling.ts";
 import { ScriptedEngine, saying, scriptedCard, scriptedDirectory } from "../../test/support/scripted-engine.ts";
 import { hello, post, serve, streamed } from "../../test/support/scripted-service.ts";
 import { Pool } from "../pool/pool.ts";
@@ -112,6 +113,20 @@ describe("a request in a trace", () => {
     expect(logged["traceId"]).toBe(TRACE);
     expect(there.resource()).toMatchObject({ "service.name": "gate" });
     expect(there.peer.calls[0]?.headers["x-key"]).toBe("secret");
+  });
+
+  test("has its first text where some is shown", async () => {
+    const there = await collector();
+    const { tracing } = await tracingTo(there);
+    for (const [name, text] of Object.entries({ thinks: "", shows: "a" })) {
+      const span = tracing.engine({ name, kind: "vllm" }, asking());
+      span?.part({ type: "delta", choice: 0, text, tokens: [1] });
+      span?.end("ok");
+    }
+    await tracing.close();
+
+    const eventsOf = (name: string) => named(there.spans(), `text_completion ${name}`).events;
+    expect([eventsOf("thinks"), eventsOf("shows")]).toEqual([[], ["continuo.first_text"]]);
   });
 
   test("begins one of its own without a caller's, and its error is seen", async () => {

@@ -17,7 +17,7 @@ import { W3CTraceContextPropagator } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
-import type { StreamPart } from "../continuation/output.ts";
+import { isShown, type StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { type TraceContext, traceContextOf } from "../continuation/trace.ts";
 import { VERSION } from "../version.ts";
@@ -146,8 +146,10 @@ function engineSpan(tracer: Tracer, { name, kind, url }: EngineIdentity, request
   return {
     ...contextOf(parent, span),
     part: (part) => {
-      if (part.type === "delta" && !hasText) span.addEvent("continuo.first_text");
-      hasText ||= part.type === "delta";
+      if (!hasText && isShown(part)) {
+        hasText = true;
+        span.addEvent("continuo.first_text");
+      }
       notePart(span, part, finishReasons);
     },
     end: (outcome, error) => {

@@ -22,7 +22,7 @@ test("the first token is timed from the request's arrival, the others by the wai
   const noted = record();
   const seen: number[][] = [];
   const observer = {
-    firstToken: (ttftMs: number) => seen.push([ttftMs]),
+    firstText: (ttftMs: number) => seen.push([ttftMs]),
     tokenGap: (gapMs: number, tokens: number) => seen.push([gapMs, tokens]),
   };
   const parts = arriving(clock, [
@@ -42,6 +42,31 @@ test("the first token is timed from the request's arrival, the others by the wai
   expect(noted).toMatchObject({ answeredBy: "w", promptTokens: 5, completionTokens: 4, ttftMs: 50 });
 });
 
+test("a hidden thought is no first text, and its tokens take their time", async () => {
+  const clock = { ms: 110 };
+  const noted = record();
+  const seen: unknown[] = [];
+  const observer = {
+    firstText: (ttftMs: number) => seen.push(["text", ttftMs]),
+    tokenGap: (gapMs: number, tokens: number) => seen.push(["gap", gapMs, tokens]),
+  };
+  const parts = arriving(clock, [
+    [10, start],
+    [30, { ...delta(1), text: "" } as StreamPart],
+    [20, { ...delta(2), text: "" } as StreamPart],
+    [40, delta(3)],
+  ]);
+
+  for await (const _ of observed(parts, noted, observer, () => clock.ms));
+
+  expect(seen).toEqual([
+    ["gap", 20, 1],
+    ["text", 110],
+    ["gap", 40, 1],
+  ]);
+  expect(noted).toMatchObject({ completionTokens: 3, ttftMs: 110 });
+});
+
 test("what the engine says at the end replaces what was counted on the way", async () => {
   const noted = record();
   const usage = { promptTokens: 6, completionTokens: 9, cachedPromptTokens: 4, source: "engine" } as const;
@@ -50,7 +75,7 @@ test("what the engine says at the end replaces what was counted on the way", asy
     [0, delta(1)],
     [0, { type: "usage", usage }],
   ]);
-  const observer = { firstToken: () => undefined, tokenGap: () => undefined };
+  const observer = { firstText: () => undefined, tokenGap: () => undefined };
 
   for await (const _ of observed(parts, noted, observer, () => 0));
 
@@ -65,7 +90,7 @@ test("a stream that is left early keeps the tokens counted so far", async () => 
     [0, delta(2, 3)],
     [0, delta(4)],
   ]);
-  const observer = { firstToken: () => undefined, tokenGap: () => undefined };
+  const observer = { firstText: () => undefined, tokenGap: () => undefined };
 
   for await (const part of observed(parts, noted, observer, () => 0)) {
     if (part.type === "delta" && part.tokens?.length === 2) break;

@@ -1,4 +1,4 @@
-import type { FinishReason, StreamPart } from "../continuation/output.ts";
+import { type DeltaPart, type FinishReason, isShown, type StreamPart } from "../continuation/output.ts";
 
 /** What is told about one request, in its log line and in the metrics. Never a prompt, a completion or a key. */
 export interface RequestRecord {
@@ -27,7 +27,7 @@ export interface RequestRecord {
   promptTokens?: number;
   cachedPromptTokens?: number;
   completionTokens?: number;
-  /** From arrival to the first delta. */
+  /** From arrival to the first text that is shown. */
   ttftMs?: number;
   /** 499: the client left. */
   status: number;
@@ -39,8 +39,8 @@ export interface RequestRecord {
 
 /** Where the times and counts of one stream go. */
 export interface StreamObserver {
-  firstToken(ttftMs: number): void;
-  /** Time spent waiting for the engine, per token, `tokens` times. */
+  firstText(ttftMs: number): void;
+  /** Time spent waiting for the engine, per token behind the first, `tokens` times; thoughts take time too. */
   tokenGap(gapMs: number, tokens: number): void;
 }
 
@@ -52,9 +52,14 @@ export async function* observed(
   now: () => number,
 ): AsyncGenerator<StreamPart> {
   let askedAtMs = now();
+  let hasTokens = false;
   for await (const part of parts) {
-    if (part.type === "delta") noteDelta(part.tokens?.length ?? 1, askedAtMs, record, observer, now());
-    else if (part.type === "start") noteStart(part.model, part.promptTokens, record);
+    if (part.type === "delta") {
+      const nowMs = now();
+      noteDelta(part, record, observer, nowMs);
+      if (hasTokens) noteGap(part, nowMs - askedAtMs, observer);
+      hasTokens = true;
+    } else if (part.type === "start") noteStart(part.model, part.promptTokens, record);
     else if (part.type === "finish") noteFinish(part.reason, record);
     else if (part.type === "usage") noteUsage(part.usage, record);
     yield part;
@@ -62,24 +67,25 @@ export async function* observed(
   }
 }
 
-function noteDelta(
-  tokens: number,
-  askedAtMs: number,
-  record: RequestRecord,
-  observer: StreamObserver,
-  nowMs: number,
-): void {
-  record.completionTokens = (record.completionTokens ?? 0) + tokens;
-  if (record.ttftMs === undefined) {
-    record.ttftMs = nowMs - record.startedAtMs;
-    observer.firstToken(record.ttftMs);
-  } else if (tokens > 0) {
-    observer.tokenGap((nowMs - askedAtMs) / tokens, tokens);
-  }
+function noteDelta(part: DeltaPart, record: RequestRecord, observer: StreamObserver, nowMs: number): void {
+  record.completionTokens = (record.completionTokens ?? 0) + countOf(part);
+  if (record.ttftMs !== undefined || !isShown(part)) return;
+  record.ttftMs = nowMs - record.startedAtMs;
+  observer.firstText(record.ttftMs);
+}
+
+function noteGap(part: DeltaPart, waitedMs: number, observer: StreamObserver): void {
+  const tokens = countOf(part);
+  if (tokens > 0) observer.tokenGap(waitedMs / tokens, tokens);
+}
+
+function countOf({ tokens }: DeltaPart): number {
+  return tokens?.length ?? 1;
 }
 
 function noteStart(model: string, promptTokens: number | undefined, record: RequestRecord): void {
   record.answeredBy = model;
+  delete record.completionTokens; // those of a name that did not answer in the end
   if (promptTokens !== undefined) record.promptTokens = promptTokens;
 }
 

@@ -28,6 +28,11 @@ export function letters(text: string): StreamPart[] {
   return [...text].map((letter) => ({ type: "delta", choice: 0, text: letter, tokens: [letter.charCodeAt(0)] }));
 }
 
+/** So many tokens of a thought, which are not shown. */
+export function thinking(tokens: number): StreamPart[] {
+  return Array.from({ length: tokens }, (_, index) => ({ type: "delta", choice: 0, text: "", tokens: [900 + index] }));
+}
+
 /** What weights do that know the whole answer by heart: they go on from wherever the prompt ends. */
 export function byHeart(whole: string, brokenAfter = Number.POSITIVE_INFINITY, error: Error = AWAY): Script {
   return ({ input }) => {
