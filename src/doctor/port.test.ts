@@ -72,6 +72,16 @@ test("a model that has failed there is a warning with its reason", async () => {
   expect(await examinePort("127.0.0.1", port)).toMatchObject({ state: "warning", advice: "coder: no memory" });
 });
 
+test("a model that has failed there without a reason that everybody may know is a warning that says where it is told", async () => {
+  const engines = [{ name: "coder", state: "failed", detail: null }];
+  const port = await answering({ status: "ok", version: "1.2.3", engines });
+
+  expect(await examinePort("127.0.0.1", port)).toMatchObject({
+    state: "warning",
+    advice: "coder: its log says why, and /health to an admin key",
+  });
+});
+
 test("an address of another machine is a problem", async () => {
   expect(await examinePort("192.0.2.1", 8100)).toMatchObject({ state: "problem" });
 });

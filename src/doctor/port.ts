@@ -29,7 +29,7 @@ function whyNot(host: string, port: number): Promise<string | undefined> {
 export interface Health {
   readonly status?: unknown;
   readonly version?: unknown;
-  readonly engines?: readonly { readonly name: string; readonly state: string; readonly detail: string }[];
+  readonly engines?: readonly { readonly name: string; readonly state: string; readonly detail: string | null }[];
 }
 
 async function listener(host: string, port: number): Promise<Finding> {
@@ -46,7 +46,11 @@ export function runningServer(what: string, where: string, health: Health | unde
   const names = health.engines.map(({ name, state }) => `${name} ${state}`).join(", ") || "no model";
   const found = `Continuo ${health.version} is running on ${where} (${names})`;
   if (failed.length === 0) return ok(what, found);
-  return warning(what, found, failed.map(({ name, detail }) => `${name}: ${detail}`).join("; "));
+  // To a server with keys the doctor shows none: it might be another one than it seems.
+  const reasons = failed.map(
+    ({ name, detail }) => `${name}: ${detail ?? "its log says why, and /health to an admin key"}`,
+  );
+  return warning(what, found, reasons.join("; "));
 }
 
 async function healthAt(host: string, port: number): Promise<Health | undefined> {

@@ -27,7 +27,7 @@ import { type NativeModelParts, nativeModelRoutes } from "./native-model-routes.
 import { KnownPaths } from "./not-found.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { isAllowedHost, isAllowedOrigin, isLoopbackHost } from "./origin.ts";
-import { callerOrOverseer } from "./overseer.ts";
+import { callerOrOverseer, seesReasons } from "./overseer.ts";
 import type { ServingEngine } from "./serving-engine.ts";
 
 /** What the service is made of; the composition root fills it in. */
@@ -269,7 +269,8 @@ function registerRoutes(
   const { limitsOf = async () => [] } = parts;
   nativeModelRoutes(app, { directory, guard, administrators, limitsOf, workspace, bodyBytes: limits.bodyBytes });
   adminRoutes(app, { authenticator: administrators, bodyBytes: limits.bodyBytes });
-  healthRoutes(app, { engines, calls, metrics, guard, version, storeObstacle: parts.storeObstacle });
+  const mayKnow = seesReasons(administrators, parts.authenticator);
+  healthRoutes(app, { engines, calls, metrics, guard, mayKnow, version, storeObstacle: parts.storeObstacle });
   docsRoutes(app, { routes: parts.routes, version }, () => parts.authenticator.isOpen());
 }
 

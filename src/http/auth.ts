@@ -24,8 +24,8 @@ export interface Caller {
   readonly key?: string;
   /** What the account of usage calls it. */
   readonly keyId?: string;
-  /** An administrator, or anybody as long as nobody needs a key. Absent: no. */
-  readonly seesAddresses?: boolean;
+  /** Where engines are, and what they say of themselves: an administrator, or anybody as long as nobody needs a key. Absent: no. */
+  readonly seesReasons?: boolean;
   /** docs/wire.md 6.1, step 8. */
   mayCall(model: string): boolean;
 }
@@ -58,7 +58,7 @@ export function authenticatorFor({ configured, stored, workspace, mayBeOpen }: K
   };
   const authenticate = async (headers: IncomingHttpHeaders): Promise<Caller> => {
     // Any or no `Authorization`, any or no workspace header.
-    if (await isOpen()) return { ...everything, seesAddresses: true };
+    if (await isOpen()) return { ...everything, seesReasons: true };
     const caller = await find(bearerToken(headers.authorization));
     if (caller === undefined) throw wrongKey();
     const named = headers["x-dashscope-workspace"];

@@ -1,7 +1,9 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { configuredKeys } from "../../test/support/authenticators.ts";
 import { ScriptedEngine, saying } from "../../test/support/scripted-engine.ts";
 import { post, serve } from "../../test/support/scripted-service.ts";
+import { freshLibsql } from "../../test/support/stores.ts";
+import type { ServingEngine } from "./serving-engine.ts";
 
 const engine = () => new ScriptedEngine(() => saying(["a", "b", "c"]));
 
@@ -84,6 +86,65 @@ test("a server whose store cannot be used is alive but not ready, until the stor
 
   obstacle = undefined;
   expect((await fetch(`${url}/ready`)).status).toBe(200);
+});
+
+describe("reasons, with addresses and errors in them,", () => {
+  const administration = { keys: [{ key: "sk-admin", label: "ada" }] };
+  const keyed = { authenticator: configuredKeys(["sk-1"], "default") };
+  const bodyOf = async (url: string, path: string, key?: string): Promise<string> =>
+    (await fetch(url + path, { headers: key === undefined ? {} : { authorization: `Bearer ${key}` } })).text();
+  const SECRET = "http://10.0.0.5:8000 refuses";
+
+  test.each(["stalled", "loading", "failed"] as const)(
+    "of an engine that is %s are for admin keys, where calls need a key; its state is for everybody",
+    async (state) => {
+      const ill = engine();
+      ill.setHealth({ state, detail: SECRET });
+      const store = await freshLibsql();
+      const service = await serve(ill, { ...keyed, administration: { ...administration, store, now: Date.now } });
+
+      for (const path of ["/health", "/ready"]) {
+        expect(await bodyOf(service.url, path, "sk-admin")).toContain(SECRET);
+        for (const key of [undefined, "sk-1", "sk-wrong"]) {
+          const body = await bodyOf(service.url, path, key);
+          expect(body).not.toContain("10.0.0.5");
+          expect(JSON.parse(body)).toMatchObject({ engines: [{ name: "scripted-weights", state, detail: null }] });
+        }
+      }
+      expect(JSON.parse(await bodyOf(service.url, "/ready")).reason).toMatch(/^scripted-weights (has|is) \w+$/);
+    },
+  );
+
+  test("of replicas and of the store are, too", async () => {
+    const well = engine();
+    well.setHealth({ state: "ready", detail: SECRET });
+    const pool: ServingEngine = {
+      ...{ name: "m", engine: engine(), kind: "pool" },
+      replicas: () => [{ name: "scripted-weights", running: 0, isBroken: false }],
+    };
+    const { url } = await serve(well, {
+      ...keyed,
+      engines: () => [pool, { name: well.name, engine: well }],
+      storeObstacle: async () => SECRET,
+    });
+
+    expect(JSON.parse(await bodyOf(url, "/ready"))).toMatchObject({
+      reason: "the database cannot be used",
+      engines: [{ replicas: [{ state: "ready", detail: null }] }, { detail: null }],
+    });
+  });
+
+  test("are for nobody while a failing store does not tell whether calls need a key", async () => {
+    const ill = engine();
+    ill.setHealth({ state: "failed", detail: SECRET });
+    const isOpen = () => Promise.reject(new Error("no store"));
+    const { url } = await serve(ill, { authenticator: { ...configuredKeys([], "default"), isOpen } });
+
+    expect(JSON.parse(await bodyOf(url, "/ready"))).toMatchObject({
+      ready: false,
+      reason: "scripted-weights has failed",
+    });
+  });
 });
 
 test("probes need no key, metrics do", async () => {

@@ -78,8 +78,8 @@ function known(bound: number): number | null {
   return Number.isFinite(bound) ? bound : null;
 }
 
-function howOf(id: string, { seesAddresses }: Caller, all: readonly ServingEngine[]): ModelEntry["continuo"]["engine"] {
-  const shown = <T>(value: T | undefined): T | null => (seesAddresses === true ? (value ?? null) : null);
+function howOf(id: string, { seesReasons }: Caller, all: readonly ServingEngine[]): ModelEntry["continuo"]["engine"] {
+  const shown = <T>(value: T | undefined): T | null => (seesReasons === true ? (value ?? null) : null);
   const of = (name: string): ServingEngine | undefined => all.find((each) => each.name === name);
   const engine = of(id);
   if (engine === undefined) return null;

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import { DEFAULT_WORKSPACE } from "../accounts/workspaces.ts";
 import type { AdminAuthenticator } from "./admin-auth.ts";
+import type { Authenticator } from "./auth.ts";
 
 /** An administrator sees every name, and where it is answered. */
 export function callerOrOverseer(
@@ -12,7 +13,25 @@ export function callerOrOverseer(
     const administrator = administrators.find(request.headers);
     if (administrator === undefined) return guard(request);
     const { actor: key } = administrator;
-    request.caller = { workspace, workspaceId: DEFAULT_WORKSPACE, key, mayCall: () => true, seesAddresses: true };
+    request.caller = { workspace, workspaceId: DEFAULT_WORKSPACE, key, mayCall: () => true, seesReasons: true };
     request.record.key = key;
   };
+}
+
+/**
+ * Who may see where engines are and what they say of themselves, on routes that need no key: administrators, and everybody as
+ * long as nobody needs a key.
+ */
+export function seesReasons(administrators: AdminAuthenticator, authenticator: Authenticator) {
+  return async ({ headers }: FastifyRequest): Promise<boolean> =>
+    administrators.find(headers) !== undefined || (await isOpen(authenticator));
+}
+
+/** A store that fails shows nothing to anybody, and leaves the probes their answer. */
+async function isOpen(authenticator: Authenticator): Promise<boolean> {
+  try {
+    return await authenticator.isOpen();
+  } catch {
+    return false; // the store's probe tells what is wrong with it
+  }
 }
