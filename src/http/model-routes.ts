@@ -83,11 +83,12 @@ function howOf(id: string, { seesReasons }: Caller, all: readonly ServingEngine[
   const of = (name: string): ServingEngine | undefined => all.find((each) => each.name === name);
   const engine = of(id);
   if (engine === undefined) return null;
-  const { kind = "unknown", url, prefix, replicas } = engine;
+  const { kind = "unknown", url, replicas } = engine;
+  const answering = replicas?.().map(({ name }) => of(name)) ?? [engine];
   return {
     kind,
     address: shown(url),
-    prefix: prefix?.() ?? null,
+    prefix: spellingsOf(answering),
     replicas: replicaStates(replicas?.() ?? [], all).map(({ name, state, detail, circuit, running }) => ({
       model: name,
       kind: of(name)?.kind ?? "unknown",
@@ -98,6 +99,12 @@ function howOf(id: string, { seesReasons }: Caller, all: readonly ServingEngine[
       running,
     })),
   };
+}
+
+/** How the beginning of an answer is taken; several ways where engines that answer alike differ in that. */
+function spellingsOf(engines: readonly (ServingEngine | undefined)[]): string | null {
+  const spellings = new Set(engines.flatMap((engine) => engine?.prefix?.() ?? []));
+  return spellings.size === 0 ? null : [...spellings].join(", ");
 }
 
 function stateOf(card: ModelCard, engines: readonly ServingEngine[]): ModelEntry["continuo"]["state"] {

@@ -10,8 +10,14 @@ import { Pool } from "../pool/pool.ts";
 import { modelEntry } from "../wire/openai/models.ts";
 import type { ServingEngine } from "./serving-engine.ts";
 
+interface PoolScript {
+  readonly first?: Script;
+  /** Of the replicas; absent: both know the same. */
+  readonly prefixes?: readonly (string | undefined)[];
+}
+
 /** The name `m`, answered by two replicas, of which the first is preferred, and `other`, which has its own engine. */
-async function pooled(options: ServingOptions = {}, { first = () => saying(["a"]) }: { readonly first?: Script } = {}) {
+async function pooled(options: ServingOptions = {}, { first = () => saying(["a"]), prefixes = [] }: PoolScript = {}) {
   const replicas = [new ScriptedEngine(first, "r0"), new ScriptedEngine(() => saying(["a"]), "r1")];
   const other = new ScriptedEngine(() => saying(["b"]), "other");
   const pool = new Pool({
@@ -21,9 +27,9 @@ async function pooled(options: ServingOptions = {}, { first = () => saying(["a"]
   });
   const engines: ServingEngine[] = [
     { name: "m", engine: pool, kind: "pool", replicas: () => pool.poolStats().replicas },
-    ...replicas.map((engine) => ({
+    ...replicas.map((engine, index) => ({
       ...{ name: engine.name, engine, kind: "vllm", url: `http://10.0.0.5/${engine.name}` },
-      prefix: () => "continue_final_message",
+      prefix: () => (index in prefixes ? prefixes[index] : "continue_final_message"),
     })),
     { name: "other", engine: other, kind: "llama.cpp" },
   ];
@@ -146,6 +152,17 @@ describe("/v1/models", () => {
       prefix: null,
       replicas: [],
     });
+  });
+
+  test.each([
+    [["partial", "partial"], "partial"],
+    [["rendered", "partial"], "rendered, partial"],
+    [["rendered", undefined], "rendered"],
+    [[undefined, undefined], null],
+  ])("says of replicas that take the beginning of an answer as %j: %j", async (prefixes, told) => {
+    const { url } = await pooled({}, { prefixes });
+
+    expect((await model(url, "m")).engine?.prefix).toBe(told);
   });
 
   test("where keys are needed only an administrator sees addresses, and every name", async () => {

@@ -6,7 +6,7 @@ export interface ServingEngine extends NamedEngine {
   readonly kind?: string;
   /** Base URL of an engine elsewhere, without secrets. */
   readonly url?: string;
-  /** How it takes the beginning of an answer; undefined: not at all, or not known yet. */
+  /** How it takes the beginning of an answer; undefined: not at all, not known yet, or as its replicas do. */
   readonly prefix?: () => string | undefined;
   /** Other engines in service that answer for it. Absent: it answers itself. */
   readonly replicas?: () => readonly ServingReplica[];
