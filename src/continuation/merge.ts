@@ -1,9 +1,8 @@
-import { ServiceError } from "../errors.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Engine } from "./engine.ts";
 import { guessedPromptTokens } from "./estimate.ts";
-import { breaksPromise, type Guarantee, weakest } from "./guarantee.ts";
-import type { StartPart, StreamPart, Usage } from "./output.ts";
+import { weakest } from "./guarantee.ts";
+import { type StartPart, type StreamPart, saysElse, type Usage } from "./output.ts";
 import type { ContinuationRequest } from "./request.ts";
 
 /**
@@ -13,8 +12,8 @@ import type { ContinuationRequest } from "./request.ts";
  * come; at most one part per running request is held, so that a slow reader slows the engine.
  *
  * An engine that can tell is asked about all requests first, and a refusal of any of them is a refusal of the whole before
- * anything is computed. Otherwise `start` comes with the first request that is accepted, and a later refusal ends the
- * stream. Whatever ends it, the other requests are stopped, and `usage` says what was computed for all of them.
+ * anything is computed. Otherwise `start` comes with the first request that is accepted, and again with a later one of which
+ * something else is to be said; a later refusal ends the stream. Whatever ends it, the other requests are stopped, and `usage` says what was computed for all of them.
  *
  * @param requests at least one, all with the same `choices`.
  * @param concurrency requests under way at the same time, at least 1.
@@ -42,7 +41,7 @@ export async function* continueAll(
   );
   const spent = new Spent(requests);
   try {
-    yield* inOrder(arrivals, spent, first.choices, starts !== undefined);
+    yield* inOrder(arrivals, spent, first.choices, starts);
   } catch (error) {
     over.abort();
     await finish(arrivals, spent);
@@ -54,34 +53,29 @@ export async function* continueAll(
   }
 }
 
+/** @param accepted what has been said of all of them. Absent: nothing. */
 async function* inOrder(
   arrivals: Arrivals<StreamPart>,
   spent: Spent,
   choices: number,
-  isStarted: boolean,
+  accepted: readonly StartPart[] | undefined,
 ): AsyncGenerator<StreamPart> {
-  let hasStarted = isStarted;
-  let promised: Guarantee | undefined;
+  const starts = new Map<number, StartPart>();
+  let told: StartPart | undefined;
   for (let arrival = await arrivals.next(); arrival !== undefined; arrival = await arrivals.next()) {
     const { source, part } = arrival;
     spent.note(source, part);
     if (part.type === "start") {
-      if (!hasStarted) {
-        promised = part.guarantee;
-        yield part;
-      } else if (breaksPromise(part.guarantee, promised)) throw weakerThan(promised);
-      hasStarted = true;
+      if (accepted !== undefined) continue;
+      starts.set(source, part);
+      const start = mergedStart([...starts.values()]);
+      if (told === undefined || saysElse(start, told)) yield start;
+      told = start;
     } else if (part.type !== "usage") {
       yield { ...part, choice: source * choices + part.choice };
     }
   }
   yield { type: "usage", usage: spent.usage() };
-}
-
-/** The header of the whole answer has said what all of its prompts get. */
-function weakerThan(promised: Guarantee | undefined): ServiceError {
-  const message = `the answer promised "${promised}" for all of its prompts, and one of them gets less; send the prompts one by one`;
-  return new ServiceError("unsupported_input", message, { param: "prompt" });
 }
 
 /** Reads what the stopped requests still say, for the sake of their usage. */

@@ -4,6 +4,9 @@ import type { Guarantee } from "./guarantee.ts";
 /**
  * What an engine says, in order: one `start`, at most one `echo`, per choice `delta`* then one `finish`, and one `usage` last.
  * Choices may interleave. A stream that fails says `usage` too before it throws.
+ *
+ * `start` comes again where what it says has changed: another replica answers, or a further prompt is under way. The last
+ * one holds for the whole answer.
  */
 export type StreamPart = StartPart | EchoPart | DeltaPart | FinishPart | UsagePart;
 
@@ -38,6 +41,16 @@ export interface DeltaPart {
   readonly tokens?: readonly number[];
   /** One entry per entry of `tokens` that is no thought, when log probabilities were asked for. */
   readonly logprobs?: readonly TokenLogprob[];
+}
+
+/** The caller is to know something else; how many tokens the prompt has is said with the usage. */
+export function saysElse(start: StartPart, told: StartPart): boolean {
+  return (
+    start.model !== told.model ||
+    start.guarantee !== told.guarantee ||
+    start.truncatedTokens !== told.truncatedTokens ||
+    start.ignored.join() !== told.ignored.join()
+  );
 }
 
 /** Text or a score of it that a reader sees. The tokens of a hidden thought show nothing. */

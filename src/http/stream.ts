@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { StreamPart } from "../continuation/output.ts";
-import type { ServiceError } from "../errors.ts";
+import { breaksPromise, type Guarantee } from "../continuation/guarantee.ts";
+import type { StartPart, StreamPart } from "../continuation/output.ts";
+import { ServiceError } from "../errors.ts";
 import type { Encoder } from "../protocols/protocol.ts";
 import type { Call } from "./call.ts";
 import { Cut } from "./call.ts";
@@ -36,11 +37,15 @@ export async function sendStream(
   limits: TokenLimits,
 ): Promise<ServiceError | undefined> {
   const ends = new GapEnds();
+  const promise = new HeadersPromise();
   try {
     for await (const part of parts) {
       limits.came(part);
       ends.came(part);
-      if (part.type === "start") writer.ready(headersOf(part));
+      if (part.type === "start") {
+        promise.renew(part, writer.hasBegun);
+        writer.ready(headersOf(part));
+      }
       const writing = writer.write(encoder.part(part));
       if (writing !== undefined) await writing;
       limits.taken();
@@ -60,6 +65,22 @@ export async function sendStream(
     limits.close();
     writer.close();
   }
+}
+
+/** What the headers of an answer say of all of its prompts. */
+class HeadersPromise {
+  #promised: Guarantee | undefined;
+
+  /** Throws `unsupported_input` when headers that have left promised more. */
+  renew({ guarantee }: StartPart, haveLeft: boolean): void {
+    if (!haveLeft) this.#promised = guarantee;
+    else if (breaksPromise(guarantee, this.#promised)) throw weakerThan(this.#promised);
+  }
+}
+
+function weakerThan(promised: Guarantee | undefined): ServiceError {
+  const message = `the answer promised "${promised}" for all of its prompts, and one of them gets less; send the prompts one by one, or without "stream"`;
+  return new ServiceError("unsupported_input", message, { param: "prompt" });
 }
 
 /** Events onto one response, never faster than the client takes them. */
@@ -83,9 +104,11 @@ export class EventWriter {
     return this.#response.headersSent;
   }
 
-  /** From here on there is a stream to keep alive. */
+  /** From here on there is a stream to keep alive. Called again, before the headers have left, it has others for them. */
   ready(headers: OutgoingHttpHeaders): void {
+    if (this.hasBegun) return;
     this.#headers = headers;
+    clearTimeout(this.#heartbeat);
     if (this.#limits.heartbeatMs > 0) this.#heartbeat = setTimeout(() => this.#beat(), this.#limits.heartbeatMs);
   }
 

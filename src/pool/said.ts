@@ -1,7 +1,7 @@
 import { guessedPromptTokens } from "../continuation/estimate.ts";
 import { breaksPromise } from "../continuation/guarantee.ts";
 import { sumUsage } from "../continuation/merge.ts";
-import { isShown, type StartPart, type StreamPart, type Usage } from "../continuation/output.ts";
+import { isShown, type StartPart, type StreamPart, saysElse, type Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import type { Sent } from "../continuation/resume.ts";
 
@@ -68,9 +68,10 @@ export class Said {
     switch (part.type) {
       case "start": {
         if (part.promptTokens !== undefined) this.#last.promptTokens = part.promptTokens;
-        const isFirst = this.#start === undefined;
-        this.#start ??= part;
-        return isFirst;
+        // Of the replica whose text is shown first: the headers are told of it, as long as they have not left.
+        if (this.#hasBegun || (this.#start !== undefined && !saysElse(part, this.#start))) return false;
+        this.#start = part;
+        return true;
       }
       case "echo": {
         const isFirst = !this.#hasEcho;

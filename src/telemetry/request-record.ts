@@ -53,6 +53,7 @@ export async function* observed(
 ): AsyncGenerator<StreamPart> {
   let askedAtMs = now();
   let hasTokens = false;
+  delete record.completionTokens; // those of a name that did not answer in the end
   for await (const part of parts) {
     if (part.type === "delta") {
       const nowMs = now();
@@ -85,7 +86,6 @@ function countOf({ tokens }: DeltaPart): number {
 
 function noteStart(model: string, promptTokens: number | undefined, record: RequestRecord): void {
   record.answeredBy = model;
-  delete record.completionTokens; // those of a name that did not answer in the end
   if (promptTokens !== undefined) record.promptTokens = promptTokens;
 }
 
