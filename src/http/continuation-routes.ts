@@ -14,7 +14,7 @@ import { observed, type RequestRecord } from "../telemetry/request-record.ts";
 import { existingModel, requestedModel, singleHeaders } from "./asked.ts";
 import { readJsonObject } from "./body.ts";
 import { Call, Cut, type CutBy, shuttingDown, untilAborted } from "./call.ts";
-import { type Exchange, recordId, takeBack } from "./exchange.ts";
+import { type Exchange, LAST_WORD_MS, recordId, takeBack } from "./exchange.ts";
 import { sendFailure, toServiceError } from "./failure.ts";
 import { withFallbacks } from "./fallbacks.ts";
 import { gapEndHeader, gapEndTrailer } from "./gap-end-header.ts";
@@ -22,6 +22,7 @@ import { answerHeaders, STREAM_HEADERS } from "./headers.ts";
 import type { HttpLimits } from "./limits.ts";
 import { MeteredStream, tokensAskedFor } from "./metering.ts";
 import type { OpenCalls } from "./open-calls.ts";
+import { Share } from "./share.ts";
 import { EventWriter, sendStream } from "./stream.ts";
 import { TokenLimits } from "./token-limits.ts";
 
@@ -35,9 +36,6 @@ export interface ContinuationParts {
   /** Epoch milliseconds, with fractions, never going back. */
   readonly now: () => number;
 }
-
-/** Milliseconds that an engine has to say what it computed for a call that was cut, well within the time to stop. */
-const LAST_WORD_MS = 1_000;
 
 /** Registers the one handler that serves every protocol. The key has been checked before it runs (docs/wire.md 6.1). */
 export function continuationRoute(
@@ -106,8 +104,8 @@ async function answer(parts: ContinuationParts, exchange: Exchange): Promise<voi
   if (!request.caller.mayCall(model)) throw new ServiceError("model_denied", "Model access denied.", { model });
   if (parts.calls.isDraining) throw shuttingDown();
   const others = parts.directory.fallbacksOf(listed.answeredBy.id).filter((name) => request.caller.mayCall(name));
-  await withFallbacks(exchange, others, (name) =>
-    answerAs(parts, exchange, { body, model, name: name ?? model, lift }),
+  await withFallbacks(exchange, others, (name, othersLeft) =>
+    answerAs(parts, exchange, { body, model, name: name ?? model, othersLeft, lift }),
   );
 }
 
@@ -116,6 +114,8 @@ interface Asked {
   readonly body: Readonly<Record<string, unknown>>;
   readonly model: string;
   readonly name: string;
+  /** How many can be asked if this one has no answer. */
+  readonly othersLeft: number;
   /** Ends the time limit of plain answers. */
   readonly lift: () => void;
 }
@@ -123,7 +123,7 @@ interface Asked {
 async function answerAs(
   parts: ContinuationParts,
   exchange: Exchange,
-  { body, model, name, lift }: Asked,
+  { body, model, name, othersLeft, lift }: Asked,
 ): Promise<void> {
   const { protocol, request, record, call } = exchange;
   if (name !== model) protocol.admit(existingModel(parts.directory, name));
@@ -150,17 +150,21 @@ async function answerAs(
     ...asked,
   });
   exchange.wasAdmitted = true;
-  const { promptConcurrency } = parts.limits;
+  const { promptConcurrency, plainTimeoutMs, firstTokenTimeoutMs } = parts.limits;
   const observer = parts.metrics.observer(record);
   const interactive = decoded.requests.length === 1 && decoded.requests[0]?.choices === 1;
   const { context: trace } = request.span ?? {};
   const inCall = { callId: request.id, interactive, ...(trace !== undefined && { trace }) };
   const requests = decoded.requests.map((each) => ({ ...each, ...inCall }));
   const said = (signal: AbortSignal): AsyncIterable<StreamPart> =>
-    observed(continueAll(engine, requests, promptConcurrency, signal), record, observer, parts.now);
-  const stream = new MeteredStream(said, call.signal, reservation);
+    share.until(observed(continueAll(engine, requests, promptConcurrency, signal), record, observer, parts.now));
+  const limitMs = decoded.stream ? firstTokenTimeoutMs : plainTimeoutMs;
+  const leftMs = limitMs === 0 ? 0 : Math.max(1, limitMs - (parts.now() - record.startedAtMs));
+  const share = new Share(name, leftMs, othersLeft);
+  const signal = AbortSignal.any([call.signal, share.signal]);
+  const stream = new MeteredStream(said, signal, reservation);
   exchange.admitted = { reservation, stream };
-  const answering = untilAborted(stream.parts(), call.signal);
+  const answering = untilAborted(stream.parts(), signal);
   try {
     if (!decoded.stream) {
       const choices = requests.reduce((sum, each) => sum + each.choices, 0);
@@ -172,6 +176,8 @@ async function answerAs(
   } catch (error) {
     if (isRefusal(error, call) && !stream.hasCost) await takeBack(exchange);
     throw inCallersWords(error, decoded);
+  } finally {
+    share.lift();
   }
 }
 

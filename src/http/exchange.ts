@@ -5,6 +5,9 @@ import type { RequestRecord } from "../telemetry/request-record.ts";
 import type { Call } from "./call.ts";
 import type { MeteredStream } from "./metering.ts";
 
+/** Milliseconds that an engine has to say what it computed for a call that was cut, well within the time to stop. */
+export const LAST_WORD_MS = 1_000;
+
 /** One call on its way from a socket to an engine and back. */
 export interface Exchange {
   readonly protocol: Protocol;
@@ -30,6 +33,7 @@ export async function takeBack(exchange: Exchange): Promise<void> {
 /** The name does not answer after all. What it has generated without showing it is charged; without any, nothing is. */
 export async function abandon(exchange: Exchange, outcome: string): Promise<void> {
   const { admitted } = exchange;
+  await admitted?.stream.ended(LAST_WORD_MS);
   if ((admitted?.stream.usage?.completionTokens ?? 0) === 0) return takeBack(exchange);
   delete exchange.admitted;
   exchange.abandoned = (exchange.abandoned ?? 0) + 1;

@@ -141,6 +141,24 @@ test.each([hello, streamed])(
   },
 );
 
+test.each([
+  ["plain", hello, { plainTimeoutMs: 900 }],
+  ["streamed", streamed, { firstTokenTimeoutMs: 900 }],
+])(
+  "names that accept and never answer leave the next ones a part of the caller's time: %s",
+  async (_, body, limits) => {
+    const hangs = () => [gate().opened];
+    const saysStart = () => [startPart(), gate().opened];
+    const { url, calls, logged } = await serving({ m: hangs, y: saysStart, z: () => saying(["hey"]) }, { limits });
+    const response = await post(url + COMPLETIONS, body);
+
+    expect([response.status, response.headers.get("x-continuo-fallback")]).toEqual([200, "z"]);
+    expect(await response.text()).toContain("hey");
+    expect(await logged()).toMatchObject({ outcome: "ok", fallback: "z" });
+    expect(calls()).toEqual({ m: 1, y: 1, z: 1 });
+  },
+);
+
 describe("nobody answers for a name", () => {
   test.each<[ErrorCode, number]>([
     ["invalid_parameter", 400],

@@ -17,15 +17,15 @@ const OF_ENGINES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * thought that nobody saw, is charged.
  *
  * @param others in the operator's order; the caller may call them.
- * @param ask undefined: the name that was called.
+ * @param ask undefined: the name that was called. Told how many can be asked after it.
  */
 export async function withFallbacks(
   exchange: Exchange,
   others: readonly string[],
-  ask: (name?: string) => Promise<void>,
+  ask: (name: string | undefined, othersLeft: number) => Promise<void>,
 ): Promise<void> {
   try {
-    return await ask();
+    return await ask(undefined, others.length);
   } catch (error) {
     if (others.length === 0 || !isUnavailable(error, exchange)) throw error;
     await abandon(exchange, error.code);
@@ -36,14 +36,14 @@ export async function withFallbacks(
 async function answeredBy(
   exchange: Exchange,
   others: readonly string[],
-  ask: (name: string) => Promise<void>,
+  ask: (name: string, othersLeft: number) => Promise<void>,
 ): Promise<boolean> {
   const { reply, record } = exchange;
-  for (const name of others) {
+  for (const [index, name] of others.entries()) {
     reply.header(FALLBACK_HEADER, headerValue(name));
     record.fallback = name;
     try {
-      await ask(name);
+      await ask(name, others.length - index - 1);
       return true;
     } catch (error) {
       // That this name cannot do it, for whatever reason, is not what the caller has to know.
