@@ -55,6 +55,8 @@ describe("laws", () => {
     fc.array(fc.constantFrom(...fragments), { maxLength: 12 }).map((pieces) => pieces.join(""));
   const source = textOf(SOURCE);
   const code = textOf([...SOURCE, ...FOREIGN]);
+  /** Blanks for the most part, which fill the window of what is compared. */
+  const blank = textOf([...SOURCE, ...Array(15).fill(" ".repeat(300)), ...Array(15).fill("\n".repeat(300))]);
   const gap = fc.record({ before: code, suffix: code });
 
   test("an answer that is cut into other pieces is the same answer", () => {
@@ -82,8 +84,7 @@ describe("laws", () => {
   test("what the suffix rule leaves out is, blanks aside, the suffix and what follows it", () => {
     const bare = (text: string): string => text.replace(/\s/g, "");
     fc.assert(
-      fc.property(source, source, source, (before, behind, answer) => {
-        fc.pre(!/\s{100}/.test(behind)); // so many blanks hide from the rule what stands behind them
+      fc.property(source, blank, source, (before, behind, answer) => {
         const around = { before, suffix: behind };
         const { text, rule } = fill(around, [answer]);
         if (rule !== "suffix") return;
@@ -188,6 +189,19 @@ describe("an answer that goes on into the suffix", () => {
       "total = 1\n    my_return total / len(xs)\n\n\ndef median(xs):\n",
     ];
     for (const answer of answers) expect(total(answer)).toEqual({ text: answer, rule: undefined });
+  });
+
+  test.each([1_100, 5_000])(
+    "is not told by what stands in front of %i blanks, behind which the line goes on",
+    (blanks) => {
+      const far = between("x = 1\n", `total${" ".repeat(blanks)}+ 1\n`);
+
+      expect(far("total\nmore")).toEqual({ text: "total\nmore", rule: undefined });
+    },
+  );
+
+  test("is told by its last line in front of many line breaks", () => {
+    expect(between("x = (\n", `)${"\n".repeat(5_000)}total = 1\n`)("1\n)\n").rule).toBe("suffix");
   });
 
   test("is not told by beginnings that occur anywhere", () => {

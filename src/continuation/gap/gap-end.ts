@@ -68,7 +68,9 @@ export class GapEnd {
     this.#stages = [
       { rule: "marker", stage: new Markers(MARKERS.filter((marker) => !spelled.includes(marker))) },
       ...(hasFences ? [] : [{ rule: "fence" as const, stage: new Fence(before) }]),
-      ...(isBlank(suffix) ? [] : [{ rule: "suffix" as const, stage: new SuffixEcho(before, suffix) }]),
+      ...(isBlank(suffix)
+        ? []
+        : [{ rule: "suffix" as const, stage: new SuffixEcho(before, suffix, suffix.length >= WINDOW) }]),
     ];
   }
 

@@ -6,6 +6,16 @@ const TELLING = 12;
 /** The same within a line, which may be too long to wait for its end. */
 const CERTAIN = 32;
 
+/** What an answer is compared with. */
+export interface Compared {
+  /** Of the beginning of the suffix, at least one. */
+  readonly glyphs: readonly Glyph[];
+  /** The suffix may go on behind them, for all that is known. */
+  readonly isCut: boolean;
+  /** A line of the suffix ends behind them for certain. */
+  readonly endsLine: boolean;
+}
+
 /**
  * An answer that, from some place on, has been the suffix so far. Code is compared as a person does: line breaks and the
  * indentation behind them count, other blanks only between two words.
@@ -13,7 +23,7 @@ const CERTAIN = 32;
 export class Match {
   /** Where it begins, as the caller counts. */
   readonly start: number;
-  readonly #suffix: readonly Glyph[];
+  readonly #suffix: Compared;
   /** Glyphs of the suffix that agree. */
   #place = 1;
   /** Word characters among them. */
@@ -22,10 +32,10 @@ export class Match {
   #breaks = 0;
 
   /** @param suffix the first of it has been found at `start`. */
-  constructor(start: number, suffix: readonly Glyph[]) {
+  constructor(start: number, suffix: Compared) {
     this.start = start;
     this.#suffix = suffix;
-    this.#telling = isWord(suffix[0]?.character) ? 1 : 0;
+    this.#telling = isWord(suffix.glyphs[0]?.character) ? 1 : 0;
   }
 
   /** It repeats so much of the suffix that it cannot be a coincidence. */
@@ -45,12 +55,12 @@ export class Match {
 
   /** It ends where a line of the suffix ends. */
   get endsLine(): boolean {
-    return this.#place === this.#suffix.length || this.#next?.before.hasBreak === true;
+    return this.#next?.before.hasBreak ?? this.#suffix.endsLine;
   }
 
   /** The suffix has been repeated to its end. */
   get isExhausted(): boolean {
-    return this.#place === this.#suffix.length;
+    return this.#next === undefined && !this.#suffix.isCut;
   }
 
   /**
@@ -70,11 +80,11 @@ export class Match {
   }
 
   get #next(): Glyph | undefined {
-    return this.#suffix[this.#place];
+    return this.#suffix.glyphs[this.#place];
   }
 
   get #last(): string | undefined {
-    return this.#suffix[this.#place - 1]?.character;
+    return this.#suffix.glyphs[this.#place - 1]?.character;
   }
 }
 

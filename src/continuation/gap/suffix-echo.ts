@@ -1,7 +1,7 @@
 import { Brackets, closersOwed, unmatchedClosers } from "./brackets.ts";
-import { type Blank, extended, type Glyph, glyphsOf, isBlank, isWord, lastLine, NO_BLANK } from "./code-text.ts";
+import { type Blank, extended, glyphsOf, isBlank, isWord, lastLine, NO_BLANK } from "./code-text.ts";
 import type { GapStage, Verdict } from "./gap-stage.ts";
-import { Match } from "./match.ts";
+import { type Compared, Match } from "./match.ts";
 
 /** Longest text held back while it may still turn out to be the suffix. UTF-16 units. */
 const MOST_HELD = 512;
@@ -20,7 +20,7 @@ const CLOSING_PUNCTUATION = /^[\s)\]},;:]+$/;
  */
 export class SuffixEcho implements GapStage {
   readonly #before: string;
-  readonly #glyphs: readonly Glyph[];
+  readonly #suffix: Compared;
   /** The blanks that the suffix begins with. */
   readonly #lead: string;
   /** Brackets of the text before the gap that the answer closes for the suffix. */
@@ -38,12 +38,15 @@ export class SuffixEcho implements GapStage {
   #blank: Blank;
   #lastGlyph: string | undefined;
 
-  /** @param before the text in front of the answer. @param suffix the text behind the gap; not blank. */
-  constructor(before: string, suffix: string) {
+  /**
+   * @param before the text in front of the answer. @param suffix the text behind the gap; not blank.
+   * @param isCut the text may go on behind the suffix.
+   */
+  constructor(before: string, suffix: string, isCut: boolean) {
     this.#before = before;
     this.#owed = closersOwed(before, suffix);
     this.#lead = suffix.slice(0, suffix.length - suffix.trimStart().length);
-    this.#glyphs = glyphsOf(suffix.slice(0, this.#lead.length + MOST_COMPARED));
+    this.#suffix = compared(suffix, this.#lead.length + MOST_COMPARED, isCut);
     const line = lastLine(before);
     const indentation = line.slice(line.trimEnd().length);
     const isFresh = isBlank(line);
@@ -87,7 +90,7 @@ export class SuffixEcho implements GapStage {
       going.push(match);
     }
     if (this.#mayBegin(character)) {
-      going.push(new Match(this.#shown + this.#held.length - character.length, this.#glyphs));
+      going.push(new Match(this.#shown + this.#held.length - character.length, this.#suffix));
     }
     this.#matches = going;
     this.#blank = NO_BLANK;
@@ -97,13 +100,14 @@ export class SuffixEcho implements GapStage {
 
   /** The suffix may begin with this character: not within a word, and on a line of its own if it has one. */
   #mayBegin(character: string): boolean {
-    if (character !== this.#glyphs[0]?.character) return false;
+    const [first] = this.#suffix.glyphs;
+    if (character !== first?.character) return false;
     const { length, hasBreak, column } = this.#blank;
     const needsLine = this.#lead.includes("\n");
     if (!hasBreak) return !needsLine && !(length === 0 && isWord(this.#lastGlyph) && isWord(character));
     // Where whole lines are missing, the suffix begins with the indentation of a line.
     const isIndented = needsLine || (this.#lead !== "" && this.#before.endsWith("\n"));
-    return !isIndented || column === this.#glyphs[0].before.column;
+    return !isIndented || column === first.before.column;
   }
 
   /** A line may well stand twice where code has cases. Without it nothing would be left of the answer: then it takes more. */
@@ -153,4 +157,11 @@ export class SuffixEcho implements GapStage {
     if (isTooLong) this.#matches = this.#matches.filter((match) => match.start >= this.#shown);
     return text;
   }
+}
+
+/** The first so many units of a suffix. Where it is cut, its last line that is seen ends only if its line break is seen. */
+function compared(suffix: string, most: number, isSuffixCut: boolean): Compared {
+  const text = suffix.slice(0, most);
+  const isCut = isSuffixCut || text.length < suffix.length;
+  return { glyphs: glyphsOf(text), isCut, endsLine: !isCut || text.slice(text.trimEnd().length).includes("\n") };
 }
