@@ -32,6 +32,8 @@ import { registerPoolMetrics } from "./telemetry/pool-metrics.ts";
 import { openTracing } from "./telemetry/tracing.ts";
 import { VERSION } from "./version.ts";
 
+export type { RunningModel };
+
 /** A server that listens. */
 export interface RunningServer {
   /** `http://HOST:PORT`, or `unix:PATH` of a Unix socket. */

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { loadConfig } from "../config/load.ts";
 import type { Flags } from "../config/settings.ts";
 import { BUILT_IN_FILE } from "../models/built-in.ts";
-import type { RunningModel } from "../served-models.ts";
+import type { RunningModel } from "../server.ts";
 import { type Announced, banner } from "./banner.ts";
 
 const URL = "http://127.0.0.1:8100";

@@ -4,8 +4,7 @@ import { fileModels } from "../config/models.ts";
 import { isSocketPath } from "../config/socket-path.ts";
 import { placeOf } from "../db/open.ts";
 import { BUILT_IN_FILE } from "../models/built-in.ts";
-import type { RunningModel } from "../served-models.ts";
-import type { RunningServer } from "../server.ts";
+import type { RunningModel, RunningServer } from "../server.ts";
 
 /** What the banner tells of a server. */
 export type Announced = Pick<RunningServer, "url" | "models" | "memory" | "isOpen" | "device">;
