@@ -13,7 +13,8 @@ import type { ContinuationRequest } from "./request.ts";
  *
  * An engine that can tell is asked about all requests first, and a refusal of any of them is a refusal of the whole before
  * anything is computed. Otherwise `start` comes with the first request that is accepted, and again with a later one of which
- * something else is to be said; a later refusal ends the stream. Whatever ends it, the other requests are stopped, and `usage` says what was computed for all of them.
+ * something else is to be said; a later refusal ends the stream. Whatever ends it, the other requests are stopped, and
+ * `usage` says what was computed for all of them.
  *
  * @param requests at least one, all with the same `choices`.
  * @param concurrency requests under way at the same time, at least 1.
@@ -103,8 +104,10 @@ class Spent {
   }
 
   note(source: number, part: StreamPart): void {
-    if (part.type === "start")
-      this.#seen.set(source, { promptTokens: this.#promptTokens(source, part), completionTokens: 0 });
+    if (part.type === "start") {
+      const { completionTokens = 0 } = this.#seen.get(source) ?? {};
+      this.#seen.set(source, { promptTokens: this.#promptTokens(source, part), completionTokens });
+    }
     if (part.type === "usage") this.#said.set(source, part.usage);
     const seen = this.#seen.get(source);
     if (part.type === "delta" && seen !== undefined) seen.completionTokens += part.tokens?.length ?? 1;
