@@ -4,8 +4,8 @@
  *
  *     npm run build && npx tsx test/clients/vllm.ts [qwen]
  *
- * On the built-in model, or on Qwen2.5-Coder-0.5B-Instruct, where chats without a system message differ: vLLM's template of it
- * writes one. Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB.
+ * On the built-in model, or on Qwen2.5-Coder-0.5B-Instruct, whose template adds a system message to a chat that has none: the
+ * chats are equal because Continuo renders them. Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB.
  */
 import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
