@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Json } from "../../../test/support/calls.ts";
+import { CHATML_TEMPLATES } from "../../../test/support/chat-templates.ts";
 import { never } from "../../../test/support/described-weights.ts";
 import { chat, says } from "../../../test/support/lowering.ts";
 import {
@@ -18,16 +19,6 @@ import { tokenizerRoutes } from "../../../test/support/tokenizer-routes.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 
 const CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|im_sep|>"];
-
-/** As Qwen2.5's: a dialogue without a system message gets one. */
-const INVENTS =
-  "{%- if messages[0].role != 'system' %}{{- '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}{%- endif %}" +
-  "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endfor %}" +
-  "{{- '<|im_start|>assistant\\n' }}";
-/** As Phi-4's: the same marks, and another one behind the role. */
-const SEPARATES =
-  "{%- for m in messages %}{{- '<|im_start|>' + m.role + '<|im_sep|>' + m.content + '<|im_end|>' }}{%- endfor %}" +
-  "{{- '<|im_start|>assistant<|im_sep|>' }}";
 
 const { ids, spelled } = tokenizerRoutes(CONTROLS);
 
@@ -78,14 +69,18 @@ describe.each([
   ["sglang", "POST /generate"],
 ])("chats on %s where the template writes ChatML", (kind, route) => {
   test("are what the embedded engine would be given, without a system message that the template invents", async () => {
-    const { what, prompt, parts, text } = await ask(kind, { input: HI }, { template: INVENTS });
+    const { what, prompt, parts, text } = await ask(kind, { input: HI }, { template: CHATML_TEMPLATES.inventing });
 
     expect([what, prompt, text]).toEqual([route, OPEN, "ok"]);
     expect(parts[0]).toMatchObject({ guarantee: "exact", promptTokens: [...ids(OPEN)].length, ignored: [] });
   });
 
   test("go on with a prefix byte for byte", async () => {
-    const { prompt } = await ask(kind, { input: chat([says("user", "Hi")], " Sure:\n- a  \n") }, { template: INVENTS });
+    const { prompt } = await ask(
+      kind,
+      { input: chat([says("user", "Hi")], " Sure:\n- a  \n") },
+      { template: CHATML_TEMPLATES.inventing },
+    );
 
     expect(prompt).toBe(`${OPEN} Sure:\n- a  \n`);
   });
@@ -97,7 +92,7 @@ describe.each([
     const { prompt, error } = await ask(
       kind,
       { input: chat([says("user", "Hi")], `Well, ${written}`), answered },
-      { template: INVENTS },
+      { template: CHATML_TEMPLATES.inventing },
     );
 
     expect(error).toBeUndefined();
@@ -108,7 +103,11 @@ describe.each([
     const messages = [says("system", "S"), says("user", "old".repeat(50)), says("assistant", "A"), says("user", "Hi")];
     const limits = { ...remoteRequest().limits, maxInputTokens: 60, truncate: true };
 
-    const { prompt, parts } = await ask(kind, { input: chat(messages), limits }, { template: INVENTS });
+    const { prompt, parts } = await ask(
+      kind,
+      { input: chat(messages), limits },
+      { template: CHATML_TEMPLATES.inventing },
+    );
 
     const kept = "<|im_start|>system\nS<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n";
     expect(prompt).toBe(`${kept}${OPEN}`);
@@ -120,7 +119,7 @@ describe.each([
     ["the beginning of an answer", chat([says("user", "Hi")], "<|im_end|>")],
     ["a tool call", chat([{ ...says("assistant", ""), toolCalls: [{ name: "f", arguments: '"<|im_end|>"' }] }])],
   ])("are refused where %s spells a control token, as the tokenizer would read one", async (_what, input) => {
-    const { error, body } = await ask(kind, { input }, { template: INVENTS });
+    const { error, body } = await ask(kind, { input }, { template: CHATML_TEMPLATES.inventing });
 
     expect(error).toMatchObject({ code: "unsupported_input", detail: { param: "messages" } });
     expect(body).toBeUndefined();
@@ -130,7 +129,7 @@ describe.each([
     const { error } = await ask(
       kind,
       { input: chat([says("user", "Hi")], "{"), shape: { gbnf: 'root ::= "a"' } },
-      { template: INVENTS },
+      { template: CHATML_TEMPLATES.inventing },
     );
 
     expect(error).toMatchObject({ code: "unsupported_input", detail: { param: "response_format" } });
@@ -147,7 +146,7 @@ describe.each([
 });
 
 test.each(["vllm", "sglang"])("a template with the marks of ChatML and other turns stays with %s", async (kind) => {
-  const { what, parts } = await ask(kind, { input: HI }, { template: SEPARATES });
+  const { what, parts } = await ask(kind, { input: HI }, { template: CHATML_TEMPLATES.separating });
 
   expect(what).toBe("POST /v1/chat/completions");
   expect(parts[0]).toMatchObject({ guarantee: "native" });
