@@ -26,6 +26,8 @@ export interface Weights {
   readonly bos?: string;
   /** The Jinja template of the file; unused where the vocabulary speaks ChatML. */
   readonly chatTemplate?: string;
+  /** What a template says of thinking that is not shown itself. Absent: nothing that is known. */
+  readonly thinking?: Thinking;
   /** What a template may print by name. */
   readonly templateTokens: { readonly bos: string; readonly eos: string };
 }
@@ -140,7 +142,7 @@ function gapOf({ prefix, middle, suffix }: Infill, { gapEnd = true, endBias = 0 
 
 function chat(given: Chat, weights: Weights, hasShape: boolean): LoweredPrompt {
   const { chatTemplate, templateTokens } = weights;
-  const thinking = chatTemplate === undefined ? undefined : thinkingOf(chatTemplate, templateTokens);
+  const thinking = chatTemplate === undefined ? weights.thinking : thinkingOf(chatTemplate, templateTokens);
   const prefix = given.assistantPrefix ?? "";
   const opening = openingOf(prefix, thinking, hasShape);
   const input = thinking === undefined ? given : { ...given, messages: given.messages.map(withoutThoughtOf) };

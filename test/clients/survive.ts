@@ -137,8 +137,10 @@ interface Answered {
 
 async function streamed({ url }: RunningServer, { path, body }: Asked): Promise<Answered> {
   const asked = { model: "pool", ...body, stream_options: { include_usage: true } };
-  const { status, text, events, done } = await postStream(url, path, asked);
+  const { status, headers, text, events, done } = await postStream(url, path, asked);
   expectThat(status === 200 && done, `${status}: ${text.slice(-300)}`);
+  const guarantee = headers.get("x-continuo-guarantee");
+  expectThat(guarantee === "exact", `${path} is ${guarantee}`);
   const finishes = events.flatMap(({ choices }: Json) => choices?.[0]?.finish_reason ?? []);
   const { usage } = events.at(-1);
   expectThat(finishes.length === 1, `it ends ${finishes.length} times`);

@@ -4,13 +4,15 @@
  *
  *     npm run build && npx tsx test/clients/vllm.ts [qwen]
  *
- * On the built-in model, or on Qwen2.5-Coder-0.5B-Instruct, where chats without a system message differ: vLLM's template of it
- * writes one. Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB.
+ * On the built-in model, or on Qwen2.5-Coder-0.5B-Instruct. vLLM's template adds a system message to a chat that has none, that
+ * of Qwen by itself and that of the other because it is told so: the chats are equal because Continuo renders them. Installs vLLM 0.32.0 for processors under `.cache/vllm`, once: 6 GB.
  */
 import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILT_IN_FILE } from "../../src/models/built-in.ts";
-import { eventually, get, post } from "../support/calls.ts";
+import { CHAT, eventually, get, post } from "../support/calls.ts";
+import { CHATML_TEMPLATES } from "../support/chat-templates.ts";
 import { temporaryFolder } from "../support/files.ts";
 import { pythonPackages } from "../support/python-packages.ts";
 import { qwenWeights } from "../support/qwen-weights.ts";
@@ -45,12 +47,16 @@ try {
     env: { ...process.env, LD_LIBRARY_PATH: libraries },
     stdio: "ignore",
   });
-  peer = await startVllm({ python, weights: join(folder.path, "weights"), contextTokens: CONTEXT });
+  const template = join(folder.path, "template.jinja");
+  writeFileSync(template, CHATML_TEMPLATES.inventing);
+  const options = { python, weights: join(folder.path, "weights"), contextTokens: CONTEXT };
+  peer = await startVllm({ ...options, ...(!isQwen && { chatTemplate: template }) });
   print(`vLLM was installed after ${seconds} s and took ${(peer.readyMs / 1000).toFixed(0)} s to start`);
   const same = { kind: "vllm", url: peer.url, model: exact, context: CONTEXT, isQwen };
   server = await startServer({ args: ["--config", peerConfiguration(folder.path, same)] });
   const alike = REMOTE_REQUESTS.filter(({ name }) => !REFUSED.has(name));
   const ties = await compareEngines(server.url, tally, alike);
+  await checkChat(server.url, peer.url);
   await checkRefusals(server.url, tally, REFUSED, /control token/);
   await checkAborts(server.url, peer);
   for (const tie of ties) print(tie);
@@ -62,6 +68,18 @@ try {
   folder.remove();
 }
 tally.finish();
+
+async function checkChat(url: string, peerUrl: string): Promise<void> {
+  await tally.check("a chat is given exactly, without the system message of vLLM's template", async () => {
+    const asked = { messages: [{ role: "user", content: "Hi" }], max_tokens: 1 };
+    const { headers, json: ours } = await post(url, CHAT, { model: "elsewhere", ...asked });
+    const { json: theirs } = await post(peerUrl, "/v1/chat/completions", { model: "weights", ...asked });
+    const guarantee = headers.get("x-continuo-guarantee");
+    const [count, more] = [ours.usage.prompt_tokens, theirs.usage.prompt_tokens];
+    expectThat(guarantee === "exact" && more > count, `${guarantee}, ${count} tokens; of its own ${more}`);
+    return `${count} tokens, of its own ${more}`;
+  });
+}
 
 async function checkAborts(url: string, { url: peerUrl, log }: VllmServer): Promise<void> {
   for (const stream of [true, false]) {

@@ -42,7 +42,20 @@ export const TEMPLATES = {
     "{% if m['role'] == 'user' %}{{ bos_token + '[INST] ' + content | trim + ' [/INST]' }}{% else %}{{ ' ' + content | trim + ' ' + eos_token }}{% endif %}{% endfor %}",
 } as const;
 
-/** Every control token that a template here writes. */
+/** Templates with the marks of ChatML. */
+export const CHATML_TEMPLATES = {
+  /** As Qwen2.5's: a dialogue without a system message gets one. */
+  inventing:
+    "{%- if messages[0].role != 'system' %}{{- '<|im_start|>system\\nYou are helpful.<|im_end|>\\n' }}{%- endif %}" +
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endfor %}" +
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}",
+  /** As Phi-4's: another mark behind the role, and no line breaks. */
+  separating:
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '<|im_sep|>' + m.content + '<|im_end|>' }}{%- endfor %}" +
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant<|im_sep|>' }}{%- endif %}",
+} as const;
+
+/** Every control token that a template of `TEMPLATES` writes. */
 export const CONTROLS = new Set([
   "<s>",
   "</s>",

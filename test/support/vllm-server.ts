@@ -19,6 +19,8 @@ export interface VllmServerOptions {
   /** Folder of the weights (`convertForVllm`). */
   readonly weights: string;
   readonly contextTokens: number;
+  /** In place of the one of the weights. */
+  readonly chatTemplate?: string;
   /** Default: a free one. */
   readonly port?: number;
   /** Answers at the same time. Default: 4. */
@@ -49,7 +51,7 @@ export function convertForVllm(python: string, file: string, folder: string): vo
 }
 
 export async function startVllm(options: VllmServerOptions): Promise<VllmServer> {
-  const { python, weights, contextTokens, slots = 4 } = options;
+  const { python, weights, contextTokens, chatTemplate, slots = 4 } = options;
   const port = options.port ?? (await freePort());
   return startServerProgram({
     ...{ name: "vLLM", program: python, url: `http://127.0.0.1:${port}`, isReady: answersAt("/health") },
@@ -57,6 +59,7 @@ export async function startVllm(options: VllmServerOptions): Promise<VllmServer>
       ...["-m", "vllm.entrypoints.openai.api_server", "--model", weights, "--served-model-name", "weights"],
       ...["--dtype", "float32", "--max-model-len", String(contextTokens), "--max-num-seqs", String(slots)],
       ...["--enforce-eager", "--host", "127.0.0.1", "--port", String(port), "--enable-log-requests"],
+      ...(chatTemplate === undefined ? [] : ["--chat-template", chatTemplate]),
     ],
     env: { VLLM_CPU_KVCACHE_SPACE: "1", OMP_NUM_THREADS: "1", HF_HUB_OFFLINE: "1", VLLM_NO_USAGE_STATS: "1" },
     startTimeoutMs: START_TIMEOUT_MS,

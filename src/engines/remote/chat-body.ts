@@ -83,6 +83,9 @@ export function refuseControlsIn(
   assistantPrefix: string,
   controls: ReadonlySet<string>,
 ): void {
-  const texts = messages.flatMap(({ content }) => content.flatMap((part) => ("text" in part ? part.text : [])));
+  const texts = messages.flatMap(({ content, toolCalls = [] }) => [
+    ...content.flatMap((part) => ("text" in part ? part.text : [])),
+    ...toolCalls.flatMap(({ name, arguments: given }) => [name, given]),
+  ]);
   for (const text of [...texts, assistantPrefix]) refuseControls(text, controls, "chat");
 }

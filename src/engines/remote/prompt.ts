@@ -51,10 +51,13 @@ export interface TextPrompt {
 }
 
 /** The prompt as one string, for an engine that reads control tokens wherever they are spelt. */
-export function textPrompt(request: ContinuationRequest, { weights }: Peer): TextPrompt {
-  const { sections, countOffset, gap } = lower(request.input, weights);
+export function textPrompt(
+  { input }: Pick<ContinuationRequest, "input">,
+  { weights }: Pick<Peer, "weights">,
+): TextPrompt {
+  const { sections, countOffset, gap } = lower(input, weights);
   const parts = sections.flatMap((section) => section.parts);
-  for (const part of parts) if ("text" in part) refuseControls(part.text, weights.controls, request.input.kind);
+  for (const part of parts) if ("text" in part) refuseControls(part.text, weights.controls, input.kind);
   return { text: parts.map(spelled).join(""), countOffset, ...(gap !== undefined && { gap }) };
 }
 

@@ -27,6 +27,7 @@ const CHAT: Chat = { kind: "chat", messages: [{ role: "user", content: [{ text: 
 
 const tokenize: PeerAnswer = (call, response) => {
   const { prompt } = call.body;
+  if (prompt === undefined) return json({ message: "Field required" }, 400)(call, response);
   const id = CONTROLS.indexOf(prompt);
   const tokens = id >= 0 ? [id] : [...prompt].map((character: string) => 100 + (character.charCodeAt(0) % 100));
   return json({ tokens, count: tokens.length, max_model_len: 4096 })(call, response);
@@ -143,7 +144,7 @@ describe("what is sent", () => {
     expect((await ask({ input: CHAT })).body).not.toHaveProperty("chat_template_kwargs");
   });
 
-  test("as the embedded engine would be given it, where its tokenizer is there; a chat is rendered in its own way", async () => {
+  test("as the embedded engine would be given it, where its tokenizer is there; a chat in its own way where its template is not shown", async () => {
     const guarantees = [await ask({}), await ask({ input: CHAT })].map(({ parts }) => parts[0]);
 
     expect(guarantees).toMatchObject([{ guarantee: "exact" }, { guarantee: "native" }]);

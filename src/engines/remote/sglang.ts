@@ -1,18 +1,17 @@
-import { chosenFim } from "../../continuation/fim.ts";
-import type { Weights } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
 import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { continuedChat, formatOf } from "./chat-body.ts";
 import { countIn, isObject, type JsonObject, textIn } from "./json.ts";
+import { learnWeights } from "./learn-weights.ts";
 import { choiceEvent, listedModels, meantModel, PROBE_MS } from "./openai-wire.ts";
 import type { Adapter, Asked, Peer, PieceReader, RemoteModel } from "./peer.ts";
-import { textPrompt, tokenPrompt } from "./prompt.ts";
+import { textPrompt } from "./prompt.ts";
 import { generatedReader } from "./sglang-stream.ts";
-import { learnVocabulary } from "./tokenize-route.ts";
+import { promptIds } from "./tokenize-route.ts";
 import type { Upstream } from "./transport.ts";
 import { isMissingRoute, malformed } from "./upstream-error.ts";
-import { endsOf, spellingsToTry } from "./vocabulary.ts";
+import { endsOf } from "./vocabulary.ts";
 import { COMMON_SPELLINGS, SEEDLESS_SPELLINGS, type Spellings, stopsToPass, wishesOf } from "./wishes.ts";
 
 interface SglangPeer extends Peer {
@@ -20,12 +19,14 @@ interface SglangPeer extends Peer {
   readonly streamsPieces: boolean;
   /** A seed alone decides what it says; else seeds have no effect there. */
   readonly takesSeeds: boolean;
+  /** Chats are rendered here, as token ids. */
+  readonly rendersChats: boolean;
 }
 
 /**
- * SGLang. Texts and gaps go to its own `/generate` as token ids, where its `/tokenize` is there; chats to its chat route, as
- * only it has the template. Written after its sources of 2026 and its reference (0.5), and not seen live.
- * https://docs.sglang.io
+ * SGLang. Texts and gaps go to its own `/generate` as token ids, where its `/tokenize` is there, and so do chats where that
+ * shows that the template writes ChatML; other chats go to its chat route, as only it has the template. Written after its
+ * sources of 2026 and its reference (0.5), and not seen live. https://docs.sglang.io
  */
 export const sglang: Adapter<SglangPeer> = { kind: "sglang", probe, identify, lower, reader };
 
@@ -34,17 +35,9 @@ const SEEDS = 2 ** 31;
 
 async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal): Promise<SglangPeer> {
   const { id, info, server, contextTokens } = await found(upstream, about, signal);
-  const { vocabulary, bos } = (await learnVocabulary(upstream, id, spellingsToTry(about.fimLayouts), signal)) ?? {};
-  const spelt = new Set(vocabulary?.controls.keys());
-  const fim = chosenFim(about, spelt);
-  const weights: Weights = {
-    id,
-    controls: spelt,
-    healing: false,
-    templateTokens: { bos: bos ?? "", eos: "" },
-    ...(fim !== undefined && { fim }),
-    ...(bos !== undefined && { bos }),
-  };
+  const { weights, vocabulary, writesChatMl } = await learnWeights(upstream, id, about, signal);
+  // Weights whose template is not shown may think, or end their turns in another way.
+  const rendersChats = writesChatMl ?? false;
   const slots = countIn(server, "max_running_requests");
   return {
     model: id,
@@ -53,7 +46,8 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights,
     chat: true,
     chatPrefix: true,
-    prefixSpelling: "continue_final_message",
+    prefixSpelling: rendersChats ? "rendered" : "continue_final_message",
+    rendersChats,
     streamsPieces: server["incremental_streaming_output"] === true,
     takesSeeds: server["enable_deterministic_inference"] === true,
     ...(contextTokens !== undefined && { contextTokens }),
@@ -124,7 +118,7 @@ async function lower(
 ): Promise<Asked> {
   const { input, shape, limits } = request;
   const ends = peer.vocabulary === undefined ? new Set<number>() : endsOf(peer.vocabulary, peer.weights.fim, undefined);
-  if (input.kind === "chat") {
+  if (input.kind === "chat" && !peer.rendersChats) {
     const { fields, ignored } = settings(request, peer, ends, "seed", "min_tokens");
     const body = {
       model: peer.model,
@@ -178,7 +172,7 @@ function settings(
       ...(topK !== undefined && { top_k: topK === 0 ? -1 : topK }),
       ...(seed !== undefined && { [seedName]: ((seed % SEEDS) + SEEDS) % SEEDS }),
       ...(logitBias !== undefined && { logit_bias: Object.fromEntries(logitBias) }),
-      ...stopFields(request, ends),
+      ...stopFields(request, peer, ends),
       ...(minTokens !== undefined && { [minTokensName]: minTokens }),
       ...(ignoreEnds && { ignore_eos: true }),
     },
@@ -190,10 +184,10 @@ function settings(
  * The beginning of a stop string may have been sent before the rest is there, so it must not be cut off behind that. Ids that
  * end an answer are not cut off then either: those of a caller are watched for here, where ids are told.
  */
-function stopFields({ input, limits }: ContinuationRequest, ends: ReadonlySet<number>): object {
+function stopFields({ input, limits }: ContinuationRequest, peer: SglangPeer, ends: ReadonlySet<number>): object {
   const { stopStrings, stopSequences, ignoreEnds = false } = limits;
   const single = stopSequences.flatMap((ids) => (ids.length === 1 ? ids : []));
-  const tellsIds = input.kind !== "chat";
+  const tellsIds = input.kind !== "chat" || peer.rendersChats;
   const keepsStops = stopStrings.length > 0 && (tellsIds || single.length === 0);
   const ids = [...(ignoreEnds ? [] : ends), ...(keepsStops ? [] : single)];
   return {
@@ -203,7 +197,7 @@ function stopFields({ input, limits }: ContinuationRequest, ends: ReadonlySet<nu
   };
 }
 
-type Written = Pick<Asked, "truncatedTokens" | "countOffset" | "promptTokens" | "gap" | "guarantee"> & {
+type Written = Pick<Asked, "truncatedTokens" | "countOffset" | "promptTokens" | "gap" | "thought" | "guarantee"> & {
   readonly question: Readonly<Record<string, unknown>>;
   /** Tokens that an answer may have. */
   readonly room: number;
@@ -220,7 +214,7 @@ async function written(request: ContinuationRequest, peer: Peer, signal: AbortSi
     const { text, ...prompt } = textPrompt(request, peer);
     return { question: { text }, room: Number.POSITIVE_INFINITY, truncatedTokens: 0, ...prompt };
   }
-  const { tokens, ...prompt } = await tokenPrompt(request, peer, peer.vocabulary, signal);
+  const { tokens, ...prompt } = await promptIds(request, peer, peer.vocabulary, signal);
   return { question: { input_ids: tokens }, room: roomBehind(peer, tokens), countOffset: 0, ...prompt };
 }
 
@@ -239,6 +233,6 @@ function logprobFields({ logprobs }: ContinuationRequest): object {
 }
 
 function reader({ name }: Upstream, peer: SglangPeer, { input }: ContinuationRequest): PieceReader {
-  if (input.kind === "chat") return (data) => choiceEvent(name, data).piece;
+  if (input.kind === "chat" && !peer.rendersChats) return (data) => choiceEvent(name, data).piece;
   return generatedReader(name, peer.streamsPieces, (id) => peer.vocabulary?.spelling(id));
 }

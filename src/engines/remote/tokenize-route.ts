@@ -1,10 +1,14 @@
 /** The tokenizer of weights elsewhere, behind `/tokenize` and `/detokenize` as vLLM and SGLang have them. */
+import type { ContinuationRequest } from "../../continuation/request.ts";
+import { refuseControlsIn } from "./chat-body.ts";
 import { idsIn, isObject, textIn } from "./json.ts";
 import { PROBE_MS } from "./openai-wire.ts";
-import { refuseControls } from "./prompt.ts";
+import type { Peer } from "./peer.ts";
+import { refuseControls, type TokenPrompt, tokenPrompt } from "./prompt.ts";
 import type { Upstream } from "./transport.ts";
 import { isMissingRoute, malformed } from "./upstream-error.ts";
 import { learnControls, type Tokenize, Vocabulary } from "./vocabulary.ts";
+import { refuseShapeBehindPrefix } from "./wishes.ts";
 
 export interface LearnedVocabulary {
   readonly vocabulary: Vocabulary;
@@ -48,6 +52,26 @@ export async function tokenIds(upstream: Upstream, body: object, signal: AbortSi
   const tokens = isObject(answer) ? idsIn(answer, "tokens") : undefined;
   if (tokens === undefined) throw malformed(upstream.name, "no token ids at /tokenize");
   return tokens;
+}
+
+/**
+ * The prompt as ids. Throws `unsupported_input` where what a caller wrote in a chat spells a control token, and as
+ * `tokenPrompt` does.
+ */
+export async function promptIds(
+  request: ContinuationRequest,
+  peer: Peer,
+  vocabulary: Vocabulary,
+  signal: AbortSignal,
+): Promise<TokenPrompt> {
+  const { input, answered } = request;
+  refuseShapeBehindPrefix(request);
+  if (input.kind === "chat") {
+    const { messages, assistantPrefix = "" } = input;
+    const given = assistantPrefix.slice(0, assistantPrefix.length - (answered?.units ?? 0));
+    refuseControlsIn(messages, given, peer.weights.controls);
+  }
+  return tokenPrompt(request, peer, vocabulary, signal);
 }
 
 /** What ids spell, control tokens included. */

@@ -1,4 +1,3 @@
-import { Template } from "@huggingface/jinja";
 import { describe, expect, test } from "vitest";
 import type { Json } from "../../../test/support/calls.ts";
 import { never } from "../../../test/support/described-weights.ts";
@@ -8,35 +7,27 @@ import {
   type Heard,
   hear,
   json,
-  type PeerAnswer,
   peerServer,
   remoteRequest,
   usageChunk,
 } from "../../../test/support/peer-server.ts";
 import { THINKING_TEMPLATES } from "../../../test/support/thinking-templates.ts";
+import { tokenizerRoutes } from "../../../test/support/tokenizer-routes.ts";
 import type { Chat } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 
 const CHAT: Chat = { kind: "chat", messages: [{ role: "user", content: [{ text: "Hi" }] }] };
 
-/** A token is a character. */
-const idsOf = (text: string): number[] => [...text].map((character) => character.codePointAt(0) ?? 0);
-const spelled = (ids: readonly number[]): string => String.fromCodePoint(...ids);
-
-function tokenizer(template: string): PeerAnswer {
-  return (call, response) => {
-    const { messages, prompt, chat_template_kwargs: told } = call.body;
-    const render = (): string =>
-      new Template(template).render({ messages, add_generation_prompt: true, bos_token: "", ...told });
-    return json({ tokens: idsOf(messages === undefined ? prompt : render()) })(call, response);
-  };
-}
-
-const detokenizer: PeerAnswer = (call, response) => json({ prompt: spelled(call.body.tokens) })(call, response);
+const CONTROLS = ["<|im_start|>", "<|im_end|>", "<｜User｜>", "<｜Assistant｜>"];
+const { ids, spelled } = tokenizerRoutes(CONTROLS);
 
 function chunk(text: string, finish: string | null = null): object {
-  const logprobs = { tokens: [...text], token_logprobs: [...text].map(() => -1), top_logprobs: [] };
-  const choice = { index: 0, text, logprobs, finish_reason: finish, token_ids: idsOf(text) };
+  const logprobs = {
+    tokens: [...text],
+    token_logprobs: [...text].map(() => -1),
+    top_logprobs: [...text].map((each) => ({ [each]: -1 })),
+  };
+  const choice = { index: 0, text, logprobs, finish_reason: finish, token_ids: ids(text) };
   return { id: "cmpl-1", object: "text_completion", choices: [choice] };
 }
 
@@ -53,8 +44,7 @@ async function ask(
   const peer = await peerServer({
     "GET /version": json({ version: "0.32.0" }),
     "GET /v1/models": json({ object: "list", data: [{ id: "m", root: "m", max_model_len: 4096 }] }),
-    "POST /tokenize": tokenizer(THINKING_TEMPLATES[family]),
-    "POST /detokenize": detokenizer,
+    ...tokenizerRoutes(CONTROLS, THINKING_TEMPLATES[family]).routes,
     "POST /v1/completions": events(...said.map((each) => chunk(each)), chunk("", "length"), usageChunk(9, 2)),
   });
   const request = remoteRequest({ ...over, limits: { ...remoteRequest().limits, maxTokens: 500 } });
@@ -88,7 +78,7 @@ describe("chats with weights that think", () => {
     expect(parts.at(-1)).toMatchObject({ usage: { completionTokens: 16 } });
   });
 
-  test("log probabilities are those of the answer alone", async () => {
+  test("log probabilities are those of the answer alone, beside as many others as were asked for", async () => {
     const { parts } = await ask("qwen3Thinking", { input: CHAT, logprobs: 0 }, ["hm</think>", "Y"]);
 
     const deltas = parts.flatMap((part) => (part.type === "delta" ? [part] : []));

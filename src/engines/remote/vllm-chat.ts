@@ -1,39 +1,17 @@
-/** Chats on vLLM whose tokens have to be known beforehand: only it has their template, and it tokenizes what that writes. */
+/**
+ * Chats on vLLM whose tokens have to be known beforehand and that are no ChatML: only it has their template, and it tokenizes
+ * what that writes.
+ */
 import type { Chat } from "../../continuation/input.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
-import { THINKING_OFF, THINKING_ON, type Thinking, thinkingIn } from "../../continuation/thinking.ts";
-import { THOUGHT_BEGINS, THOUGHT_ENDS, type ThoughtAtStart } from "../../continuation/thought.ts";
-import { ServiceError } from "../../errors.ts";
+import { THINKING_OFF, type Thinking } from "../../continuation/thinking.ts";
+import { THOUGHT_BEGINS, type ThoughtAtStart } from "../../continuation/thought.ts";
 import { dialogueOf, messageOf, refuseControlsIn } from "./chat-body.ts";
+import { templateIds } from "./learn-weights.ts";
 import type { Peer } from "./peer.ts";
-import { spelledBy, tokenIds } from "./tokenize-route.ts";
+import { tokenIds } from "./tokenize-route.ts";
 import type { Upstream } from "./transport.ts";
-import { isMissingRoute } from "./upstream-error.ts";
 import { refuseShapeBehindPrefix } from "./wishes.ts";
-
-export interface VllmPeer extends Peer {
-  /** What its chat template says of thinking. Absent: nothing that is known. */
-  readonly thinking?: Thinking;
-}
-
-/** Undefined: its template does not show that the weights think, or there is none. */
-export async function learnThinking(
-  upstream: Upstream,
-  model: string,
-  signal: AbortSignal,
-): Promise<Thinking | undefined> {
-  const messages = [{ role: "user", content: "a" }];
-  const rendered = async (told: object): Promise<string> =>
-    spelledBy(upstream, model, await templateIds(upstream, model, messages, told, signal), signal);
-  try {
-    const [off, on] = [await rendered(THINKING_OFF), await rendered(THINKING_ON)];
-    const isKnown = off !== on || off.includes(THOUGHT_BEGINS) || off.includes(THOUGHT_ENDS);
-    return isKnown ? thinkingIn(off, on) : undefined;
-  } catch (error) {
-    if (!isMissingRoute(error) && !isCallers(error)) throw error;
-    return undefined; // a model without a chat template
-  }
-}
 
 interface RenderedChat {
   readonly tokens: readonly number[];
@@ -48,11 +26,12 @@ interface RenderedChat {
 export async function chatIds(
   chat: Chat,
   request: ContinuationRequest,
-  { model, weights, vocabulary, thinking }: VllmPeer,
+  { model, weights, vocabulary }: Peer,
   upstream: Upstream,
   signal: AbortSignal,
 ): Promise<RenderedChat | undefined> {
   const { assistantPrefix = "" } = chat;
+  const { thinking } = weights;
   const { units = 0, tokens: written = [] } = request.answered ?? {};
   const start = assistantPrefix.length - units;
   const goesOn =
@@ -90,20 +69,4 @@ async function renderedChat(
 function behindHead(prefix: string, { opening, closed }: Thinking): string {
   if (!prefix.startsWith(THOUGHT_BEGINS)) return closed.slice(opening.length) + prefix;
   return prefix.startsWith(opening) ? prefix.slice(opening.length) : prefix;
-}
-
-async function templateIds(
-  upstream: Upstream,
-  model: string,
-  messages: readonly object[],
-  told: object,
-  signal: AbortSignal,
-): Promise<readonly number[]> {
-  const body = { model, messages, add_generation_prompt: true, add_special_tokens: false, chat_template_kwargs: told };
-  return tokenIds(upstream, body, signal);
-}
-
-/** It does not want what was asked, and is well. */
-function isCallers(error: unknown): boolean {
-  return error instanceof ServiceError && error.status === 400;
 }

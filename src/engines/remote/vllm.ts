@@ -1,25 +1,30 @@
-import { chosenFim } from "../../continuation/fim.ts";
 import type { Chat } from "../../continuation/input.ts";
-import type { Weights } from "../../continuation/lower.ts";
+import { speaksChatMl } from "../../continuation/lower.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import type { AnswerShape } from "../../continuation/shape.ts";
 import { THINKING_OFF } from "../../continuation/thinking.ts";
 import { continuedChat } from "./chat-body.ts";
 import { countIn, idsIn, isObject, type JsonObject, textIn } from "./json.ts";
+import { learnWeights } from "./learn-weights.ts";
 import { choiceEvent, listedModels, meantModel, PROBE_MS } from "./openai-wire.ts";
 import type { Adapter, Asked, Peer, Piece, PieceReader, RemoteModel } from "./peer.ts";
-import { textPrompt, tokenPrompt } from "./prompt.ts";
-import { learnVocabulary } from "./tokenize-route.ts";
+import { textPrompt } from "./prompt.ts";
+import { promptIds } from "./tokenize-route.ts";
 import type { Upstream } from "./transport.ts";
 import { malformed } from "./upstream-error.ts";
-import { chatIds, learnThinking, type VllmPeer } from "./vllm-chat.ts";
-import { endsOf, spellingsToTry } from "./vocabulary.ts";
+import { chatIds } from "./vllm-chat.ts";
+import { endsOf } from "./vocabulary.ts";
 import { COMMON_SPELLINGS, OPENAI_SPELLINGS, stopsToPass, wishesOf } from "./wishes.ts";
 
+interface VllmPeer extends Peer {
+  /** Chats are rendered here, as token ids. */
+  readonly rendersChats: boolean;
+}
+
 /**
- * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there; chats to its chat route, as only it
- * has the template, or rendered by its `/tokenize` to `/v1/completions` where their tokens must be known (`vllm-chat.ts`).
- * Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
+ * vLLM. Prompts go to `/v1/completions` as token ids, where its `/tokenize` is there, and chats of ChatML too. Other chats go
+ * to its chat route, as only it has the template, or rendered by its `/tokenize` to `/v1/completions` where their tokens must
+ * be known (`vllm-chat.ts`). Written after its documented wire form (0.12 and later), and seen live with 0.32.0 on a processor.
  */
 export const vllm: Adapter<VllmPeer> = { kind: "vllm", probe, identify, lower, reader };
 
@@ -32,19 +37,10 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
   const version = await versionOf(upstream, signal);
   const listed = await listedModels(upstream, signal);
   const { id, entry } = meantModel(upstream, about, listed);
-  const { vocabulary, bos } = (await learnVocabulary(upstream, id, spellingsToTry(about.fimLayouts), signal)) ?? {};
-  const spelt = new Set(vocabulary?.controls.keys());
-  const thinking = vocabulary === undefined ? undefined : await learnThinking(upstream, id, signal);
-  const fim = chosenFim(about, spelt);
+  const { weights, vocabulary, writesChatMl } = await learnWeights(upstream, id, about, signal);
+  // Weights without a template get ChatML where their vocabulary has it, as on the embedded engine.
+  const rendersChats = writesChatMl ?? speaksChatMl(weights);
   const contextTokens = about.contextTokens ?? countIn(entry, "max_model_len");
-  const weights: Weights = {
-    id,
-    controls: spelt,
-    healing: false,
-    templateTokens: { bos: bos ?? "", eos: "" },
-    ...(fim !== undefined && { fim }),
-    ...(bos !== undefined && { bos }),
-  };
   return {
     model: id,
     program: `vLLM ${version}`,
@@ -52,10 +48,10 @@ async function probe(upstream: Upstream, about: RemoteModel, signal: AbortSignal
     weights,
     chat: true,
     chatPrefix: true,
-    prefixSpelling: "continue_final_message",
+    prefixSpelling: rendersChats ? "rendered" : "continue_final_message",
+    rendersChats,
     ...(contextTokens !== undefined && { contextTokens }),
     ...(vocabulary !== undefined && { vocabulary }),
-    ...(thinking !== undefined && { thinking }),
   };
 }
 
@@ -100,7 +96,7 @@ async function lower(
     ...(request.shape !== undefined && shapeFields(request.shape)),
   };
   const { input } = request;
-  if (input.kind !== "chat") {
+  if (input.kind !== "chat" || peer.rendersChats) {
     const { body, ...prompt } = await completion(request, peer, signal);
     return { path: `${address.api}/completions`, body: { ...shared, ...body }, ...prompt, ends, ignored };
   }
@@ -135,7 +131,10 @@ function endFields({ limits }: ContinuationRequest, ends: ReadonlySet<number>): 
   };
 }
 
-type Prompted = Pick<Asked, "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap" | "guarantee">;
+type Prompted = Pick<
+  Asked,
+  "body" | "truncatedTokens" | "countOffset" | "promptTokens" | "gap" | "thought" | "guarantee"
+>;
 
 async function completion(request: ContinuationRequest, peer: Peer, signal: AbortSignal): Promise<Prompted> {
   if (peer.vocabulary === undefined) {
@@ -145,7 +144,7 @@ async function completion(request: ContinuationRequest, peer: Peer, signal: Abor
     const scores = logprobs === undefined ? {} : { logprobs };
     return { body: { prompt: text, ...limit, ...scores }, truncatedTokens: 0, ...prompt };
   }
-  const { tokens, ...prompt } = await tokenPrompt(request, peer, peer.vocabulary, signal);
+  const { tokens, ...prompt } = await promptIds(request, peer, peer.vocabulary, signal);
   return { body: idsBody(tokens, request, peer), countOffset: 0, ...prompt };
 }
 
@@ -169,13 +168,21 @@ function shapeFields(shape: AnswerShape): object {
   return { response_format: { type: "json_schema", json_schema: { name: "answer", schema: shape.schema } } };
 }
 
-function reader({ name }: Upstream): PieceReader {
+function reader({ name }: Upstream, _peer: VllmPeer, { input, logprobs }: ContinuationRequest): PieceReader {
+  // Beside the likeliest tokens its completions tell the one that was drawn, which a chat does not have twice.
+  const most = input.kind === "chat" ? logprobs : undefined;
   return (data) => {
-    const { choice, piece } = choiceEvent(name, data);
+    const { choice, piece: said } = choiceEvent(name, data);
+    const piece = most === undefined ? said : withMost(most, said);
     if (choice === undefined) return piece;
     const tokens = idsIn(choice, "token_ids");
     return tokens === undefined ? piece : { ...piece, tokens: withoutEnd(tokens, choice, piece) };
   };
+}
+
+function withMost(most: number, { logprobs, ...piece }: Piece): Piece {
+  if (logprobs === undefined) return piece;
+  return { ...piece, logprobs: logprobs.map(({ top, ...each }) => ({ ...each, top: top.slice(0, most) })) };
 }
 
 /** The token that ended an answer is among the ids, and no part of the answer. A stop string is: it was generated. */
