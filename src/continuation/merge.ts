@@ -3,7 +3,7 @@ import { Arrivals } from "./arrivals.ts";
 import type { Engine } from "./engine.ts";
 import { guessedPromptTokens } from "./estimate.ts";
 import { breaksPromise, type Guarantee, weakest } from "./guarantee.ts";
-import type { StartPart, StreamPart, Usage } from "./output.ts";
+import { type StartPart, type StreamPart, tokenCount, type Usage } from "./output.ts";
 import type { ContinuationRequest } from "./request.ts";
 
 /**
@@ -113,7 +113,7 @@ class Spent {
       this.#seen.set(source, { promptTokens: this.#promptTokens(source, part), completionTokens: 0 });
     if (part.type === "usage") this.#said.set(source, part.usage);
     const seen = this.#seen.get(source);
-    if (part.type === "delta" && seen !== undefined) seen.completionTokens += part.tokens?.length ?? 1;
+    if (part.type === "delta" && seen !== undefined) seen.completionTokens += tokenCount(part);
   }
 
   #promptTokens(source: number, { promptTokens }: StartPart): number {

@@ -1,4 +1,4 @@
-import type { FinishReason, StreamPart } from "../continuation/output.ts";
+import { type FinishReason, type StreamPart, tokenCount } from "../continuation/output.ts";
 
 /** What is told about one request, in its log line and in the metrics. Never a prompt, a completion or a key. */
 export interface RequestRecord {
@@ -53,7 +53,7 @@ export async function* observed(
 ): AsyncGenerator<StreamPart> {
   let askedAtMs = now();
   for await (const part of parts) {
-    if (part.type === "delta") noteDelta(part.tokens?.length ?? 1, askedAtMs, record, observer, now());
+    if (part.type === "delta") noteDelta(tokenCount(part), askedAtMs, record, observer, now());
     else if (part.type === "start") noteStart(part.model, part.promptTokens, record);
     else if (part.type === "finish") noteFinish(part.reason, record);
     else if (part.type === "usage") noteUsage(part.usage, record);
