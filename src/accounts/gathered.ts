@@ -1,0 +1,38 @@
+/** Items at most that are worked on together: so many rows fit into a statement of any database. */
+const MOST = 200;
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Works together on what is asked for within one turn of the event loop: a transaction for many takes little longer than one for one. */
+export class Gathered<Item, Result> {
+  readonly #work: (items: readonly Item[]) => Promise<Result>;
+  #waiting: Waiting<Item, Result>[] = [];
+
+  /** @param work its result, or its failure, is that of every item. */
+  constructor(work: (items: readonly Item[]) => Promise<Result>) {
+    this.#work = work;
+  }
+
+  run(item: Item): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.length === 0) setImmediate(() => this.#start());
+      this.#waiting.push({ item, resolve, reject });
+    });
+  }
+
+  #start(): void {
+    const all = this.#waiting;
+    this.#waiting = [];
+    for (let first = 0; first < all.length; first += MOST) {
+      const some = all.slice(first, first + MOST);
+      this.#work(some.map(({ item }) => item)).then(
+        (result) => some.forEach(({ resolve }) => void resolve(result)),
+        (error: unknown) => some.forEach(({ reject }) => void reject(error)),
+      );
+    }
+  }
+}
