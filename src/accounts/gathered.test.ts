@@ -15,17 +15,19 @@ test("what is asked for in one turn is done together, in its order", async () =>
   expect(batches).toEqual([[1, 2], [3]]);
 });
 
-test("what fails fails for all of them, and not for those that come later", async () => {
-  let isBroken = true;
-  const gathered = new Gathered(async (_items: readonly number[]) => {
-    if (isBroken) throw new Error("disk full");
+test("what cannot be done fails alone", async () => {
+  const gathered = new Gathered(async (items: readonly number[]) => {
+    if (items.includes(2)) throw new Error("no such workspace");
+    return items.length;
   });
 
-  const failed = await Promise.allSettled([gathered.run(1), gathered.run(2)]);
-  isBroken = false;
+  const done = await Promise.allSettled([1, 2, 3].map((item) => gathered.run(item)));
 
-  expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
-  await expect(gathered.run(3)).resolves.toBeUndefined();
+  expect(done).toEqual([
+    { status: "fulfilled", value: 1 },
+    { status: "rejected", reason: new Error("no such workspace") },
+    { status: "fulfilled", value: 1 },
+  ]);
 });
 
 test("so many that they do not fit into a statement are several batches", async () => {

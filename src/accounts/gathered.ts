@@ -7,12 +7,15 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Works together on what is asked for within one turn of the event loop: a transaction for many takes little longer than one for one. */
+/**
+ * Works together on what is asked for within one turn of the event loop: a transaction for many takes little longer than one
+ * for one. What fails together is tried one by one, so that nothing fails for the fault of another.
+ */
 export class Gathered<Item, Result> {
   readonly #work: (items: readonly Item[]) => Promise<Result>;
   #waiting: Waiting<Item, Result>[] = [];
 
-  /** @param work its result, or its failure, is that of every item. */
+  /** @param work does all or, when it fails, nothing. Its result is that of every item. */
   constructor(work: (items: readonly Item[]) => Promise<Result>) {
     this.#work = work;
   }
@@ -27,12 +30,16 @@ export class Gathered<Item, Result> {
   #start(): void {
     const all = this.#waiting;
     this.#waiting = [];
-    for (let first = 0; first < all.length; first += MOST) {
-      const some = all.slice(first, first + MOST);
-      this.#work(some.map(({ item }) => item)).then(
-        (result) => some.forEach(({ resolve }) => void resolve(result)),
-        (error: unknown) => some.forEach(({ reject }) => void reject(error)),
-      );
+    for (let first = 0; first < all.length; first += MOST) void this.#settle(all.slice(first, first + MOST));
+  }
+
+  async #settle(some: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const result = await this.#work(some.map(({ item }) => item));
+      for (const { resolve } of some) resolve(result);
+    } catch (error) {
+      if (some.length > 1) for (const each of some) void this.#settle([each]);
+      else for (const { reject } of some) reject(error);
     }
   }
 }
