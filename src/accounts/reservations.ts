@@ -4,8 +4,8 @@
  * that transactions never wait for each other in a circle.
  */
 import { sql, type Transaction } from "kysely";
-import type { ReservationRow, Store, Tables } from "../db/schema.ts";
-import { writeRecord } from "./ledger.ts";
+import type { ReservationRow, Store, Tables, UsageRecordRow } from "../db/schema.ts";
+import { writeRecords } from "./ledger.ts";
 import { book, takeRequest, uncountRequest } from "./windows.ts";
 
 /** How a request ended, and what it used. */
@@ -35,6 +35,11 @@ export interface Counts {
   readonly reservedTokens: number;
 }
 
+/** Admits requests that no limit bounds, one at least. */
+export async function insertUnlimited(store: Store, rows: readonly ReservationRow[]): Promise<void> {
+  await store.insertInto("reservations").values(rows).execute();
+}
+
 /**
  * Admits a request: takes it from every limit and makes its row, or, when one of them has nothing left, changes nothing
  * and throws `ServiceError`.
@@ -42,15 +47,10 @@ export interface Counts {
  * @param row with the limits that it is to hold; `seen_at_ms` is the moment that counts for them.
  * @returns the limits that it holds.
  */
-export async function insertReservation(store: Store, row: ReservationRow): Promise<readonly string[]> {
-  const limitIds = JSON.parse(row.limit_ids) as readonly string[];
-  if (limitIds.length === 0) {
-    await store.insertInto("reservations").values(row).execute();
-    return [];
-  }
+export function insertReservation(store: Store, row: ReservationRow): Promise<readonly string[]> {
   return store.transaction().execute(async (transaction) => {
     const held: string[] = [];
-    for (const limitId of limitIds) {
+    for (const limitId of heldBy(row)) {
       const isThere = await takeRequest(transaction, limitId, row.reserved_tokens, row.seen_at_ms);
       if (isThere) held.push(limitId);
     }
@@ -88,42 +88,60 @@ export async function checkpoint(store: Store, running: readonly Progress[], now
 }
 
 /**
- * Turns a row into a record of usage and gives back what it has not used.
+ * Turns rows into records of usage and gives back what they have not used: all of them, or none.
  *
+ * @param ids each once.
  * @param endingOf how it ended, given the row as it is.
- * @returns false: the row was not there, so the request has been recorded before.
+ * @returns ids of the rows that were there. The other requests have been recorded before.
  */
-export function settle(store: Store, id: string, endingOf: (row: ReservationRow) => Ending): Promise<boolean> {
+export function settle(
+  store: Store,
+  ids: readonly string[],
+  endingOf: (row: ReservationRow) => Ending,
+): Promise<ReadonlySet<string>> {
   return store.transaction().execute(async (transaction) => {
-    const row = await takeRow(transaction, id);
-    if (row === undefined) return false;
-    const ending = endingOf(row);
-    await release(transaction, row, usedOf(ending) - usedOf(countsOf(row)), ending.endedAtMs);
-    await writeRecord(transaction, {
-      id,
-      node_id: row.node_id,
-      workspace_id: row.workspace_id,
-      key_id: row.key_id,
-      model: row.model,
-      protocol: row.protocol,
-      started_at_ms: row.started_at_ms,
-      ended_at_ms: ending.endedAtMs,
-      prompt_tokens: ending.promptTokens,
-      cached_prompt_tokens: ending.cachedPromptTokens ?? null,
-      completion_tokens: ending.completionTokens,
-      outcome: ending.outcome,
-      is_estimate: ending.isEstimate ? 1 : 0,
-    });
-    return true;
+    const rows = await takeRows(transaction, ids);
+    if (rows.length === 0) return new Set<string>();
+    const ended = rows.map((row) => ({ row, ending: endingOf(row) }));
+    const releases = ended.flatMap(({ row, ending }) =>
+      heldBy(row).map((limitId) => ({ limitId, row, usedTokens: usedOf(ending) - usedOf(countsOf(row)), ending })),
+    );
+    releases.sort((a, b) => (a.limitId === b.limitId ? 0 : a.limitId < b.limitId ? -1 : 1));
+    for (const { limitId, row, usedTokens, ending } of releases) {
+      await release(transaction, limitId, row, usedTokens, ending.endedAtMs);
+    }
+    await writeRecords(
+      transaction,
+      ended.map(({ row, ending }) => recordOf(row, ending)),
+    );
+    return new Set(rows.map(({ id }) => id));
   });
+}
+
+function recordOf(row: ReservationRow, ending: Ending): UsageRecordRow {
+  return {
+    id: row.id,
+    node_id: row.node_id,
+    workspace_id: row.workspace_id,
+    key_id: row.key_id,
+    model: row.model,
+    protocol: row.protocol,
+    started_at_ms: row.started_at_ms,
+    ended_at_ms: ending.endedAtMs,
+    prompt_tokens: ending.promptTokens,
+    cached_prompt_tokens: ending.cachedPromptTokens ?? null,
+    completion_tokens: ending.completionTokens,
+    outcome: ending.outcome,
+    is_estimate: ending.isEstimate ? 1 : 0,
+  };
 }
 
 /** Takes everything back, as if the request had never come. @param admittedAtMs when it was taken from its limits. */
 export async function cancel(store: Store, id: string, admittedAtMs: number): Promise<void> {
   await store.transaction().execute(async (transaction) => {
-    const row = await takeRow(transaction, id);
+    const [row] = await takeRows(transaction, [id]);
     if (row === undefined) return;
-    await release(transaction, row, -usedOf(countsOf(row)), admittedAtMs);
+    for (const limitId of heldBy(row)) await release(transaction, limitId, row, -usedOf(countsOf(row)), admittedAtMs);
     for (const limitId of heldBy(row)) await uncountRequest(transaction, limitId, admittedAtMs);
   });
 }
@@ -149,20 +167,19 @@ async function writeCounts(
   return rows.map(({ id }) => id);
 }
 
-/** Whoever deletes the row is the one who records the request. */
-function takeRow(transaction: Transaction<Tables>, id: string): Promise<ReservationRow | undefined> {
-  return transaction.deleteFrom("reservations").where("id", "=", id).returningAll().executeTakeFirst();
+/** Those that are there. Whoever deletes a row is the one who records the request. */
+function takeRows(transaction: Transaction<Tables>, ids: readonly string[]): Promise<readonly ReservationRow[]> {
+  return transaction.deleteFrom("reservations").where("id", "in", ids).returningAll().execute();
 }
 
 async function release(
   transaction: Transaction<Tables>,
+  limitId: string,
   row: ReservationRow,
   usedTokens: number,
   nowMs: number,
 ): Promise<void> {
-  for (const limitId of heldBy(row)) {
-    await book(transaction, { limitId, running: -1, reservedTokens: -row.reserved_tokens, usedTokens }, nowMs);
-  }
+  await book(transaction, { limitId, running: -1, reservedTokens: -row.reserved_tokens, usedTokens }, nowMs);
 }
 
 /** In the order of their ids. */

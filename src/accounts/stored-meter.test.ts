@@ -45,6 +45,24 @@ describe.each(STORES)("the account on %s", (_name, stores) => {
       expect(await ledger(store)).toHaveLength(40);
     });
 
+    test("that another node took for crashed keeps none of those that end with it from the account", async () => {
+      const { meter, admission, store, now } = await setUp();
+      const ids = ["a", "b", "c"];
+      const requests = await Promise.all(ids.map((id) => meter.reserve(admission({ id }))));
+      await store.updateTable("reservations").set({ node_id: "gone" }).where("id", "=", "b").execute();
+      await meterOn(store, now);
+
+      await Promise.all(requests.map((request) => request.settle("ok")));
+
+      const outcomes = (await ledger(store)).map(({ id, outcome }) => [id, outcome]);
+      expect(outcomes.sort()).toEqual([
+        ["a", "ok"],
+        ["b", "crashed"],
+        ["c", "ok"],
+      ]);
+      expect(await reservations(store)).toEqual([]);
+    });
+
     test("that is cut is charged what was seen of it, as an estimate", async () => {
       const { meter, admission, store } = await setUp();
       const request = await meter.reserve(admission());

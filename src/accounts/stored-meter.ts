@@ -1,7 +1,8 @@
 import type { ReservationRow, Store } from "../db/schema.ts";
+import { Gathered } from "./gathered.ts";
 import { type Admission, type Meter, type Reservation, rowOf } from "./meter.ts";
 import { leave, type NodeIdentity, removeCrashed, see } from "./nodes.ts";
-import { cancel, checkpoint, type Ending, insertReservation, settle } from "./reservations.ts";
+import { cancel, checkpoint, type Ending, insertReservation, insertUnlimited, settle } from "./reservations.ts";
 import { type Keeper, RunningRequest } from "./running-request.ts";
 import { StoredLimits } from "./stored-limits.ts";
 import { Turns } from "./turns.ts";
@@ -42,10 +43,18 @@ export class StoredMeter implements Meter {
   /** Over, but the store did not take it. */
   readonly #unrecorded = new Map<string, Ending>();
   readonly #timers: NodeJS.Timeout[] = [];
+  /** What many requests ask for at the same time is done for all of them in one transaction. */
+  readonly #admitting: Gathered<ReservationRow, void>;
+  readonly #writing: Gathered<RunningRequest, void>;
+  readonly #settling: Gathered<Ended, ReadonlySet<string>>;
 
   constructor(options: StoredMeterOptions) {
     this.#options = options;
     this.#limits = new StoredLimits(options.store, options.now);
+    const { store } = options;
+    this.#admitting = new Gathered((rows) => this.#turns.run(() => insertUnlimited(store, rows)));
+    this.#writing = new Gathered((requests) => this.#turns.run(() => this.#writeDue(requests)));
+    this.#settling = new Gathered((ended) => this.#turns.run(() => settleAll(store, ended)));
   }
 
   /** Makes this node known, records what crashed nodes have left, and goes on doing so until `close()`. */
@@ -68,13 +77,22 @@ export class StoredMeter implements Meter {
   async reserve(admission: Admission): Promise<Reservation> {
     const { store, node, now } = this.#options;
     const limitIds = await this.#limits.idsFor(admission.workspaceId, admission.model);
+    if (limitIds.length === 0) {
+      const admittedAtMs = now();
+      await this.#admitting.run(rowOf(admission, node.id, [], admittedAtMs));
+      return this.#begin(admission, [], admittedAtMs);
+    }
     return this.#turns.run(async () => {
       const admittedAtMs = now();
       const held = await insertReservation(store, rowOf(admission, node.id, limitIds, admittedAtMs));
-      const request = new RunningRequest(admission, held, this.#keeper(admittedAtMs));
-      this.#running.add(request);
-      return request;
+      return this.#begin(admission, held, admittedAtMs);
     });
+  }
+
+  #begin(admission: Admission, limitIds: readonly string[], admittedAtMs: number): RunningRequest {
+    const request = new RunningRequest(admission, limitIds, this.#keeper(admittedAtMs));
+    this.#running.add(request);
+    return request;
   }
 
   /** Writes what the running requests have used, and records what could not be recorded before. */
@@ -94,7 +112,7 @@ export class StoredMeter implements Meter {
       .where("node_id", "not in", (query) => query.selectFrom("nodes").select("id"))
       .execute();
     let recorded = 0;
-    for (const { id } of left) if (await settle(store, id, crashed)) recorded += 1;
+    for (const { id } of left) recorded += (await settle(store, [id], crashed)).size;
     if (recorded > 0) report(`recorded ${recorded} requests that a crashed node has left`);
     await store
       .deleteFrom("limit_seconds")
@@ -106,11 +124,7 @@ export class StoredMeter implements Meter {
     const { store, now } = this.#options;
     return {
       now,
-      write: (request) =>
-        this.#turns.run(async () => {
-          await request.written();
-          if (request.isDue) await this.#write([request]);
-        }),
+      write: (request) => this.#writing.run(request),
       record: (request, ending) => {
         this.#running.delete(request);
         return this.#record(request, ending);
@@ -123,6 +137,11 @@ export class StoredMeter implements Meter {
           .catch(this.#reporting("a reservation could not be taken back"));
       },
     };
+  }
+
+  async #writeDue(requests: readonly RunningRequest[]): Promise<void> {
+    await Promise.all(requests.map((request) => request.written()));
+    await this.#write([...new Set(requests)].filter((request) => request.isDue));
   }
 
   /** Takes no turn: whoever calls it may hold one, and all turns could be held by such. */
@@ -166,8 +185,8 @@ export class StoredMeter implements Meter {
   }
 
   async #settle(id: string, ending: Ending): Promise<void> {
-    const isOurs = await this.#turns.run(() => settle(this.#options.store, id, () => ending));
-    if (!isOurs) this.#options.report(`the request ${id} was recorded as crashed before it ended`);
+    const recorded = await this.#settling.run({ id, ending });
+    if (!recorded.has(id)) this.#options.report(`the request ${id} was recorded as crashed before it ended`);
   }
 
   /** One run at a time, which keeps no process from ending. */
@@ -194,6 +213,17 @@ export class StoredMeter implements Meter {
   #reporting(event: string): (error: unknown) => void {
     return (error) => this.#options.report(event, error);
   }
+}
+
+/** A request that is over. */
+interface Ended {
+  readonly id: string;
+  readonly ending: Ending;
+}
+
+function settleAll(store: Store, ended: readonly Ended[]): Promise<ReadonlySet<string>> {
+  const endings = new Map(ended.map(({ id, ending }) => [id, ending]));
+  return settle(store, [...endings.keys()], (row) => endings.get(row.id) ?? crashed(row));
 }
 
 /** What a crashed node has written of a request is what is charged for it. */

@@ -2,7 +2,7 @@ import { Arrivals } from "./arrivals.ts";
 import type { Engine } from "./engine.ts";
 import { guessedPromptTokens } from "./estimate.ts";
 import { weakest } from "./guarantee.ts";
-import { type StartPart, type StreamPart, saysElse, type Usage } from "./output.ts";
+import { type StartPart, type StreamPart, saysElse, tokenCount, type Usage } from "./output.ts";
 import type { ContinuationRequest } from "./request.ts";
 
 /**
@@ -110,7 +110,7 @@ class Spent {
     }
     if (part.type === "usage") this.#said.set(source, part.usage);
     const seen = this.#seen.get(source);
-    if (part.type === "delta" && seen !== undefined) seen.completionTokens += part.tokens?.length ?? 1;
+    if (part.type === "delta" && seen !== undefined) seen.completionTokens += tokenCount(part);
   }
 
   #promptTokens(source: number, { promptTokens }: StartPart): number {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { collect, Fold, type StartPart, type StreamPart } from "./output.ts";
+import { collect, type DeltaPart, Fold, joined, type StartPart, type StreamPart, tokenCount } from "./output.ts";
 
 const START: StartPart = { type: "start", model: "m", promptTokens: 5, truncatedTokens: 2, ignored: ["topK"] };
 
@@ -111,4 +111,30 @@ test("what the stream throws, collecting throws", async () => {
 
   await expect(collect(failing())).rejects.toThrow("engine gone");
   await expect(collect(stream([]))).rejects.toThrow("before its start part");
+});
+
+test("deltas as one say the same as one by one", () => {
+  const delta = fc.record(
+    {
+      type: fc.constant("delta" as const),
+      choice: fc.constant(0),
+      text: fc.string({ maxLength: 3 }),
+      tokens: fc.array(fc.nat(), { maxLength: 3 }),
+      logprobs: fc.array(fc.constantFrom("a", "b").map(logprob), { maxLength: 2 }),
+    },
+    { requiredKeys: ["type", "choice", "text"] },
+  );
+  fc.assert(
+    fc.property(delta, fc.array(delta, { maxLength: 5 }), (first: DeltaPart, others: readonly DeltaPart[]) => {
+      const all = [first, ...others];
+      const one = joined([first, ...others]);
+      const total = all.reduce((sum, each) => sum + tokenCount(each), 0);
+
+      expect(tokenCount(one)).toBe(total);
+      expect(one.tokens === undefined).toBe(all.some(({ tokens }) => tokens === undefined));
+      expect(one.text).toBe(all.map(({ text }) => text).join(""));
+      expect(one.logprobs ?? []).toEqual(all.flatMap(({ logprobs = [] }) => logprobs));
+      if (one.tokens !== undefined) expect(one.tokens).toEqual(all.flatMap(({ tokens = [] }) => tokens));
+    }),
+  );
 });

@@ -39,6 +39,8 @@ export interface DeltaPart {
   readonly text: string;
   /** Tokens first made visible, at least in part, by this delta. Absent when the engine does not tell. */
   readonly tokens?: readonly number[];
+  /** Where `tokens` is absent: how many pieces of text the engine has sent for this, one or more. Absent: 1. */
+  readonly pieces?: number;
   /** One entry per entry of `tokens` that is no thought, when log probabilities were asked for. */
   readonly logprobs?: readonly TokenLogprob[];
 }
@@ -61,6 +63,27 @@ export function isShown(part: StreamPart): boolean {
 /** The reader has something of the answer itself, which nothing can take back. */
 export function beginsAnswer(part: StreamPart): boolean {
   return part.type === "finish" || isShown(part);
+}
+
+/** Tokens of a delta. An engine that does not tell them is taken to send one with each piece of text. */
+export function tokenCount({ tokens, pieces = 1 }: DeltaPart): number {
+  return tokens?.length ?? pieces;
+}
+
+/** Deltas of one choice that follow each other, one at least, as one. */
+export function joined(deltas: readonly [DeltaPart, ...DeltaPart[]]): DeltaPart {
+  const [first] = deltas;
+  if (deltas.length === 1) return first;
+  const tokens = deltas.flatMap((delta) => delta.tokens ?? []);
+  const pieces = deltas.reduce((sum, delta) => sum + tokenCount(delta), 0);
+  const logprobs = deltas.flatMap((delta) => delta.logprobs ?? []);
+  return {
+    type: "delta",
+    choice: first.choice,
+    text: deltas.map(({ text }) => text).join(""),
+    ...(deltas.every((delta) => delta.tokens !== undefined) ? { tokens } : { pieces }),
+    ...(deltas.some((delta) => delta.logprobs !== undefined) && { logprobs }),
+  };
 }
 
 export interface FinishPart {
@@ -157,6 +180,7 @@ export class Fold {
   readonly #echo: EchoPart[] = [];
   readonly #choices: MutableChoice[] = [];
   readonly #asked: Asked;
+  #completionTokens = 0;
 
   /** @param asked for an answer that is left early. */
   constructor(asked: Asked = { choices: 0, promptTokens: 0 }) {
@@ -179,6 +203,7 @@ export class Fold {
         return;
       case "delta": {
         const choice = this.#choice(part.choice);
+        this.#completionTokens += tokenCount(part);
         choice.text += part.text;
         choice.tokens.push(...(part.tokens ?? []));
         choice.logprobs.push(...(part.logprobs ?? []));
@@ -196,7 +221,7 @@ export class Fold {
     if (this.#start === undefined) throw new Error("a stream ended before its start part");
     const length = Math.max(this.#asked.choices, this.#choices.length);
     const choices = Array.from({ length }, (_, index) => copyOf(this.#choices[index] ?? emptyChoice()));
-    const completionTokens = choices.reduce((sum, choice) => sum + choice.tokens.length, 0);
+    const completionTokens = this.#completionTokens;
     const promptTokens = this.#start.promptTokens ?? this.#asked.promptTokens;
     const estimate: Usage = { promptTokens, completionTokens, source: "estimate" };
     return { start: this.#start, echo: [...this.#echo], choices, usage: this.#usage ?? estimate };

@@ -1,7 +1,7 @@
 import type { Admission, Reservation } from "../accounts/meter.ts";
 import type { ModelCard } from "../continuation/card.ts";
 import { guessedPromptTokens } from "../continuation/estimate.ts";
-import type { StreamPart, Usage } from "../continuation/output.ts";
+import { type StreamPart, tokenCount, type Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 
 /** What is reserved for an answer to which nobody knows a bound; its usage has the last word. */
@@ -105,7 +105,7 @@ export class MeteredStream {
   }
 
   #note(part: StreamPart): void {
-    if (part.type === "delta") this.#reservation.produced(part.tokens?.length ?? 1);
+    if (part.type === "delta") this.#reservation.produced(tokenCount(part));
     if (part.type !== "usage") return;
     this.#usage = part.usage;
     this.#reservation.used(part.usage);

@@ -1,7 +1,7 @@
 import { guessedPromptTokens } from "../continuation/estimate.ts";
 import { breaksPromise } from "../continuation/guarantee.ts";
 import { sumUsage } from "../continuation/merge.ts";
-import { isShown, type StartPart, type StreamPart, saysElse, type Usage } from "../continuation/output.ts";
+import { isShown, type StartPart, type StreamPart, saysElse, tokenCount, type Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import type { Sent } from "../continuation/resume.ts";
 
@@ -80,7 +80,7 @@ export class Said {
       }
       case "delta": {
         const hop = this.#last;
-        hop.tokens += part.tokens?.length ?? 1;
+        hop.tokens += tokenCount(part);
         hop.tellsTokens &&= part.tokens !== undefined;
         if (!isShown(part)) return true;
         hop.hasText = true;

@@ -98,3 +98,26 @@ test("a stream that is left early keeps the tokens counted so far", async () => 
 
   expect(noted).toMatchObject({ promptTokens: 5, completionTokens: 3 });
 });
+
+test("of text that came at once, each piece counts as a token where the engine tells none", async () => {
+  const clock = { ms: 100 };
+  const noted = record();
+  const gaps: number[][] = [];
+  const observer = { firstText: () => {}, tokenGap: (...gap: number[]) => void gaps.push(gap) };
+  const piece = (pieces?: number): StreamPart => ({
+    type: "delta",
+    choice: 0,
+    text: "x",
+    ...(pieces !== undefined && { pieces }),
+  });
+  const parts = arriving(clock, [
+    [10, start],
+    [10, piece()],
+    [30, piece(3)],
+  ]);
+
+  for await (const _ of observed(parts, noted, observer, () => clock.ms));
+
+  expect(gaps).toEqual([[10, 3]]);
+  expect(noted.completionTokens).toBe(4);
+});

@@ -1,4 +1,4 @@
-import { type DeltaPart, type FinishReason, isShown, type StreamPart } from "../continuation/output.ts";
+import { type DeltaPart, type FinishReason, isShown, type StreamPart, tokenCount } from "../continuation/output.ts";
 
 /** What is told about one request, in its log line and in the metrics. Never a prompt, a completion or a key. */
 export interface RequestRecord {
@@ -69,19 +69,15 @@ export async function* observed(
 }
 
 function noteDelta(part: DeltaPart, record: RequestRecord, observer: StreamObserver, nowMs: number): void {
-  record.completionTokens = (record.completionTokens ?? 0) + countOf(part);
+  record.completionTokens = (record.completionTokens ?? 0) + tokenCount(part);
   if (record.ttftMs !== undefined || !isShown(part)) return;
   record.ttftMs = nowMs - record.startedAtMs;
   observer.firstText(record.ttftMs);
 }
 
 function noteGap(part: DeltaPart, waitedMs: number, observer: StreamObserver): void {
-  const tokens = countOf(part);
+  const tokens = tokenCount(part);
   if (tokens > 0) observer.tokenGap(waitedMs / tokens, tokens);
-}
-
-function countOf({ tokens }: DeltaPart): number {
-  return tokens?.length ?? 1;
 }
 
 function noteStart(model: string, promptTokens: number | undefined, record: RequestRecord): void {

@@ -193,12 +193,11 @@ describe("what is read", () => {
   test("ids, text, the cache, and an end token that is no part of the answer", async () => {
     const { parts } = await ask(
       {},
-      bytes(chunk("a", [500], 1), chunk("b", [501], 2), chunk("", [502], 3), end("eos", 3)),
+      bytes([chunk("a", [500], 1), chunk("b", [501], 2), chunk("", [502], 3), end("eos", 3)].join("")),
     );
 
     expect(parts.slice(1)).toEqual([
-      { type: "delta", choice: 0, text: "a", tokens: [500] },
-      { type: "delta", choice: 0, text: "b", tokens: [501] },
+      { type: "delta", choice: 0, text: "ab", tokens: [500, 501] },
       { type: "finish", choice: 0, reason: "stop", raw: "eos" },
       { type: "usage", usage: { promptTokens: 4, completionTokens: 2, cachedPromptTokens: 2, source: "engine" } },
     ]);

@@ -1,12 +1,12 @@
 import type { Engine, EngineModel, EngineStats, Health } from "../../continuation/engine.ts";
 import { continueAll } from "../../continuation/merge.ts";
-import type { StreamPart, Usage } from "../../continuation/output.ts";
+import { type DeltaPart, isShown, joined, type StreamPart, type Usage } from "../../continuation/output.ts";
 import type { ContinuationRequest } from "../../continuation/request.ts";
 import { ServiceError } from "../../errors.ts";
 import { Answer } from "./answer.ts";
 import { describePeer } from "./describe-peer.ts";
 import { emulating } from "./emulate.ts";
-import { type Adapter, type Asked, fillsBy, type Peer, type RemoteModel } from "./peer.ts";
+import { type Adapter, type Asked, fillsBy, type Peer, type PieceReader, type RemoteModel } from "./peer.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import type { Phase, Upstream } from "./transport.ts";
 import { malformed } from "./upstream-error.ts";
@@ -152,13 +152,12 @@ export class RemoteEngine implements Engine {
     const phase = (): Phase => (answer.hasEnded ? "rest" : answer.hasBegun ? "next" : "first");
     let hasStarted = false;
     for await (const events of upstream.events(asked, phase, signal, request.trace)) {
-      for (const event of events) {
-        const parts = answer.push(read(event));
-        if (!hasStarted) yield startOf(asked, request, peer);
-        hasStarted = true;
-        for (const part of parts) yield part; // `yield*` would make an asynchronous iterator of each list
-        if (answer.isCut) return; // leaving the loop tells the engine to stop
-      }
+      const { isAnswer, parts, failure } = heard(events, read, answer);
+      if (isAnswer && !hasStarted) yield startOf(asked, request, peer);
+      hasStarted ||= isAnswer;
+      for (const part of parts) yield part; // `yield*` would make an asynchronous iterator of each list
+      if (failure !== undefined) throw failure.error;
+      if (answer.isCut) return; // leaving the loop tells the engine to stop
     }
     if (!answer.hasEnded) throw malformed(upstream.name, "an answer that breaks off");
   }
@@ -167,6 +166,53 @@ export class RemoteEngine implements Engine {
     this.#promptTokens += promptTokens;
     this.#completionTokens += completionTokens;
   }
+}
+
+/** What came at once. */
+interface Heard {
+  /** The first event could be read, if there was one. */
+  readonly isAnswer: boolean;
+  readonly parts: readonly StreamPart[];
+  /** Of an event behind the parts. */
+  readonly failure?: { readonly error: unknown };
+}
+
+/**
+ * Reads events that came at once. Their text is one delta: whatever is done for each part of an answer is done for as many
+ * tokens as the network brings together, where the engine is faster than the reader. A hidden thought stays apart from text.
+ */
+function heard(events: readonly string[], read: PieceReader, answer: Answer): Heard {
+  const said: StreamPart[] = [];
+  let isAnswer = false;
+  try {
+    for (const event of events) {
+      said.push(...answer.push(read(event)));
+      isAnswer = true;
+      if (answer.isCut) break;
+    }
+    return { isAnswer, parts: joinedAlike(said) };
+  } catch (error) {
+    return { isAnswer, parts: joinedAlike(said), failure: { error } };
+  }
+}
+
+/** @param said by one choice. */
+function joinedAlike(said: readonly StreamPart[]): readonly StreamPart[] {
+  const parts: StreamPart[] = [];
+  let alike: DeltaPart[] = [];
+  const join = (): void => {
+    const [first, ...more] = alike;
+    if (first !== undefined) parts.push(joined([first, ...more]));
+    alike = [];
+  };
+  for (const part of said) {
+    const [first] = alike;
+    if (first !== undefined && (part.type !== "delta" || isShown(part) !== isShown(first))) join();
+    if (part.type === "delta") alike.push(part);
+    else parts.push(part);
+  }
+  join();
+  return parts;
 }
 
 function engineModelOf(peer: Peer): EngineModel {

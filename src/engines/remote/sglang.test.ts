@@ -234,10 +234,10 @@ describe("what is read", () => {
       event("ab", [500, 501], { type: "length", length: 2 }, logprobs(2)),
     );
     const { parts, body } = await ask({ logprobs: 2 }, { answer });
-    const deltas = parts.filter((part) => part.type === "delta");
+    const said = parts.flatMap((part) => (part.type === "delta" ? (part.logprobs ?? []) : []));
 
     expect(body).toMatchObject({ return_logprob: true, top_logprobs_num: 2 });
-    expect(deltas.map(({ logprobs: [first] = [] }) => [first?.logprob, first?.top.length])).toEqual([
+    expect(said.map(({ logprob, top }) => [logprob, top.length])).toEqual([
       [-0.5, 2],
       [-0.25, 2],
     ]);
