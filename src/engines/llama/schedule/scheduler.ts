@@ -12,6 +12,7 @@ import { Seats } from "./seats.ts";
 import { Settlement } from "./settlement.ts";
 import { SliceSizer } from "./slice.ts";
 import type { Seated, Slot } from "./slot.ts";
+import { MeasuredCost } from "./step-cost.ts";
 import type { Task } from "./task.ts";
 import { usedUntilAbort } from "./used-until-abort.ts";
 
@@ -42,6 +43,7 @@ export class Scheduler {
   readonly #settlement: Settlement;
   readonly #running: RunningStep;
   readonly #sizer = new SliceSizer();
+  readonly #cost = new MeasuredCost();
   readonly #planning: PlannerOptions;
   readonly #planner: Planner;
   readonly #turns = new Map<Slot, number>();
@@ -55,7 +57,7 @@ export class Scheduler {
     const { queueLimit, blockTokens, now } = options;
     this.#seats = new Seats(context, options);
     this.#outbox = new Outbox(this.#seats, this.#counters, options);
-    this.#planning = { capacity: batchTokens, slotTokens, blockTokens, sizer: this.#sizer };
+    this.#planning = { capacity: batchTokens, slotTokens, blockTokens, sizer: this.#sizer, cost: this.#cost };
     this.#planner = new Planner(this.#planning);
     this.#running = new RunningStep(context);
     this.#settlement = new Settlement(context, this.#seats, this.#counters, this.#outbox, {
@@ -89,7 +91,7 @@ export class Scheduler {
       const outcome = await decoding;
       if (outcome === "done") {
         this.#settlement.settle(plan);
-        this.#sizer.observe(plan.rows.length, this.#options.now() - startedMs); // scoring a prompt takes its time, too
+        this.#observe(plan, this.#options.now() - startedMs); // scoring a prompt takes its time, too
       } else if (outcome === "aborted") this.#settlement.rollBack(plan);
       else throw new Error("the context has no free cells although every slot is within its bounds");
     }
@@ -126,6 +128,12 @@ export class Scheduler {
     const plan = planAlone(this.#seats.slots, this.#turns, this.#planning);
     for (const { slot } of plan.spans) this.#turns.set(slot, now);
     return plan;
+  }
+
+  #observe({ rows, spans }: Plan, ms: number): void {
+    this.#sizer.observe(rows.length, ms);
+    const isOfAnswers = spans.every(({ task, start }) => start >= task.promptLength);
+    if (isOfAnswers) this.#cost.observe(rows.length, ms);
   }
 
   #queued(message: GenerateMessage, prompt: EncodedPrompt, tasks: readonly Task[]): void {
