@@ -4,6 +4,8 @@ export interface Footing {
   readonly match: number;
   /** The same passage agreed before, up to a token that was another one. */
   readonly isResumed: boolean;
+  /** The two tokens in front of it were followed by another one, too, elsewhere in the text. */
+  readonly isContested: boolean;
 }
 
 /**
@@ -21,6 +23,8 @@ const LEVELS = [
   { from: 16, found: 0.95, resumed: 0.95 },
 ] as const;
 
+/** A guess that is contested is worth this share of the odds above. */
+const CONTESTED = 0.8;
 /** As many guesses are what the odds above count for. */
 const PRIOR_WEIGHT = 3;
 /** What an older guess counts for when there is a newer one. */
@@ -28,24 +32,26 @@ const KEEP = 0.96;
 
 /** How often the guesses of one answer come true: the longer the agreement in front of them, the likelier. */
 export class Acceptance {
-  readonly #found = LEVELS.map(({ found }) => counted(found));
-  readonly #resumed = LEVELS.map(({ resumed }) => counted(resumed));
+  readonly #seen = Array.from({ length: 4 * LEVELS.length }, (_, index) => {
+    const { found, resumed } = LEVELS[index >> 2] ?? LEVELS[0];
+    return counted((index & 1 ? resumed : found) * (index & 2 ? CONTESTED : 1));
+  });
 
   observe(footing: Footing, isHit: boolean): void {
-    const seen = this.#seen(footing);
+    const seen = this.#of(footing);
     seen.hits = KEEP * seen.hits + (isHit ? 1 : 0);
     seen.all = KEEP * seen.all + 1;
   }
 
   /** Between 0 and 1. */
   odds(footing: Footing): number {
-    const { hits, all } = this.#seen(footing);
+    const { hits, all } = this.#of(footing);
     return hits / all;
   }
 
-  #seen({ match, isResumed }: Footing): Seen {
+  #of({ match, isResumed, isContested }: Footing): Seen {
     const level = LEVELS.findLastIndex(({ from }) => match >= from);
-    return (isResumed ? this.#resumed : this.#found)[level] ?? counted(0);
+    return this.#seen[4 * level + (isContested ? 2 : 0) + (isResumed ? 1 : 0)] ?? counted(0);
   }
 }
 

@@ -74,6 +74,15 @@ describe("a draft", () => {
     expect(late).toBeGreaterThan(early);
   });
 
+  test("is doubted where the text went on in two ways before", () => {
+    const [certain = 0, contested = 1] = [
+      new Writer({ tokens: [1, 2, 5, 4, 0, 1, 2, 5, 0, 1] }).after([2], 1).odds[0],
+      new Writer({ tokens: [1, 2, 3, 4, 0, 1, 2, 5, 0, 1] }).after([2], 1).odds[0],
+    ];
+
+    expect(contested).toBeLessThan(certain);
+  });
+
   test.each([
     ["another token", [80], 9],
     ["another token in front", [80, 8], 9],

@@ -125,8 +125,8 @@ class Passage {
       const at = this.#next + offset;
       const id = this.#tokens[at] ?? tokens[at - this.#tokens.length] ?? -1;
       if (id < 0 || this.#isEnd(id)) break;
+      odds.push(this.#acceptance.odds(this.#footing(id, tokens)));
       tokens.push(id);
-      odds.push(this.#acceptance.odds(this.#footing(offset)));
     }
     return { tokens, odds };
   }
@@ -134,22 +134,25 @@ class Passage {
   #isBetter({ match }: Place): boolean {
     if (match <= this.#match) return false;
     if (!this.#isResumed) return true;
-    return this.#acceptance.odds({ match, isResumed: false }) > this.#acceptance.odds(this.#footing(0));
+    const found = { match, isResumed: false, isContested: false };
+    return this.#acceptance.odds(found) > this.#acceptance.odds({ ...this.#footing(-1, []), isContested: false });
   }
 
-  /** Of the guess so many tokens ahead. */
-  #footing(offset: number): Footing {
-    const match = Math.min(MOST_MATCH, this.#match + offset);
-    return { match, isResumed: this.#isResumed };
+  /** Of the guess behind so many others. */
+  #footing(id: number, before: readonly number[]): Footing {
+    const match = Math.min(MOST_MATCH, this.#match + before.length);
+    const first = before.at(-2) ?? this.#recent.at(before.length - 2) ?? -1;
+    const second = before.at(-1) ?? this.#recent.at(-1) ?? -1;
+    return { match, isResumed: this.#isResumed, isContested: this.#repeats.isContested(first, second, id) };
   }
 
   #take(id: number): void {
+    const expected = this.#tokens[this.#next];
+    if (expected !== undefined) this.#acceptance.observe(this.#footing(expected, []), expected === id);
     this.#recent.push(id);
     if (this.#recent.length > 4 * MOST_MATCH) this.#recent.splice(0, this.#recent.length - MOST_MATCH);
-    if (this.#next < 0) return;
-    const isHit = this.#tokens[this.#next] === id;
-    this.#acceptance.observe(this.#footing(0), isHit);
-    if (isHit) {
+    if (expected === undefined) return;
+    if (expected === id) {
       this.#next += 1;
       this.#match = Math.min(MOST_MATCH, this.#match + 1);
       if (this.#match === MOST_MATCH) this.#isResumed = false;

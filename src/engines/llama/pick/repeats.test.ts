@@ -68,4 +68,15 @@ describe("the index", () => {
 
     expect(repeats.find([4, 5, 5])).toEqual({ next: tokens.length - 1, match: 2 });
   });
+
+  test("knows whether a pair was followed by another token, too", () => {
+    const tokens = [1, 2, 3, 0, 1, 2, 3, 5, 6, 7, 5, 6, 8, 0];
+    const repeats = new Repeats(tokens, never);
+    repeats.find(tokens);
+
+    expect(repeats.isContested(1, 2, 3)).toBe(false);
+    expect(repeats.isContested(1, 2, 4)).toBe(true);
+    expect(repeats.isContested(5, 6, 7)).toBe(true);
+    expect(repeats.isContested(8, 8, 1)).toBe(false);
+  });
 });

@@ -4,6 +4,8 @@ export const LEAST_MATCH = 2;
 export const MOST_MATCH = 16;
 /** Most earlier places that are compared. In a text that repeats two tokens more often, the latest ones are enough. */
 const MOST_PLACES = 64;
+/** Most earlier places that are asked for another token. */
+const MOST_RIVALS = 8;
 const FIRST_CAPACITY = 1_024;
 
 /** An earlier place in a text. */
@@ -51,6 +53,17 @@ export class Repeats {
       next = this.#earlier[next] ?? 0;
     }
     return best;
+  }
+
+  /** Whether two tokens were followed, elsewhere in the text, by another one than `id`. */
+  isContested(first: number, second: number, id: number): boolean {
+    let next = this.#heads[this.#hash(first, second)] ?? 0;
+    for (let places = 0; next > 0 && places < MOST_RIVALS; places += 1) {
+      const isOfPair = this.#tokens[next - 1] === second && this.#tokens[next - 2] === first;
+      if (isOfPair && this.#tokens[next] !== id) return true;
+      next = this.#earlier[next] ?? 0;
+    }
+    return false;
   }
 
   #update(): void {

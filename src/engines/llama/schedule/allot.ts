@@ -16,11 +16,17 @@ const LEAST_GAIN = 0.15;
  *
  * @param odds for each answer, how likely each guess is if those before it come true; empty: it has none.
  * @param rows of the step without guesses, at least one for each answer.
+ * @param capacity rows of a batch.
  */
-export function allot(odds: readonly (readonly number[])[], rows: number, cost: StepCost): readonly number[] {
+export function allot(
+  odds: readonly (readonly number[])[],
+  rows: number,
+  cost: StepCost,
+  capacity: number = MOST_ROWS,
+): readonly number[] {
   const answers = odds.map((each) => new Answer(each));
   const available = odds.reduce((sum, each) => sum + each.length, 0);
-  const most = Math.min(available, MOST_ROWS - rows);
+  const most = Math.min(available, Math.min(MOST_ROWS, capacity) - rows);
   const plain = cost.of(rows);
   let best = { gain: 0, counts: odds.map(() => 0) as readonly number[] };
   for (let guesses = 1; guesses <= most; guesses += 1) {

@@ -100,7 +100,7 @@ export class Planner {
     const [only] = tasks;
     const cost = tasks.length === 1 && only?.isExact === true ? USUAL_COST : this.#options.cost;
     const certain = drafts.reduce((sum, { tokens, isGuess }) => sum + (isGuess ? 0 : tokens.length), 0);
-    const counts = allot(odds, tasks.length + certain, cost);
+    const counts = allot(odds, tasks.length + certain, cost, this.#options.capacity);
     return drafts.map((draft, index) => (draft.isGuess ? shortened(draft, counts[index] ?? 0) : draft));
   }
 
