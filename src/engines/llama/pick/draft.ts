@@ -88,7 +88,7 @@ class Passage {
   /** Tokens that agree in front of it. */
   #match = 0;
   #isResumed = false;
-  /** Where the expected text was left last, and how many tokens since then were unexpected. */
+  /** Where the expected text was left last, and how many tokens since then were unexpected; `MOST_MISSES`: the next is the last. */
   #left = -1;
   #misses = MOST_MISSES;
 
