@@ -1,95 +1,131 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Drafter, lookUp, NO_DRAFT } from "./draft.ts";
+import type { EncodedPrompt } from "../../../continuation/encode-prompt.ts";
+import { type Draft, Drafter, NO_DRAFT, shortened } from "./draft.ts";
 
-const never = (): boolean => false;
+const never = (_id: number): boolean => false;
 
-describe("looking up", () => {
-  test("finds what followed the longest earlier occurrence of the last tokens", () => {
-    const tokens = [1, 2, 3, 4, 5, 9, 2, 3, 7, 7, 1, 2, 3];
+/** Drafts of one growing text. */
+class Writer {
+  readonly tokens: number[];
+  readonly #drafter: Drafter;
 
-    expect(lookUp(tokens, tokens, 3, never)).toEqual([4, 5, 9]);
-  });
+  constructor(prompt: Partial<EncodedPrompt> & { readonly tokens: readonly number[] }, isEnd = never, guesses = true) {
+    this.tokens = [...prompt.tokens];
+    this.#drafter = new Drafter({ tail: [], promptTokens: 0, truncatedTokens: 0, ...prompt }, isEnd, guesses);
+  }
 
-  test("prefers the latest among equals", () => {
-    const tokens = [1, 2, 5, 0, 1, 2, 6, 0, 1, 2];
+  doubt(doubted: boolean): void {
+    this.#drafter.observe(doubted);
+  }
 
-    expect(lookUp(tokens, tokens, 1, never)).toEqual([6]);
-  });
-
-  test("needs two tokens that agree", () => {
-    expect(lookUp([1, 2, 3, 4, 2], [1, 2, 3, 4, 2], 4, never)).toEqual([]);
-    expect(lookUp([], [], 4, never)).toEqual([]);
-  });
-
-  test("goes on with itself where a text repeats itself", () => {
-    expect(lookUp([1, 2, 1, 2, 1, 2], [1, 2, 1, 2, 1, 2], 5, never)).toEqual([1, 2, 1, 2, 1]);
-  });
-
-  test("stops before a token that is no text, and looks elsewhere when it is the first", () => {
-    const isEnd = (id: number): boolean => id === 9;
-
-    expect(lookUp([1, 2, 3, 9, 4, 1, 2], [1, 2], 4, isEnd)).toEqual([3]);
-    expect(lookUp([1, 2, 3, 4, 1, 2, 9, 1, 2], [1, 2], 2, isEnd)).toEqual([3, 4]);
-  });
-
-  test("only ever guesses what stands somewhere behind the last two tokens", () => {
-    const tokens = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 60 });
-    fc.assert(
-      fc.property(tokens, fc.integer({ min: 0, max: 10 }), (text, most) => {
-        const [first, second, third] = [...text.slice(-2), ...lookUp(text, text, most, never)];
-        const follows = text.some(
-          (id, at) => at >= 2 && id === third && text[at - 1] === second && text[at - 2] === first,
-        );
-        expect(third === undefined || follows).toBe(true);
-        expect(lookUp(text, text, most, never).length).toBeLessThanOrEqual(most);
-      }),
-      { numRuns: 2_000 },
-    );
-  });
-});
+  /** @param answer tokens that have come since. */
+  after(answer: readonly number[], most = 3): Draft {
+    this.tokens.push(...answer);
+    return this.#drafter.propose(this.tokens, most);
+  }
+}
 
 describe("a draft", () => {
-  const prompt = { tokens: [1, 2, 3, 4, 5, 6, 7, 8, 1, 2], tail: [3, 4], promptTokens: 12, truncatedTokens: 0 };
+  const prompt = { tokens: [1, 2, 3, 4, 5, 6, 7, 8, 1, 2] };
 
   test("is what was taken back, for as long as the answer repeats it; then guesses", () => {
-    const drafter = new Drafter(prompt, never, true);
-    const propose = (...answer: number[]) => drafter.propose([...prompt.tokens, ...answer], 3);
+    const writer = new Writer({ ...prompt, tail: [3, 4] });
 
-    expect(propose()).toEqual({ tokens: [3, 4], isGuess: false });
-    expect(propose(3)).toEqual({ tokens: [4], isGuess: false });
-    expect(propose(3, 4)).toEqual({ tokens: [5, 6, 7], isGuess: true });
-    expect(propose(2)).toEqual({ tokens: [], isGuess: true });
+    expect(writer.after([])).toEqual({ tokens: [3, 4], odds: [], isGuess: false });
+    expect(writer.after([3])).toEqual({ tokens: [4], odds: [], isGuess: false });
+    expect(writer.after([4])).toMatchObject({ tokens: [5, 6, 7], isGuess: true });
+    expect(new Writer({ ...prompt, tail: [3, 4] }).after([2]).tokens).toEqual([]);
   });
 
   test("is no guess when guesses are not wanted, at the beginning, or after a doubt", () => {
-    const plain = new Drafter({ ...prompt, tail: [] }, never, false);
-    const drafter = new Drafter({ ...prompt, tail: [] }, never, true);
+    const writer = new Writer(prompt);
 
-    expect(plain.propose([...prompt.tokens, 3], 3)).toEqual(NO_DRAFT);
-    expect(drafter.propose(prompt.tokens, 3)).toEqual(NO_DRAFT);
-    drafter.observe({ proposed: 3, accepted: 1 }, true);
-    expect(drafter.propose([...prompt.tokens, 3], 3)).toEqual(NO_DRAFT);
-    drafter.observe({ proposed: 0, accepted: 0 }, false);
-    expect(drafter.propose([...prompt.tokens, 3], 3).tokens.length).toBeGreaterThan(0);
+    expect(new Writer(prompt, never, false).after([3])).toEqual(NO_DRAFT);
+    expect(writer.after([])).toEqual(NO_DRAFT);
+    writer.doubt(true);
+    expect(writer.after([3])).toEqual(NO_DRAFT);
+    writer.doubt(false);
+    expect(writer.after([]).tokens).toEqual([4, 5, 6]);
   });
 
-  test("grows while guesses come true and shrinks when they do not", () => {
-    const drafter = new Drafter({ ...prompt, tail: [] }, never, true);
-    const length = (): number => drafter.propose([...prompt.tokens, 3], 100).tokens.length;
-    const lengths = [length()];
-    for (const accepted of [0, 1, 2, 4, 1]) {
-      drafter.observe({ proposed: length(), accepted }, false);
-      lengths.push(length());
-    }
+  test("follows the latest of the longest occurrences, and goes on with itself where a text repeats itself", () => {
+    expect(new Writer({ tokens: [1, 2, 3, 4, 0, 9, 2, 3, 5, 0, 1, 2] }).after([3], 2).tokens).toEqual([4, 0]);
+    expect(new Writer({ tokens: [1, 2, 6, 0, 1, 2, 7, 0, 1] }).after([2], 1).tokens).toEqual([7]);
+    expect(new Writer({ tokens: [1, 2, 1, 2, 1] }).after([2], 5).tokens).toEqual([1, 2, 1, 2, 1]);
+  });
 
-    expect(lengths).toEqual([8, 1, 2, 4, 8, 2]);
+  test("stops before a token that is no text", () => {
+    expect(new Writer({ tokens: [1, 2, 3, 99, 4, 1] }, (id) => id === 99).after([2], 4).tokens).toEqual([3]);
   });
 
   test("looks up the text that is continued, wherever it stands in the prompt", () => {
-    const infill = { tokens: [100, 1, 2, 3, 1, 2, 101, 5, 2, 7, 102], lead: [1, 2, 3, 1, 2], tail: [] };
-    const drafter = new Drafter({ ...infill, promptTokens: 11, truncatedTokens: 0 }, (id) => id > 99, true);
+    const infill = { tokens: [100, 1, 2, 3, 1, 2, 101, 5, 2, 7, 102], lead: [1, 2, 3, 1, 2] };
 
-    expect(drafter.propose([...infill.tokens, 3], 2).tokens).toEqual([1, 2]);
+    expect(new Writer(infill, (id) => id > 99).after([3], 2).tokens).toEqual([1, 2]);
+  });
+
+  test("is likelier the more of the same came true, drafted or not", () => {
+    const text = Array.from({ length: 40 }, (_, index) => index);
+    const writer = new Writer({ tokens: [...text, 0] });
+    const [early = 1] = writer.after([1]).odds;
+    const [late = 0] = writer.after(text.slice(2, 30)).odds;
+
+    expect(late).toBeGreaterThan(early);
+  });
+
+  test("is doubted where the text went on in two ways before", () => {
+    const [certain = 0, contested = 1] = [
+      new Writer({ tokens: [1, 2, 5, 4, 0, 1, 2, 5, 0, 1] }).after([2], 1).odds[0],
+      new Writer({ tokens: [1, 2, 3, 4, 0, 1, 2, 5, 0, 1] }).after([2], 1).odds[0],
+    ];
+
+    expect(contested).toBeLessThan(certain);
+  });
+
+  test.each([
+    ["another token", [80], 9],
+    ["another token in front", [80, 8], 9],
+    ["two others in front", [80, 81, 8], 9],
+    ["some left out", [11], 12],
+  ])("goes on behind an edit of a passage: %s", (_, edit, next) => {
+    const passage = Array.from({ length: 30 }, (_, index) => index);
+    const writer = new Writer({ tokens: [...passage, 0] });
+    writer.after(passage.slice(1, 8)); // each token is compared with what was expected
+    for (const id of edit) writer.after([id]);
+
+    expect(writer.after([], 2).tokens).toEqual([next, next + 1]);
+  });
+
+  test("gives a passage up that the text has left", () => {
+    const passage = Array.from({ length: 30 }, (_, index) => index);
+    const writer = new Writer({ tokens: [...passage, 0] });
+    writer.after(passage.slice(1, 8));
+
+    expect(writer.after([80, 81, 82, 83, 84]).tokens).toEqual([]);
+  });
+
+  test("has odds for every token, none more than wanted, and only tokens of the text", () => {
+    const ids = fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(ids, fc.array(ids, { maxLength: 8 }), fc.integer({ min: 0, max: 70 }), (tokens, answer, most) => {
+        const writer = new Writer({ tokens }, (id) => id === 5);
+        for (const each of answer) {
+          const draft = writer.after(each, most);
+          expect(draft.tokens.length).toBeLessThanOrEqual(most);
+          expect(draft.odds).toHaveLength(draft.tokens.length);
+          expect(draft.odds.every((odds) => odds > 0 && odds < 1)).toBe(true);
+          expect(draft.tokens.every((id) => id !== 5 && writer.tokens.includes(id))).toBe(true);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test("can be shortened", () => {
+    const draft = { tokens: [1, 2, 3], odds: [0.9, 0.8, 0.7], isGuess: true };
+
+    expect(shortened(draft, 2)).toEqual({ tokens: [1, 2], odds: [0.9, 0.8], isGuess: true });
+    expect(shortened(draft, 9)).toEqual(draft);
   });
 });

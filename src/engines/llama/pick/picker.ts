@@ -9,9 +9,9 @@ import { margin, type Picked, Sampler, type TokenFilter } from "./sampler.ts";
 
 /**
  * Rows decoded together round a little differently from rows decoded alone. Where the two likeliest tokens are closer
- * than this (in logits), the rounding may have decided.
+ * than this (in logits), the rounding may have decided. Seen on Q4_K weights: 0.24 with 4 rows, 0.34 with 60.
  */
-const CLOSE_CALL = 0.05;
+const CLOSE_CALL = 0.4;
 
 /** Picks the tokens of one choice: the text taken back from the prompt first, within a grammar if there is one. */
 export class Picker {
@@ -41,6 +41,11 @@ export class Picker {
     this.#ends = message.ends;
     const { gap, ends } = message;
     this.#raised = gap === undefined || gap.endBias === 0 ? undefined : { ids: ends, by: gap.endBias };
+  }
+
+  /** Nothing is drawn. */
+  get isGreedy(): boolean {
+    return this.#sampler.isGreedy;
   }
 
   /** The next token; undefined when none is left. @param logits changed in place. @param mayEnd an end token may come. */

@@ -5,6 +5,7 @@ import { nextCut } from "./blocks.ts";
 import { isUrgent, type Plan, Planner, type PlannerOptions, planAlone } from "./plan.ts";
 import { SliceSizer } from "./slice.ts";
 import { emptySlot, type Slot } from "./slot.ts";
+import { USUAL_COST } from "./step-cost.ts";
 
 const tiny = await loadNativeTiny();
 const CAPACITY = 576;
@@ -43,7 +44,7 @@ function spans(plan: Plan): readonly (readonly [slot: number, start: number, end
 }
 
 function options(sizer = new SliceSizer()): PlannerOptions {
-  return { capacity: CAPACITY, slotTokens: 4096, blockTokens: BLOCK, sizer };
+  return { capacity: CAPACITY, slotTokens: 4096, blockTokens: BLOCK, sizer, cost: USUAL_COST };
 }
 
 /** The first step of a planner. */

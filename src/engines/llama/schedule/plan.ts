@@ -1,8 +1,10 @@
 import type { Row } from "../native/batch-memory.ts";
-import { type Draft, NO_DRAFT } from "../pick/draft.ts";
+import { type Draft, NO_DRAFT, shortened } from "../pick/draft.ts";
+import { allot, MOST_ROWS } from "./allot.ts";
 import { nextCut } from "./blocks.ts";
 import type { SliceSizer } from "./slice.ts";
 import type { Seated, Slot } from "./slot.ts";
+import { type StepCost, USUAL_COST } from "./step-cost.ts";
 import type { Task } from "./task.ts";
 
 /** Prompt tokens of others for each of the prompt that waits longest, so that a stream of short ones cannot starve it. */
@@ -10,9 +12,6 @@ const OTHERS_PER_OLDEST = 3;
 
 /** A batch request that has waited this long goes like an interactive one. */
 export const BATCH_PATIENCE_MS = 5_000;
-
-/** Most drafted rows of one step: with many answers under way, rows that may be thrown away would cost the others. */
-const MOST_DRAFTED = 32;
 
 /** What one step evaluates. */
 export interface Plan {
@@ -44,6 +43,7 @@ export interface PlannerOptions {
   readonly slotTokens: number;
   readonly blockTokens: number;
   readonly sizer: SliceSizer;
+  readonly cost: StepCost;
 }
 
 /** A task and how many of its tokens are to be evaluated yet. */
@@ -69,7 +69,7 @@ export class Planner {
 
   /** The next step: of the prompts the interactive lane first, then the shortest remaining, with a share for the oldest. */
   step(slots: readonly Slot[], nowMs: number): Plan {
-    const { capacity, slotTokens, blockTokens, sizer } = this.#options;
+    const { capacity, blockTokens, sizer } = this.#options;
     const active = seated(slots);
     const answers = active.filter((each) => remaining(each) === 1 && each.task.generated > 0);
     const prompts = active.filter((each) => !answers.includes(each));
@@ -78,16 +78,36 @@ export class Planner {
     const left = answers.length > 0 ? budget - this.#sinceAnswers : budget;
     const end = next === undefined ? 0 : runEnd(next, Math.min(left, capacity), blockTokens);
     const length = next === undefined ? 0 : end - next.slot.tokens.length;
-    const builder = new PlanBuilder({ capacity, slotTokens, drafts: MOST_DRAFTED });
+    const builder = new PlanBuilder();
     if (next === undefined || (answers.length > 0 && this.#sinceAnswers > 0 && length > left)) {
       this.#sinceAnswers = 0;
-      for (const { slot, task } of answers) builder.add(slot, task, 1);
+      const drafts = this.#drafts(answers);
+      for (const [index, { slot, task }] of answers.entries()) builder.add(slot, task, 1, drafts[index]);
       return builder;
     }
     this.#sinceAnswers += length;
     this.#sinceOldest = next === oldestOf(prompts) ? 0 : this.#sinceOldest + length;
-    builder.add(next.slot, next.task, length);
+    const isWhole = end === next.task.tokens.length;
+    builder.add(next.slot, next.task, length, isWhole ? next.task.draft(this.#room(next.task, length)) : NO_DRAFT);
     return builder;
+  }
+
+  /** Of each answer's draft as much as is worth its rows. */
+  #drafts(answers: readonly Seated[]): readonly Draft[] {
+    const tasks = answers.map(({ task }) => task);
+    const drafts = tasks.map((task) => task.draft(Math.min(MOST_ROWS, this.#room(task, tasks.length))));
+    const odds = drafts.map(({ odds }) => odds);
+    const [only] = tasks;
+    const cost = tasks.length === 1 && only?.isExact === true ? USUAL_COST : this.#options.cost;
+    const certain = drafts.reduce((sum, { tokens, isGuess }) => sum + (isGuess ? 0 : tokens.length), 0);
+    const counts = allot(odds, tasks.length + certain, cost, this.#options.capacity);
+    return drafts.map((draft, index) => (draft.isGuess ? shortened(draft, counts[index] ?? 0) : draft));
+  }
+
+  /** Drafted tokens that fit into the task's slot and into a batch of so many other rows. */
+  #room({ tokens }: Task, rows: number): number {
+    const { capacity, slotTokens } = this.#options;
+    return Math.max(0, Math.min(capacity - rows, slotTokens - tokens.length - 1));
   }
 
   /** Whether a newcomer would be served before the prompt that a step works on, if that step were stopped. */
@@ -126,9 +146,9 @@ function order(a: Pending, b: Pending, nowMs: number): number {
 export function planAlone(
   slots: readonly Slot[],
   turn: ReadonlyMap<Slot, number>,
-  { capacity, slotTokens, blockTokens }: Omit<PlannerOptions, "sizer">,
+  { capacity, blockTokens }: Pick<PlannerOptions, "capacity" | "blockTokens">,
 ): Plan {
-  const builder = new PlanBuilder({ capacity, slotTokens, drafts: 0 });
+  const builder = new PlanBuilder();
   const [next] = seated(slots).sort(
     (a, b) => (turn.get(a.slot) ?? 0) - (turn.get(b.slot) ?? 0) || a.slot.index - b.slot.index,
   );
@@ -179,21 +199,10 @@ function runEnd({ slot, task }: Seated, budget: number, block: number): number {
 class PlanBuilder implements Plan {
   readonly rows: Row[] = [];
   readonly spans: Span[] = [];
-  readonly #capacity: number;
-  readonly #slotTokens: number;
-  #drafts: number;
 
-  /** @param room `drafts`: most drafted rows of all spans together. */
-  constructor(room: { readonly capacity: number; readonly slotTokens: number; readonly drafts: number }) {
-    this.#capacity = room.capacity;
-    this.#slotTokens = room.slotTokens;
-    this.#drafts = room.drafts;
-  }
-
-  add(slot: Slot, task: Task, count: number): void {
+  add(slot: Slot, task: Task, count: number, draft: Draft = NO_DRAFT): void {
     const start = slot.tokens.length;
     const end = start + count;
-    const draft = end === task.tokens.length ? this.#draft(task, count) : NO_DRAFT;
     this.spans.push({ slot, task, start, end, draft, firstRow: this.rows.length });
     for (let position = start; position < end; position += 1) {
       const token = task.tokens[position];
@@ -204,16 +213,5 @@ class PlanBuilder implements Plan {
     for (const [offset, token] of draft.tokens.entries()) {
       this.rows.push({ token, position: end + offset, sequence: slot.index, output: true });
     }
-  }
-
-  #draft(task: Task, rows: number): Draft {
-    const room = Math.min(
-      this.#drafts,
-      this.#capacity - this.rows.length - rows,
-      this.#slotTokens - task.tokens.length - 1,
-    );
-    const draft = room > 0 ? task.draft(room) : NO_DRAFT;
-    this.#drafts -= draft.tokens.length;
-    return draft;
   }
 }

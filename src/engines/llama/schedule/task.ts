@@ -19,6 +19,11 @@ export class Task {
   readonly maxTokens: number;
   /** The tokens of the prompt are to be scored too. */
   readonly scoresPrompt: boolean;
+  /**
+   * A draw or a log probability shows how rows were rounded, which depends on how many were computed together. So its drafts
+   * depend on the request alone, not on the speed of the machine.
+   */
+  readonly isExact: boolean;
   /** The choice whose prompt this one can share once it is evaluated. */
   readonly leader: Task | undefined;
   paused = false;
@@ -60,6 +65,7 @@ export class Task {
     this.#endsFrom = ignoreEnds ? Number.POSITIVE_INFINITY : minTokens;
     const ends = new Set(message.ends);
     this.#picker = new Picker(message, choice, prompt, model);
+    this.isExact = message.logprobs !== undefined || !this.#picker.isGreedy;
     this.#drafter = new Drafter(prompt, (id) => ends.has(id), message.speculation);
     this.#transcript = new Transcript({
       ends,
@@ -111,7 +117,7 @@ export class Task {
       if (this.finished) break;
     }
     const drafted = { proposed: draft.isGuess ? draft.tokens.length : 0, accepted: draft.isGuess ? accepted : 0 };
-    this.#drafter.observe(drafted, doubted);
+    this.#drafter.observe(doubted);
     return this.#output(taken, drafted);
   }
 
