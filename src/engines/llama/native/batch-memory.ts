@@ -12,12 +12,16 @@ export interface Row {
 
 /** The arrays of a llama_batch, allocated once outside the JavaScript heap. */
 export class BatchMemory {
-  readonly #params: NativeParams;
+  readonly #params: NativeParams & { n_tokens: number };
   readonly #tokens: Int32Array;
   readonly #positions: Int32Array;
-  readonly #sequences: BigUint64Array;
   readonly #outputs: Uint8Array;
-  readonly #sequenceIds: Pointer;
+  /** Per row a pointer to its sequence id. */
+  readonly #sequences: BigUint64Array;
+  /** Per row the sequence that its pointer names. Mostly the one of the step before, and big integers cost. */
+  readonly #pointed: Int32Array;
+  /** Where each sequence id lies. */
+  readonly #sequenceIds: readonly Pointer[];
 
   constructor(capacity: number, sequences: number) {
     const int32 = (length: number): { address: Pointer; view: Int32Array } => {
@@ -36,7 +40,8 @@ export class BatchMemory {
     this.#positions = positions.view;
     this.#sequences = new BigUint64Array(koffi.view(pointers, capacity * 8));
     this.#outputs = new Uint8Array(koffi.view(outputs, capacity));
-    this.#sequenceIds = ids.address;
+    this.#pointed = new Int32Array(capacity).fill(-1);
+    this.#sequenceIds = Array.from({ length: sequences }, (_, index) => ids.address + BigInt(index * 4));
     this.#params = {
       n_tokens: 0,
       token: tokens.address,
@@ -48,15 +53,25 @@ export class BatchMemory {
     };
   }
 
+  /** The batch of these rows, valid until the next call. */
   fill(rows: readonly Row[], vocabularySize: number): NativeParams {
-    for (const [index, row] of rows.entries()) {
-      if (row.token < 0 || row.token >= vocabularySize)
-        throw new RangeError(`token ${row.token} is not in the vocabulary`);
-      this.#tokens[index] = row.token;
-      this.#positions[index] = row.position;
-      this.#sequences[index] = this.#sequenceIds + BigInt(row.sequence * 4);
-      this.#outputs[index] = row.output ? 1 : 0;
+    let index = 0;
+    for (const { token, position, sequence, output } of rows) {
+      if (token < 0 || token >= vocabularySize) throw new RangeError(`token ${token} is not in the vocabulary`);
+      this.#tokens[index] = token;
+      this.#positions[index] = position;
+      this.#outputs[index] = output ? 1 : 0;
+      if (this.#pointed[index] !== sequence) this.#point(index, sequence);
+      index += 1;
     }
-    return { ...this.#params, n_tokens: rows.length };
+    this.#params.n_tokens = rows.length;
+    return this.#params;
+  }
+
+  #point(index: number, sequence: number): void {
+    const address = this.#sequenceIds[sequence];
+    if (address === undefined) throw new RangeError(`there is no sequence ${sequence}`);
+    this.#sequences[index] = address;
+    this.#pointed[index] = sequence;
   }
 }

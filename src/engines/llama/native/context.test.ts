@@ -34,6 +34,8 @@ class ScriptedThreads implements StepThreads {
   readonly #counts: readonly number[];
   readonly #crowded: readonly number[];
   readonly #onCrowded: () => void;
+  firstLookMs = 1;
+  looks = 0;
   ended = 0;
 
   constructor(counts: readonly number[], crowded: readonly number[] = [], onCrowded: () => void = () => {}) {
@@ -49,6 +51,7 @@ class ScriptedThreads implements StepThreads {
   }
 
   isCrowded(): boolean {
+    this.looks += 1;
     const isCrowded = this.#crowded.includes(this.given.length - 1);
     if (isCrowded) this.#onCrowded();
     return isCrowded;
@@ -80,6 +83,19 @@ describe("a step whose threads get in each other's way", () => {
     context.truncate(0, 0);
     expect(await context.decode(rows(0, 4))).toBe("done");
   });
+});
+
+test("a step is looked at from the age on at which its threads can be found to get in each other's way", async () => {
+  const choice = new ScriptedThreads([1]);
+  const context = contextOf({ choice });
+
+  await context.decode(rows(0, 512));
+  const looks = choice.looks;
+  choice.firstLookMs = 3_600_000;
+  await context.decode(rows(512, 256));
+
+  expect(looks).toBeGreaterThan(0);
+  expect(choice.looks).toBe(looks);
 });
 
 test("without flash attention a text does not depend on the number of threads, however long it is", async () => {

@@ -110,15 +110,20 @@ export class NativeContext {
   /** `crowded`: stopped on the way, because its threads get in each other's way. */
   async #attempt(batch: NativeParams, rows: number): Promise<"done" | "full" | "aborted" | "crowded"> {
     const startedMs = performance.now();
-    const threads = this.#choice?.begin(clocks());
+    const threads = this.#choice?.begin(CLOCKS);
     if (threads !== undefined) this.#use(threads);
     this.#abort.fill(this.#isUnwanted ? 0n : 1n);
     let isCrowded = false;
-    const look = (): void => {
-      isCrowded ||= this.#choice?.isCrowded(clocks()) === true;
-      if (isCrowded) this.#abort.fill(0n);
+    let timer: NodeJS.Timeout | undefined;
+    const lookAfter = (ms: number): void => {
+      if (Number.isFinite(ms)) timer = setTimeout(look, ms);
     };
-    const timer = threads === undefined || threads === 1 ? undefined : setInterval(look, LOOK_MS);
+    const look = (): void => {
+      isCrowded = this.#choice?.isCrowded(CLOCKS) === true;
+      if (isCrowded) this.#abort.fill(0n);
+      else lookAfter(LOOK_MS);
+    };
+    lookAfter(this.#choice?.firstLookMs ?? Number.POSITIVE_INFINITY);
     try {
       const code = await new Promise<number>((resolve, reject) => {
         this.#api.decode.async(this.#pointer, batch, (error, result) =>
@@ -128,11 +133,11 @@ export class NativeContext {
       if (code === 2) return this.#isUnwanted ? "aborted" : "crowded";
       if (code === 1) return "full";
       if (code !== 0) throw new Error(`llama_decode failed with ${code}`);
-      if (!isCrowded) this.#choice?.end(clocks());
+      if (!isCrowded) this.#choice?.end(CLOCKS);
       this.#pace.observe(rows, performance.now() - startedMs);
       return "done";
     } finally {
-      clearInterval(timer);
+      clearTimeout(timer);
       this.#decodes += 1;
     }
   }
@@ -201,12 +206,16 @@ export class NativeContext {
   }
 }
 
-/** The JavaScript thread, for which a step waits, uses its own time; it counts as if it had got all that it wanted. */
-function clocks(): Clocks {
-  const { user, system } = process.cpuUsage();
-  const { active } = performance.eventLoopUtilization();
-  return { wallMs: performance.now(), cpuMs: (user + system) / 1000 - active };
-}
+const CLOCKS: Clocks = {
+  get wallMs() {
+    return performance.now();
+  },
+  /** The JavaScript thread, for which a step waits, uses its own time; it counts as if it had got all that it wanted. */
+  get cpuMs() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000 - performance.eventLoopUtilization().active;
+  },
+};
 
 /**
  * Without a pool of its own a context creates and joins its threads for every decode. Threads that poll for work between two

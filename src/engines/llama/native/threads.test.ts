@@ -149,3 +149,25 @@ test("whatever others do, the number stays between one and the most, and each st
     }),
   );
 });
+
+test("the processor time of one thread, which costs time to find out, is not asked for", () => {
+  const threads = new Threads(1);
+  const clocks = {
+    wallMs: 0,
+    get cpuMs(): number {
+      throw new Error("nobody needs to know");
+    },
+  };
+
+  expect(threads.begin(clocks)).toBe(1);
+  expect(threads.firstLookMs).toBe(Number.POSITIVE_INFINITY);
+  expect(() => threads.end(clocks)).not.toThrow();
+});
+
+test("a step is not looked at before that could tell anything", () => {
+  const threads = new Threads(2);
+  threads.begin({ wallMs: 0, cpuMs: 0 });
+
+  expect(threads.isCrowded({ wallMs: threads.firstLookMs - 1, cpuMs: 0 })).toBe(false);
+  expect(threads.isCrowded({ wallMs: threads.firstLookMs, cpuMs: 0 })).toBe(true);
+});

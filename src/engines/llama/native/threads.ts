@@ -1,7 +1,7 @@
-/** What two clocks show, ms. */
+/** What two clocks show when they are read, ms. */
 export interface Clocks {
   readonly wallMs: number;
-  /** Processor time that the process has used for steps. */
+  /** Processor time that the process has used for steps. Reading it costs tens of microseconds. */
   readonly cpuMs: number;
 }
 
@@ -9,6 +9,8 @@ export interface Clocks {
 export interface StepThreads {
   /** A step begins. Returns the threads it gets. */
   begin(now: Clocks): number;
+  /** Age of a step from which `isCrowded` may say yes, ms. Nobody needs to look before: looking takes a core from the step. */
+  readonly firstLookMs: number;
   /** Looks at a step that is running. True: it should be stopped and repeated with fewer threads. */
   isCrowded(now: Clocks): boolean;
   /** The step is over, and was not stopped. */
@@ -20,7 +22,7 @@ const NOTHING: Clocks = { wallMs: 0, cpuMs: 0 };
 /** Of the cores that threads could use, a part of each is lost to waking up, and this much of one to bursts of others. */
 const USED_PART = 0.96;
 const LOST_CORES = 0.3;
-/** How often to look at a running step, ms. */
+/** How often to look at a running step, from the first time on, ms. */
 export const LOOK_MS = 20;
 /** Least time of a running step, and of several, that says something, ms. Shorter bursts of others' work pass by themselves. */
 const SETTLED = { stepMs: 100, windowMs: 500 } as const;
@@ -64,8 +66,12 @@ export class Threads implements StepThreads {
       this.#count = Math.min(this.#most, this.#count + Math.max(1, this.#count >> 2));
       this.#window = NOTHING;
     }
-    this.#begun = now;
+    if (this.#count > 1) this.#begun = { wallMs: now.wallMs, cpuMs: now.cpuMs };
     return this.#count;
+  }
+
+  get firstLookMs(): number {
+    return this.#count === 1 ? Number.POSITIVE_INFINITY : this.#patience.stepMs;
   }
 
   isCrowded(now: Clocks): boolean {
