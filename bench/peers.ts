@@ -12,6 +12,8 @@ export interface Peer {
   /** What differs from another peer of the same side. */
   readonly variant?: string;
   readonly url: string;
+  /** The process that was started; an engine is a child of it. */
+  readonly pid: number;
   readonly dialect: Dialect;
   /** From starting the process to the first "ready", milliseconds. */
   readonly loadMs: number;
@@ -46,6 +48,7 @@ export async function startContinuo(load: Load, orders: "psm" | "both" = "psm"):
   return {
     side: "ours",
     url: server.url,
+    pid: server.pid,
     dialect: CONTINUO,
     loadMs: performance.now() - started,
     residentBytes: () => residentBytes(familyOf(server.pid)),
@@ -74,6 +77,7 @@ export async function startPeer(program: string, load: Load, args: readonly stri
   return {
     side: "theirs",
     url: server.url,
+    pid: server.pid,
     dialect: LLAMA_SERVER,
     loadMs: server.readyMs,
     residentBytes: () => residentBytes(familyOf(server.pid)),

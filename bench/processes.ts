@@ -26,7 +26,15 @@ export function processorMs(pids: readonly number[]): number {
   return threads.reduce((sum, thread) => sum + Number(read(`${thread}/schedstat`)?.split(" ")[0] ?? 0) / 1e6, 0);
 }
 
-/** The same in ticks of 10 ms, with the threads that have ended. */
+/** The part of it that their main threads used, which in Node run the JavaScript. */
+export function mainThreadMs(pids: readonly number[]): number {
+  return pids.reduce(
+    (sum, pid) => sum + Number(read(`/proc/${pid}/task/${pid}/schedstat`)?.split(" ")[0] ?? 0) / 1e6,
+    0,
+  );
+}
+
+/** `processorMs` in ticks of 10 ms, with the threads that have ended. */
 export function processorTicksMs(pids: readonly number[]): number {
   const ticks = pids.map((pid) => {
     // The name of the program, in brackets, may have blanks in it.
