@@ -1,0 +1,197 @@
+import type { Engine } from "../continuation/engine.ts";
+import { guessedPromptTokens } from "../continuation/estimate.ts";
+import type { StartPart, StreamPart, Usage } from "../continuation/output.ts";
+import type { ContinuationRequest } from "../continuation/request.ts";
+import { resumed } from "../continuation/resume.ts";
+import { samplingOf } from "../continuation/sampling.ts";
+import { countOf, pieceOf, type Rest, restOf, textOf, tokensOf } from "./answer.ts";
+import type { AnswerMemory, Found, Remembering } from "./answer-memory.ts";
+import { movedTo, type Place, placeOf } from "./place.ts";
+
+type Asked = Pick<Engine, "name" | "generate" | "stats">;
+
+export interface Memories {
+  readonly memory: AnswerMemory;
+  /** Who calls: answers go to nobody else. */
+  readonly owner: string;
+  /** What it says besides remembering: an answer at the very place of it, and the rest of one that has been typed in part. */
+  readonly says: { readonly repeats: boolean; readonly rests: boolean };
+}
+
+/** A remembered answer as somebody gets it. */
+interface Recalled {
+  readonly rest: Rest;
+  readonly promptTokens: number;
+  readonly start: StartPart;
+  /** The caller has typed something of it, so that the prompt tokens are a guess. */
+  readonly isTyped: boolean;
+  /** What goes on behind it; absent: it is whole. */
+  readonly next?: Next;
+}
+
+interface Next {
+  readonly request: ContinuationRequest;
+  /** The answer from its beginning, to be remembered as one. */
+  readonly found: Found;
+  readonly place: Place;
+}
+
+/**
+ * The same engine, which does not compute again what it has said to this caller: somebody who types along an answer, deletes
+ * something, or comes back to a place gets the rest of that answer.
+ *
+ * What it says is what the engine said at the earlier place, given that it begins with what has been typed since. That is
+ * what healing says that reaches back to that place; healing reaches back as far as a cut word may.
+ *
+ */
+export function rememberingEngine(engine: Asked, { memory, owner, says }: Memories): Pick<Engine, "generate"> {
+  // Weights that came into memory again may be others.
+  const key = (): string => JSON.stringify([owner, engine.name, engine.stats().loads ?? 0]);
+  const generate = (request: ContinuationRequest, signal: AbortSignal): AsyncIterable<StreamPart> => {
+    const place = isRepeatable(request) ? placeOf(request) : undefined;
+    if (place === undefined) return engine.generate(request, signal);
+    const found = memory.find(key(), place);
+    const recalled = found === undefined ? undefined : recall(request, place, found, says);
+    const begin = (at: Place, start: StartPart): Remembering => memory.remember(key(), at, start);
+    if (recalled === undefined)
+      return recorded(engine.generate(request, signal), request, (start) => begin(place, start));
+    return said(recalled, engine, signal, begin);
+  };
+  return { generate };
+}
+
+/** The same request would be answered by the same text, and its end alone would be if its beginning had been typed. */
+function isRepeatable(request: ContinuationRequest): boolean {
+  const { input, choices, logprobs, promptLogprobs, shape, answered, limits } = request;
+  if (choices !== 1 || logprobs !== undefined || promptLogprobs || shape !== undefined || answered !== undefined)
+    return false;
+  if (limits.maxTokens === 0 || (limits.minTokens ?? 0) > 0) return false;
+  if (input.kind === "infill" && input.middle !== "") return false;
+  const { presencePenalty = 0, frequencyPenalty = 0, seed } = samplingOf(request);
+  if (presencePenalty !== 0 || frequencyPenalty !== 0) return false;
+  return isGreedy(request) || seed !== undefined;
+}
+
+/** By the caller's or the operator's wish: what weights elsewhere are recommended with need not be what they are run with. */
+function isGreedy({ sampling, defaults }: ContinuationRequest): boolean {
+  const { temperature, topK } = { ...defaults?.operator, ...sampling };
+  return temperature === 0 || topK === 1;
+}
+
+function recall(
+  request: ContinuationRequest,
+  place: Place,
+  { answer, typedUnits }: Found,
+  says: Memories["says"],
+): Recalled | undefined {
+  const isTyped = typedUnits > 0;
+  if (!(isTyped ? says.rests : says.repeats)) return undefined;
+  // Of a seed the first draws would come again, for other tokens.
+  if (isTyped && !isGreedy(request)) return undefined;
+  const { limits } = request;
+  const rest = restOf(answer, typedUnits, limits.maxTokens);
+  if (rest === undefined) return undefined;
+  const promptTokens = (answer.promptTokens ?? guessedPromptTokens(request.input)) + rest.typedTokens;
+  if (promptTokens > limits.maxInputTokens) return undefined;
+  const start = { ...answer.start, promptTokens };
+  const recalled = { rest, promptTokens, isTyped };
+  if (rest.end !== undefined) return { ...recalled, start: { ...start, remembered: "whole" } };
+  const before = { ...place, text: place.text.slice(0, answer.units) };
+  const next = isGreedy(request) ? continued(movedTo(request, before.text), answer, rest.typedTokens) : undefined;
+  if (next === undefined) return undefined;
+  const found = { answer, typedUnits };
+  return { ...recalled, start: { ...start, remembered: "beginning" }, next: { request: next, found, place: before } };
+}
+
+/** What comes behind a whole answer that was cut, as far as the bound of somebody who has typed so many tokens of it. */
+function continued(
+  request: ContinuationRequest,
+  { pieces }: Found["answer"],
+  typedTokens: number,
+): ContinuationRequest | undefined {
+  const { maxTokens, ...limits } = request.limits;
+  const most = maxTokens === undefined ? {} : { maxTokens: maxTokens + typedTokens };
+  const tokens = tokensOf(pieces);
+  const sent = { text: textOf(pieces), tokenCount: countOf(pieces), truncatedTokens: 0 };
+  return resumed({ ...request, limits: { ...limits, ...most } }, { ...sent, ...(tokens !== undefined && { tokens }) });
+}
+
+/** The same parts, remembered as they pass. */
+async function* recorded(
+  parts: AsyncIterable<StreamPart>,
+  { limits }: ContinuationRequest,
+  begin: (start: StartPart) => Remembering,
+): AsyncGenerator<StreamPart> {
+  let start: StartPart | undefined;
+  let remembering: Remembering | undefined;
+  let tokens = 0;
+  for await (const part of parts) {
+    if (part.type === "start" && part.truncatedTokens === 0) start = part;
+    if (part.type === "delta" && start !== undefined) {
+      remembering ??= begin(start);
+      remembering.add(pieceOf(part));
+      tokens += part.tokens?.length ?? 1;
+    }
+    if (part.type === "finish" && !isOwnBound(part.reason, tokens, limits.maxTokens)) remembering?.end(part);
+    if (part.type === "usage") remembering?.counted(part.usage.promptTokens);
+    yield part;
+  }
+}
+
+/** It ended because the caller wanted no more, so there is more to say. */
+function isOwnBound(reason: string | null, tokens: number, maxTokens: number | undefined): boolean {
+  return reason === null || (reason === "length" && maxTokens !== undefined && tokens >= maxTokens);
+}
+
+async function* said(
+  recalled: Recalled,
+  engine: Asked,
+  signal: AbortSignal,
+  begin: (place: Place, start: StartPart) => Remembering,
+): AsyncGenerator<StreamPart> {
+  const { rest, start, next } = recalled;
+  const { text, pieces, end } = rest;
+  signal.throwIfAborted();
+  yield start;
+  const tokens = tokensOf(pieces);
+  yield { type: "delta", choice: 0, text, ...(tokens !== undefined && { tokens }) };
+  if (next === undefined) {
+    if (end !== undefined) yield end;
+    yield { type: "usage", usage: usageOf(recalled) };
+    return;
+  }
+  const { request, found, place } = next;
+  // One answer from its beginning, whose prompt is the one that it began with.
+  const remember = (): Remembering => {
+    const remembering = begin(place, found.answer.start);
+    for (const piece of found.answer.pieces) remembering.add(piece);
+    if (found.answer.promptTokens !== undefined) remembering.counted(found.answer.promptTokens);
+    return { ...remembering, counted: () => undefined };
+  };
+  let usage = usageOf(recalled);
+  try {
+    for await (const part of recorded(engine.generate(request, signal), request, remember)) {
+      if (part.type === "usage") usage = usageOf(recalled, part.usage);
+      else if (part.type !== "start") yield part;
+    }
+  } catch (error) {
+    yield { type: "usage", usage };
+    throw error;
+  }
+  yield { type: "usage", usage };
+}
+
+/** @param later what was computed behind what was remembered. */
+function usageOf({ promptTokens, isTyped, rest, start }: Recalled, later?: Usage): Usage {
+  const evaluated = later?.cachedPromptTokens === undefined ? 0 : later.promptTokens - later.cachedPromptTokens;
+  const isKnown = !isTyped && start.promptTokens !== undefined && (later?.source ?? "engine") === "engine";
+  return {
+    promptTokens,
+    completionTokens: countOf(rest.pieces) + (later?.completionTokens ?? 0),
+    ...((later === undefined || later.cachedPromptTokens !== undefined) && {
+      cachedPromptTokens: Math.max(0, promptTokens - evaluated),
+    }),
+    ...(later?.drafts !== undefined && { drafts: later.drafts }),
+    source: isKnown ? "engine" : "estimate",
+  };
+}
