@@ -31,6 +31,7 @@ import { Metrics } from "./telemetry/metrics.ts";
 import { observedEngine } from "./telemetry/observed-engine.ts";
 import { registerPoolMetrics } from "./telemetry/pool-metrics.ts";
 import { openTracing } from "./telemetry/tracing.ts";
+import { Typing } from "./typing/typing.ts";
 import { VERSION } from "./version.ts";
 
 /** A server that listens. */
@@ -124,6 +125,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     corsOrigins: config.corsOrigins,
     allowedHosts: hostsOf(config),
     limits: config.limits,
+    typing: typingOf(config),
     version: VERSION,
   });
   const disposeEngines = async (): Promise<void> => {
@@ -164,6 +166,11 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     isOpen,
     device: libraries,
   };
+}
+
+function typingOf({ typing, models }: Config): Typing {
+  const exact = models.flatMap((model) => (model.kind === "file" && model.deterministic ? [model.name] : []));
+  return new Typing(typing, { exact: new Set(exact), now: () => performance.now() });
 }
 
 /** An open server answers everybody who reaches it, so without keys only this machine may reach it (docs/wire.md 6.1). */

@@ -1,4 +1,4 @@
-import type { FinishReason, StreamPart } from "../continuation/output.ts";
+import type { FinishReason, StartPart, StreamPart } from "../continuation/output.ts";
 
 /** What is told about one request, in its log line and in the metrics. Never a prompt, a completion or a key. */
 export interface RequestRecord {
@@ -27,11 +27,13 @@ export interface RequestRecord {
   promptTokens?: number;
   cachedPromptTokens?: number;
   completionTokens?: number;
+  /** Of the answer, so much came from memory. */
+  remembered?: "whole" | "beginning";
   /** From arrival to the first delta. */
   ttftMs?: number;
   /** 499: the client left. */
   status: number;
-  /** `ok`, `partial`, or the error code. */
+  /** `ok`, `partial`, `superseded`, or the error code. */
   outcome: string;
   /** Host name or origin of a request that was refused for it. */
   refused?: string;
@@ -54,7 +56,7 @@ export async function* observed(
   let askedAtMs = now();
   for await (const part of parts) {
     if (part.type === "delta") noteDelta(part.tokens?.length ?? 1, askedAtMs, record, observer, now());
-    else if (part.type === "start") noteStart(part.model, part.promptTokens, record);
+    else if (part.type === "start") noteStart(part, record);
     else if (part.type === "finish") noteFinish(part.reason, record);
     else if (part.type === "usage") noteUsage(part.usage, record);
     yield part;
@@ -78,8 +80,9 @@ function noteDelta(
   }
 }
 
-function noteStart(model: string, promptTokens: number | undefined, record: RequestRecord): void {
+function noteStart({ model, promptTokens, remembered }: StartPart, record: RequestRecord): void {
   record.answeredBy = model;
+  if (remembered !== undefined) record.remembered = remembered;
   if (promptTokens !== undefined) record.promptTokens = promptTokens;
 }
 
