@@ -198,7 +198,7 @@ export const configSchema = z.strictObject(
       .default({})
       .describe("Fill-in-the-middle layouts in addition to the built-in ones."),
     limits: limits.prefault({}).describe("Limits of the server."),
-    typing: typing.prefault({}).describe("What is done for callers who type; see above."),
+    typing: typing.prefault({}).describe("For editors that ask while somebody types; see docs/typing.md."),
     cors_origins: list(origin(), "origins")
       .default([])
       .describe(

@@ -40,6 +40,11 @@ export function tokensOf(pieces: readonly Piece[]): readonly number[] | undefine
   return tokens;
 }
 
+/** It ended because the caller wanted no more, so there is more to say. */
+export function isOwnBound(reason: string | null, tokens: number, maxTokens: number | undefined): boolean {
+  return reason === null || (reason === "length" && maxTokens !== undefined && tokens >= maxTokens);
+}
+
 /** What is left of an answer for somebody who has typed its beginning. */
 export interface Rest {
   /** Tokens of which all text has been typed. */

@@ -22,25 +22,23 @@ const GREEDY: Sampling = { temperature: 0 };
  * is not there yet. Behind another beginning they say `?`.
  */
 function weights({ tokens }: Weights): ScriptedEngine {
-  return new ScriptedEngine(({ input, limits, answered }): readonly Step[] => {
+  return new ScriptedEngine(({ input, limits }): readonly Step[] => {
     if (input.kind !== "infill") return [new Error("a gap was expected")];
     const before = (input.prefix + input.middle).slice(PREFIX.length);
     if (!tokens.join("").startsWith(before)) return [...said([{ text: "?", id: 999 }], true, 1)];
-    // What was sent ends where a token does, so nothing of it is counted again.
-    const rest = restBehind(tokens, before.length, answered !== undefined);
+    const rest = restBehind(tokens, before.length);
     const most = limits.maxTokens ?? Number.POSITIVE_INFINITY;
     return said(rest.slice(0, most), rest.length < most, before.length);
   });
 }
 
-function restBehind(tokens: readonly string[], units: number, isAnswer: boolean): { text: string; id: number }[] {
+function restBehind(tokens: readonly string[], units: number): { text: string; id: number }[] {
   const rest: { text: string; id: number }[] = [];
   let end = 0;
   for (const [id, token] of tokens.entries()) {
     end += token.length;
     if (end > units) rest.push({ text: token.slice(Math.max(0, token.length - (end - units))), id });
   }
-  if (isAnswer && rest[0] !== undefined && rest[0].text !== tokens[rest[0].id]) throw new Error("an answer was cut");
   return rest;
 }
 
@@ -123,12 +121,32 @@ test("an answer that its bound had ended goes on behind what is known of it", as
 
   expect(shown(rest)).toEqual({ text: " a + b", tokens: [2, 3, 4], reason: "length", completion: 3 });
   expect(rest.start.remembered).toBe("beginning");
-  expect(engine.calls[1]?.request).toMatchObject({
-    input: { prefix: PREFIX, middle: "return a" },
-    limits: { maxTokens: 2 },
-    answered: { tokens: [0, 1, 2] },
-  });
+  expect(engine.calls[1]?.request).toMatchObject({ input: { prefix: PREFIX, middle: "" }, limits: { maxTokens: 5 } });
   expect(shown(await type(gap("", { maxTokens: 9 })))).toMatchObject({ text: "return a + b", reason: "stop" });
+});
+
+test("an answer that ends where its bound had cut it is whole from then on", async () => {
+  const engine = weights({ tokens: ["ret", "urn"] });
+  const type = typing(engine);
+  await type(gap("", { maxTokens: 2 }));
+  await type(gap("r", { maxTokens: 9 }));
+
+  expect((await type(gap("re", { maxTokens: 9 }))).start.remembered).toBe("whole");
+  expect(engine.calls).toHaveLength(2);
+});
+
+test("an engine that says something else the second time is told no further", async () => {
+  let calls = 0;
+  const engine = new ScriptedEngine(() => {
+    calls += 1;
+    return said([{ text: calls === 1 ? "return" : "raise Error", id: calls }], false, 1);
+  });
+  const type = typing(engine);
+  await type(gap("", { maxTokens: 1 }));
+
+  const rest = await type(gap("re", { maxTokens: 9 }));
+
+  expect(shown(rest)).toMatchObject({ text: "turn", reason: "length" });
 });
 
 test("an answer that was left early goes on too", async () => {

@@ -2,10 +2,10 @@ import type { Engine } from "../continuation/engine.ts";
 import { guessedPromptTokens } from "../continuation/estimate.ts";
 import type { StartPart, StreamPart, Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
-import { resumed } from "../continuation/resume.ts";
 import { samplingOf } from "../continuation/sampling.ts";
-import { countOf, pieceOf, type Rest, restOf, textOf, tokensOf } from "./answer.ts";
+import { countOf, isOwnBound, pieceOf, type Rest, restOf, tokensOf } from "./answer.ts";
 import type { AnswerMemory, Found, Remembering } from "./answer-memory.ts";
+import { Continuing, type Next } from "./continuing.ts";
 import { movedTo, type Place, placeOf } from "./place.ts";
 
 type Asked = Pick<Engine, "name" | "generate" | "stats">;
@@ -27,13 +27,6 @@ interface Recalled {
   readonly isTyped: boolean;
   /** What goes on behind it; absent: it is whole. */
   readonly next?: Next;
-}
-
-interface Next {
-  readonly request: ContinuationRequest;
-  /** The answer from its beginning, to be remembered as one. */
-  readonly found: Found;
-  readonly place: Place;
 }
 
 /**
@@ -97,23 +90,14 @@ function recall(
   const recalled = { rest, promptTokens, isTyped };
   if (rest.end !== undefined) return { ...recalled, start: { ...start, remembered: "whole" } };
   const before = { ...place, text: place.text.slice(0, answer.units) };
-  const next = isGreedy(request) ? continued(movedTo(request, before.text), answer, rest.typedTokens) : undefined;
-  if (next === undefined) return undefined;
-  const found = { answer, typedUnits };
-  return { ...recalled, start: { ...start, remembered: "beginning" }, next: { request: next, found, place: before } };
-}
-
-/** What comes behind a whole answer that was cut, as far as the bound of somebody who has typed so many tokens of it. */
-function continued(
-  request: ContinuationRequest,
-  { pieces }: Found["answer"],
-  typedTokens: number,
-): ContinuationRequest | undefined {
-  const { maxTokens, ...limits } = request.limits;
-  const most = maxTokens === undefined ? {} : { maxTokens: maxTokens + typedTokens };
-  const tokens = tokensOf(pieces);
-  const sent = { text: textOf(pieces), tokenCount: countOf(pieces), truncatedTokens: 0 };
-  return resumed({ ...request, limits: { ...limits, ...most } }, { ...sent, ...(tokens !== undefined && { tokens }) });
+  const { maxTokens } = limits;
+  const most = maxTokens === undefined ? {} : { maxTokens: maxTokens + rest.typedTokens };
+  const next = { ...movedTo(request, before.text), limits: { ...limits, ...most } };
+  return {
+    ...recalled,
+    start: { ...start, remembered: "beginning" },
+    next: { request: next, place: before, answer },
+  };
 }
 
 /** The same parts, remembered as they pass. */
@@ -138,11 +122,6 @@ async function* recorded(
   }
 }
 
-/** It ended because the caller wanted no more, so there is more to say. */
-function isOwnBound(reason: string | null, tokens: number, maxTokens: number | undefined): boolean {
-  return reason === null || (reason === "length" && maxTokens !== undefined && tokens >= maxTokens);
-}
-
 async function* said(
   recalled: Recalled,
   engine: Asked,
@@ -155,39 +134,50 @@ async function* said(
   yield start;
   const tokens = tokensOf(pieces);
   yield { type: "delta", choice: 0, text, ...(tokens !== undefined && { tokens }) };
-  if (next === undefined) {
-    if (end !== undefined) yield end;
-    yield { type: "usage", usage: usageOf(recalled) };
+  if (next !== undefined) {
+    yield* continued(recalled, engine, signal, new Continuing(next, begin));
     return;
   }
-  const { request, found, place } = next;
-  // One answer from its beginning, whose prompt is the one that it began with.
-  const remember = (): Remembering => {
-    const remembering = begin(place, found.answer.start);
-    for (const piece of found.answer.pieces) remembering.add(piece);
-    if (found.answer.promptTokens !== undefined) remembering.counted(found.answer.promptTokens);
-    return { ...remembering, counted: () => undefined };
-  };
+  if (end !== undefined) yield end;
+  yield { type: "usage", usage: usageOf(recalled) };
+}
+
+const OVER = new Error("the engine says something else than before");
+
+async function* continued(
+  recalled: Recalled,
+  engine: Asked,
+  signal: AbortSignal,
+  continuing: Continuing,
+): AsyncGenerator<StreamPart> {
   let usage = usageOf(recalled);
+  const over = new AbortController();
   try {
-    for await (const part of recorded(engine.generate(request, signal), request, remember)) {
+    for await (const part of engine.generate(continuing.request, AbortSignal.any([signal, over.signal]))) {
       if (part.type === "usage") usage = usageOf(recalled, part.usage);
-      else if (part.type !== "start") yield part;
+      const told = continuing.told(part);
+      if (told !== undefined) yield told;
+      if (continuing.isOther) over.abort(OVER);
     }
   } catch (error) {
-    yield { type: "usage", usage };
-    throw error;
+    if (error !== OVER) {
+      yield { type: "usage", usage };
+      throw error;
+    }
   }
+  // What the caller has got is all that can be told.
+  if (continuing.isOther) yield { type: "finish", choice: 0, reason: "length" };
   yield { type: "usage", usage };
 }
 
-/** @param later what was computed behind what was remembered. */
+/** @param later what was computed for the whole answer, if it was said once more. */
 function usageOf({ promptTokens, isTyped, rest, start }: Recalled, later?: Usage): Usage {
   const evaluated = later?.cachedPromptTokens === undefined ? 0 : later.promptTokens - later.cachedPromptTokens;
   const isKnown = !isTyped && start.promptTokens !== undefined && (later?.source ?? "engine") === "engine";
+  const shown = countOf(rest.pieces);
   return {
     promptTokens,
-    completionTokens: countOf(rest.pieces) + (later?.completionTokens ?? 0),
+    completionTokens: later === undefined ? shown : Math.max(shown, later.completionTokens - rest.typedTokens),
     ...((later === undefined || later.cachedPromptTokens !== undefined) && {
       cachedPromptTokens: Math.max(0, promptTokens - evaluated),
     }),
