@@ -1,11 +1,12 @@
 /**
  * Somebody types, and an editor asks for a suggestion with every key, without giving up the request before:
  *
- *     npx tsx bench/typing/replay.ts --model FILE [--lines 6] [--rounds 2] [--threads 2] [--json]
+ *     npx tsx bench/typing/replay.ts --model FILE [--lines 6] [--rounds 2] [--threads 2] [--slower 1] [--json]
  *
  * Every line is typed in real time on two servers, in turns: with and without the section `typing` (memory, and newer requests
  * that end older ones of the same document). Reported is the time to the first text where the user looks, and of all requests
- * that had one; how many requests were ended for newer ones; and what came from memory.
+ * that had one; how many requests had one at all, the others being ended before; and what came from memory. `--slower 3`
+ * types at a third of the speed, for a machine that cannot answer between two keys.
  */
 import { parseArgs } from "node:util";
 import { temporaryFolder } from "../../test/support/files.ts";
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     lines: { type: "string", default: "6" },
     rounds: { type: "string", default: "2" },
     threads: { type: "string", default: "2" },
+    slower: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
 });
@@ -64,7 +66,7 @@ try {
 async function replay(url: string, steps: readonly Step[], mark: string): Promise<readonly Seen[]> {
   const answers: Promise<Seen>[] = [];
   for (const step of steps) {
-    await new Promise((resolve) => setTimeout(resolve, step.waitMs));
+    await new Promise((resolve) => setTimeout(resolve, step.waitMs * positive(values.slower)));
     const { prefix, suffix } = step;
     const asked = complete(url, {
       prefix: mark + prefix,

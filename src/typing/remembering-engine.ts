@@ -23,8 +23,8 @@ interface Recalled {
   readonly rest: Rest;
   readonly promptTokens: number;
   readonly start: StartPart;
-  /** The caller has typed something of it, so that the prompt tokens are a guess. */
-  readonly isTyped: boolean;
+  /** Of the prompt tokens: something of the answer has been typed since they were counted, or they never were. */
+  readonly isGuess: boolean;
   /** What goes on behind it; absent: it is whole. */
   readonly next?: Next;
 }
@@ -35,7 +35,6 @@ interface Recalled {
  *
  * What it says is what the engine said at the earlier place, given that it begins with what has been typed since. That is
  * what healing says that reaches back to that place; healing reaches back as far as a cut word may.
- *
  */
 export function rememberingEngine(engine: Asked, { memory, owner, says }: Memories): Pick<Engine, "generate"> {
   // Weights that came into memory again may be others.
@@ -87,7 +86,7 @@ function recall(
   const promptTokens = (answer.promptTokens ?? guessedPromptTokens(request.input)) + rest.typedTokens;
   if (promptTokens > limits.maxInputTokens) return undefined;
   const start = { ...answer.start, promptTokens };
-  const recalled = { rest, promptTokens, isTyped };
+  const recalled = { rest, promptTokens, isGuess: isTyped || answer.promptTokens === undefined };
   if (rest.end !== undefined) return { ...recalled, start: { ...start, remembered: "whole" } };
   const before = { ...place, text: place.text.slice(0, answer.units) };
   const { maxTokens } = limits;
@@ -171,9 +170,9 @@ async function* continued(
 }
 
 /** @param later what was computed for the whole answer, if it was said once more. */
-function usageOf({ promptTokens, isTyped, rest, start }: Recalled, later?: Usage): Usage {
+function usageOf({ promptTokens, isGuess, rest }: Recalled, later?: Usage): Usage {
   const evaluated = later?.cachedPromptTokens === undefined ? 0 : later.promptTokens - later.cachedPromptTokens;
-  const isKnown = !isTyped && start.promptTokens !== undefined && (later?.source ?? "engine") === "engine";
+  const isKnown = !isGuess && (later?.source ?? "engine") === "engine";
   const shown = countOf(rest.pieces);
   return {
     promptTokens,
