@@ -31,6 +31,7 @@ import { Metrics } from "./telemetry/metrics.ts";
 import { observedEngine } from "./telemetry/observed-engine.ts";
 import { registerPoolMetrics } from "./telemetry/pool-metrics.ts";
 import { openTracing } from "./telemetry/tracing.ts";
+import { registerTypingMetrics } from "./telemetry/typing-metrics.ts";
 import { Typing } from "./typing/typing.ts";
 import { VERSION } from "./version.ts";
 
@@ -103,6 +104,8 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   registerPoolMetrics(metrics.registry, () =>
     pools.map(({ model, engine }) => ({ name: model.name, figures: engine.poolStats() })),
   );
+  const typing = typingOf(config);
+  registerTypingMetrics(metrics.registry, () => typing.memoryBytes);
   registerEngineHealth(metrics.registry, () =>
     single.map(({ identity, engine }) => ({ identity, health: engine.health() })),
   );
@@ -125,7 +128,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     corsOrigins: config.corsOrigins,
     allowedHosts: hostsOf(config),
     limits: config.limits,
-    typing: typingOf(config),
+    typing,
     version: VERSION,
   });
   const disposeEngines = async (): Promise<void> => {

@@ -76,6 +76,7 @@ describe("who types along a suggestion", () => {
     await ask(prompt + suggestion.slice(0, 1), { max_tokens: 3 });
 
     expect(await metric(server.url, "continuo_remembered_answers_total")).toBe(before + 1);
+    expect(await metric(server.url, "continuo_remembered_bytes")).toBeGreaterThan(suggestion.length);
   });
 });
 
