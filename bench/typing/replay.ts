@@ -58,7 +58,15 @@ try {
   }
   print();
 } catch (error) {
-  for (const server of Object.values(sides)) console.error(server.log().split("\n").filter((l) => !l.includes("msg\":\"request")).slice(-30).join("\n"));
+  for (const server of Object.values(sides))
+    console.error(
+      server
+        .log()
+        .split("\n")
+        .filter((l) => !l.includes('msg":"request'))
+        .slice(-30)
+        .join("\n"),
+    );
   throw error;
 } finally {
   await Promise.all(Object.values(sides).map((server) => server.stop()));
