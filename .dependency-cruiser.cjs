@@ -23,6 +23,7 @@ const FOLDERS = {
   "engines/remote": { folders: ["continuation"], packages: ["undici", "eventsource-parser", "lru-cache"] },
   directory: { folders: ["continuation"], packages: [] },
   pool: { folders: ["continuation"], packages: [] },
+  typing: { folders: ["continuation"], packages: [] },
   residency: { folders: ["continuation"], packages: [] },
   models: { folders: [], types: ["continuation"], packages: ["undici", "zod"] },
   telemetry: {
@@ -33,13 +34,13 @@ const FOLDERS = {
   config: {
     folders: ["models"],
     files: ["engines/remote/registry"],
-    types: ["continuation", "http", "engines/remote", "pool"],
+    types: ["continuation", "http", "engines/remote", "pool", "typing"],
     packages: ["zod", "yaml"],
   },
   db: { folders: [], packages: ["kysely", "libsql", "pg"] },
   accounts: { folders: ["db"], types: ["continuation"], packages: ["kysely", "lru-cache"] },
   http: {
-    folders: ["protocols", "wire", "continuation", "accounts", "telemetry"],
+    folders: ["protocols", "wire", "continuation", "accounts", "telemetry", "typing"],
     types: ["directory"],
     packages: ["fastify", "@fastify/[^/]+", "fastify-type-provider-zod", "zod"],
   },

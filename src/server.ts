@@ -30,6 +30,8 @@ import { Metrics } from "./telemetry/metrics.ts";
 import { observedEngine } from "./telemetry/observed-engine.ts";
 import { registerPoolMetrics } from "./telemetry/pool-metrics.ts";
 import { openTracing } from "./telemetry/tracing.ts";
+import { registerTypingMetrics } from "./telemetry/typing-metrics.ts";
+import { Typing } from "./typing/typing.ts";
 import { VERSION } from "./version.ts";
 
 export type { RunningModel };
@@ -89,6 +91,8 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   registerPoolMetrics(metrics.registry, () =>
     pools.map(({ model, engine }) => ({ name: model.name, figures: engine.poolStats() })),
   );
+  const typing = typingOf(config);
+  registerTypingMetrics(metrics.registry, () => typing.memoryBytes);
   registerEngineHealth(metrics.registry, () =>
     single.map(({ identity, engine }) => ({ identity, health: engine.health() })),
   );
@@ -111,6 +115,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     corsOrigins: config.corsOrigins,
     allowedHosts: hostsOf(config),
     limits: config.limits,
+    typing,
     version: VERSION,
   });
   const disposeEngines = async (): Promise<void> => {
@@ -151,6 +156,11 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     isOpen,
     device: libraries,
   };
+}
+
+function typingOf({ typing, models }: Config): Typing {
+  const exact = models.flatMap((model) => (model.kind === "file" && model.deterministic ? [model.name] : []));
+  return new Typing(typing, { exact: new Set(exact), now: () => performance.now() });
 }
 
 /** An open server answers everybody who reaches it, so without keys only this machine may reach it (docs/wire.md 6.1). */

@@ -6,6 +6,7 @@ import type { HttpLimits } from "../http/limits.ts";
 import type { Catalogue } from "../models/catalog.ts";
 import type { HedgeOptions } from "../pool/hedge.ts";
 import type { PolicyName } from "../pool/policy.ts";
+import type { TypingOptions } from "../typing/typing.ts";
 
 /** Everything the operator decides, merged from flags, environment and file, checked, with every default filled in. */
 export interface Config {
@@ -46,6 +47,8 @@ export interface Config {
   /** Fill-in-the-middle layouts to know besides the built-in ones; one of the same family takes the built-in one's place. */
   readonly fimLayouts: readonly FimLayout[];
   readonly limits: LimitsConfig;
+  /** What is done for callers who type. */
+  readonly typing: TypingOptions;
   /** Sites besides this machine whose pages may call; `scheme://*` for all of a scheme, `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly logLevel: LogLevel;

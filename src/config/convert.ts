@@ -1,5 +1,6 @@
 import type { FimLayout } from "../continuation/fim.ts";
 import type { HedgeOptions } from "../pool/hedge.ts";
+import type { TypingOptions } from "../typing/typing.ts";
 import { catalogueFrom } from "./catalogue.ts";
 import type { ApiKey, Config, EngineConfig, LimitsConfig, MemoryBudget, ModelConfig, PoolModel } from "./config.ts";
 import type { EngineEntry } from "./engine-schema.ts";
@@ -53,6 +54,7 @@ export function configFrom(
     engine: file.engine,
     fimLayouts: Object.entries(file.fim_layouts).map(([family, layout]) => layoutFrom(family, layout)),
     limits: limitsFrom(file.limits),
+    typing: typingFrom(file.typing),
     corsOrigins: file.cors_origins,
     logLevel: file.log_level,
   };
@@ -173,6 +175,15 @@ function limitsFrom(limits: ConfigFile["limits"]): LimitsConfig {
     engineTimeoutMs: limits.engine_timeout_ms,
     queueLength: limits.queue_length,
     drainGraceMs: limits.drain_grace_ms,
+  };
+}
+
+function typingFrom(typing: ConfigFile["typing"]): TypingOptions {
+  return {
+    supersede: { document: typing.supersede_document, user: typing.supersede_user, prefix: typing.supersede_prefix },
+    memory: typing.memory,
+    memoryBytes: typing.memory_bytes,
+    memoryMs: typing.memory_ms,
   };
 }
 

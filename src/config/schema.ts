@@ -83,6 +83,28 @@ const limits = z.strictObject(
   mapping("limits, such as `queue_length: 32`"),
 );
 
+const typing = z.strictObject(
+  {
+    supersede_document: flag()
+      .default(true)
+      .describe("A newer request of the same key ends an older one with the same header `x-continuo-document`."),
+    supersede_user: flag()
+      .default(false)
+      .describe("A newer request of the same key ends an older one with the same field `user`; not in chats."),
+    supersede_prefix: flag()
+      .default(false)
+      .describe("A newer stream of the same key ends an older one whose prompt it continues; not in chats."),
+    memory: flag()
+      .default(true)
+      .describe("Who types along a suggestion, in a document that the requests name, gets the rest of it from memory."),
+    memory_bytes: integer(0, 2 ** 34)
+      .default(16 * 1024 * 1024)
+      .describe("Maximum memory for recent suggestions."),
+    memory_ms: time().default(600_000).describe("How long a suggestion is kept."),
+  },
+  mapping("switches, such as `memory: false`"),
+);
+
 const apiKey = z.strictObject(
   {
     key: z
@@ -176,6 +198,7 @@ export const configSchema = z.strictObject(
       .default({})
       .describe("Fill-in-the-middle layouts in addition to the built-in ones."),
     limits: limits.prefault({}).describe("Limits of the server."),
+    typing: typing.prefault({}).describe("For editors that ask while somebody types; see docs/typing.md."),
     cors_origins: list(origin(), "origins")
       .default([])
       .describe(

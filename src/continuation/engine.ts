@@ -54,6 +54,8 @@ export interface LocalStats {
   readonly draftedTokens: number;
   readonly acceptedDraftTokens: number;
   readonly restarts: number;
+  /** Times that weights came into memory: what they said before may not be what they say now. Absent: not counted. */
+  readonly loads?: number;
   /** Restarts because nothing went on any more. */
   readonly hangs: number;
   /** Requests carried over a restart. */

@@ -22,6 +22,8 @@ export interface StartPart {
   readonly ignored: readonly string[];
   /** What the answer promises about its prompt. Absent: nothing. */
   readonly guarantee?: Guarantee;
+  /** What has been said before and is not computed again: the whole answer, or its beginning. Absent: nothing of it. */
+  readonly remembered?: "whole" | "beginning";
 }
 
 /** Log probabilities of the prompt's own tokens; the first token has none. */

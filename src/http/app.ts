@@ -10,6 +10,7 @@ import { type Log, logRequest, withoutKeys } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { RequestRecord } from "../telemetry/request-record.ts";
 import { PASSED_ON, type RequestSpan, type Tracing } from "../telemetry/tracing.ts";
+import { DEFAULT_TYPING, Typing } from "../typing/typing.ts";
 import { type Administration, adminAuthenticator } from "./admin-auth.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import type { Authenticator, Caller } from "./auth.ts";
@@ -55,6 +56,8 @@ export interface AppParts {
   readonly corsOrigins: readonly string[];
   /** Names besides this machine's that an open server answers to, as `isAllowedHost` takes them. Default: none. */
   readonly allowedHosts?: readonly string[];
+  /** Default: `DEFAULT_TYPING`. */
+  readonly typing?: Typing;
   /** Laid over `DEFAULT_LIMITS`. */
   readonly limits?: Partial<HttpLimits>;
   /** For the OpenAPI document and `/health`. */
@@ -259,8 +262,9 @@ function registerRoutes(
     if (key !== undefined) Object.assign(request.record, { key, workspace });
   };
   const { directory, meter, log, metrics, engines, version, workspace = DEFAULT_WORKSPACE } = parts;
+  const { typing = new Typing(DEFAULT_TYPING, { now }) } = parts;
   for (const { path, protocol } of parts.routes) {
-    continuationRoute(app, { directory, limits, calls, meter, log, metrics, now }, path, protocol, guard);
+    continuationRoute(app, { directory, limits, calls, meter, log, metrics, typing, now }, path, protocol, guard);
     refuseOtherMethods(app, path, ["POST"]);
   }
   const administrators = adminAuthenticator(parts.administration);

@@ -3,7 +3,6 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Meter } from "../accounts/meter.ts";
 import { orAborted } from "../continuation/abort.ts";
 import { keepBest } from "../continuation/best-of.ts";
-import { continueAll } from "../continuation/merge.ts";
 import { Fold, type StartPart, type StreamPart } from "../continuation/output.ts";
 import type { Directory } from "../directory/directory.ts";
 import { excerpt, ServiceError } from "../errors.ts";
@@ -11,6 +10,7 @@ import type { Decoded, Protocol } from "../protocols/protocol.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { observed, type RequestRecord } from "../telemetry/request-record.ts";
+import type { Typing } from "../typing/typing.ts";
 import { existingModel, requestedModel, singleHeaders } from "./asked.ts";
 import { readJsonObject } from "./body.ts";
 import { Call, Cut, type CutBy, shuttingDown, untilAborted } from "./call.ts";
@@ -25,6 +25,7 @@ import type { OpenCalls } from "./open-calls.ts";
 import { Share } from "./share.ts";
 import { EventWriter, sendStream } from "./stream.ts";
 import { TokenLimits } from "./token-limits.ts";
+import { answerTo, ignoredOf, reserved, supersededHeader, typistOf } from "./typing-call.ts";
 
 export interface ContinuationParts {
   readonly directory: Directory;
@@ -33,6 +34,7 @@ export interface ContinuationParts {
   readonly meter: Meter;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly typing: Typing;
   /** Epoch milliseconds, with fractions, never going back. */
   readonly now: () => number;
 }
@@ -66,11 +68,13 @@ async function settle(parts: ContinuationParts, exchange: Exchange): Promise<voi
     response.destroy();
   }
   const { record, call } = exchange;
+  if (exchange.running?.isCut === true && record.outcome === "ok") record.outcome = "superseded";
   call.close();
   await closed(response, parts.limits.stallTimeoutMs, () => call.cut("stalled_reader"));
   if (!call.isDelivered && record.status !== 499) noteLost(record, call.cutBy ?? "client_left");
   await exchange.admitted?.stream.ended(LAST_WORD_MS);
   await exchange.admitted?.reservation.settle(record.outcome);
+  if (exchange.running !== undefined) parts.typing.running.end(exchange.running);
 }
 
 /** Waits until a response has left, or its client has, or has taken too long. */
@@ -131,16 +135,20 @@ async function answerAs(
     parts.directory.open(name, protocol.wanted(body), call.signal),
     call.signal,
   );
-  const decoded = protocol.decode(body, {
+  const read = protocol.decode(body, {
     card: { ...card, name: model },
     infillModels: parts.directory.infillNames(),
     headers: singleHeaders(request),
     requestId: request.id,
     createdSeconds: Math.floor(parts.now() / 1000),
   });
-  record.stream = decoded.stream;
+  record.stream = read.stream;
+  const { running } = parts.typing;
+  const typist = typistOf(request, body, read.stream);
+  exchange.running ??= running.candidate(typist, read.requests);
+  const decoded = { ...read, ignored: ignoredOf(read, running, exchange) };
   const asked = tokensAskedFor(decoded.requests, card);
-  const reservation = await parts.meter.reserve({
+  const admission = {
     id: recordId(exchange),
     workspaceId: request.caller.workspaceId,
     ...(request.caller.keyId !== undefined && { keyId: request.caller.keyId }),
@@ -148,31 +156,33 @@ async function answerAs(
     protocol: protocol.name,
     startedAtMs: record.startedAtMs,
     ...asked,
-  });
+  };
+  const reservation = await reserved(parts.meter, admission, running, exchange);
   exchange.wasAdmitted = true;
-  const { promptConcurrency, plainTimeoutMs, firstTokenTimeoutMs } = parts.limits;
+  const { promptConcurrency: concurrency, plainTimeoutMs, firstTokenTimeoutMs } = parts.limits;
   const observer = parts.metrics.observer(record);
   const interactive = decoded.requests.length === 1 && decoded.requests[0]?.choices === 1;
   const { context: trace } = request.span ?? {};
   const inCall = { callId: request.id, interactive, ...(trace !== undefined && { trace }) };
   const requests = decoded.requests.map((each) => ({ ...each, ...inCall }));
+  const answering = answerTo(parts.typing, exchange, { engine, card, typist, requests, concurrency });
   const said = (signal: AbortSignal): AsyncIterable<StreamPart> =>
-    share.until(observed(continueAll(engine, requests, promptConcurrency, signal), record, observer, parts.now));
+    share.until(observed(answering(signal), record, observer, parts.now));
   const limitMs = decoded.stream ? firstTokenTimeoutMs : plainTimeoutMs;
   const leftMs = limitMs === 0 ? 0 : Math.max(1, limitMs - (parts.now() - record.startedAtMs));
   const share = new Share(name, leftMs, othersLeft);
   const signal = AbortSignal.any([call.signal, share.signal]);
   const stream = new MeteredStream(said, signal, reservation);
   exchange.admitted = { reservation, stream };
-  const answering = untilAborted(stream.parts(), signal);
+  const counted = untilAborted(stream.parts(), signal);
   try {
     if (!decoded.stream) {
       const choices = requests.reduce((sum, each) => sum + each.choices, 0);
       const fold = new Fold({ choices, promptTokens: asked.promptTokens });
-      return await answerWhole(exchange, decoded, answering, stream, fold);
+      return await answerWhole(exchange, decoded, counted, stream, fold);
     }
     lift();
-    return await answerStream(parts, exchange, decoded, answering);
+    return await answerStream(parts, exchange, decoded, counted);
   } catch (error) {
     if (isRefusal(error, call) && !stream.hasCost) await takeBack(exchange);
     throw inCallersWords(error, decoded);
@@ -219,6 +229,7 @@ async function answerWhole(
     .status(200)
     .headers({
       ...answerHeaders(decoded, result.start),
+      ...supersededHeader(exchange),
       ...gapEndHeader(result.choices.map(({ rule }) => rule)),
       "content-type": "application/json",
     })

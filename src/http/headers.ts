@@ -12,6 +12,8 @@ export const EXPOSED_HEADERS = [
   "x-continuo-gap-end",
   "x-continuo-fallback",
   "x-continuo-guarantee",
+  "x-continuo-memory",
+  "x-continuo-superseded",
   "x-dashscope-partialresponse",
   "retry-after",
 ] as const;
@@ -25,6 +27,7 @@ export function answerHeaders(decoded: Decoded, start: StartPart): OutgoingHttpH
   return {
     "x-continuo-model": headerValue(start.model),
     ...(start.guarantee !== undefined && { "x-continuo-guarantee": start.guarantee }),
+    ...(start.remembered !== undefined && { "x-continuo-memory": start.remembered === "whole" ? "hit" : "part" }),
     ...(ignored.length > 0 ? ignoredHeader(ignored) : {}),
     ...(start.truncatedTokens > 0 ? { "x-continuo-truncated": String(start.truncatedTokens) } : {}),
   };

@@ -105,7 +105,9 @@ export class Pool implements Engine {
   }
 
   stats(): EngineStats {
-    return { running: this.#running, promptTokens: this.#promptTokens, completionTokens: this.#completionTokens };
+    const loads = this.#replicas.reduce((sum, { engine }) => sum + (engine.stats().loads ?? 0), 0);
+    const [promptTokens, completionTokens] = [this.#promptTokens, this.#completionTokens];
+    return { running: this.#running, promptTokens, completionTokens, loads };
   }
 
   poolStats(): PoolStats {

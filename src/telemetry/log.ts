@@ -51,6 +51,7 @@ export function logRequest(log: Log, record: RequestRecord, endedAtMs: number): 
       promptTokens: record.promptTokens,
       cachedPromptTokens: record.cachedPromptTokens,
       completionTokens: record.completionTokens,
+      remembered: record.remembered,
       ttftMs: rounded(record.ttftMs),
       totalMs: rounded(endedAtMs - record.startedAtMs),
     },

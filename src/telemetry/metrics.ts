@@ -72,6 +72,7 @@ export class Metrics {
   readonly #models = new Set<string>();
   readonly #requests: Counter<"protocol" | "dialect" | "model" | "outcome">;
   readonly #fallbacks: Counter<"model" | "fallback">;
+  readonly #remembered: Counter<"model" | "part">;
   readonly #duration: Histogram<"protocol" | "model">;
   readonly #ttft: Histogram<"protocol" | "model">;
   readonly #gap: Histogram<"protocol" | "model">;
@@ -82,7 +83,7 @@ export class Metrics {
     const labelNames = ["protocol", "model"] as const;
     this.#requests = new Counter({
       name: "continuo_requests_total",
-      help: "Requests by how they ended: ok, partial, client_left, or the error code.",
+      help: "Requests by how they ended: ok, partial, superseded, client_left, or the error code.",
       labelNames: ["protocol", "dialect", "model", "outcome"],
       registers,
     });
@@ -90,6 +91,12 @@ export class Metrics {
       name: "continuo_fallbacks_total",
       help: "Requests that another name answered, because the one that was called could not.",
       labelNames: ["model", "fallback"],
+      registers,
+    });
+    this.#remembered = new Counter({
+      name: "continuo_remembered_answers_total",
+      help: "Answers that came from memory: the whole answer, or its beginning.",
+      labelNames: ["model", "part"],
       registers,
     });
     this.#duration = new Histogram({
@@ -126,6 +133,8 @@ export class Metrics {
     const isAnswered = record.outcome === "ok" || record.outcome === "partial";
     if (record.fallback !== undefined && isAnswered)
       this.#fallbacks.inc({ model: labels.model, fallback: record.fallback });
+    const { remembered: part } = record;
+    if (part !== undefined) this.#remembered.inc({ model: labels.model, part });
     this.#duration.observe(labels, (endedAtMs - record.startedAtMs) / 1000);
   }
 

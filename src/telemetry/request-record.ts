@@ -1,4 +1,11 @@
-import { type DeltaPart, type FinishReason, isShown, type StreamPart, tokenCount } from "../continuation/output.ts";
+import {
+  type DeltaPart,
+  type FinishReason,
+  isShown,
+  type StartPart,
+  type StreamPart,
+  tokenCount,
+} from "../continuation/output.ts";
 
 /** What is told about one request, in its log line and in the metrics. Never a prompt, a completion or a key. */
 export interface RequestRecord {
@@ -27,11 +34,13 @@ export interface RequestRecord {
   promptTokens?: number;
   cachedPromptTokens?: number;
   completionTokens?: number;
+  /** Of the answer, so much came from memory. */
+  remembered?: "whole" | "beginning";
   /** From arrival to the first text that is shown. */
   ttftMs?: number;
   /** 499: the client left. */
   status: number;
-  /** `ok`, `partial`, or the error code. */
+  /** `ok`, `partial`, `superseded`, or the error code. */
   outcome: string;
   /** Host name or origin of a request that was refused for it. */
   refused?: string;
@@ -60,7 +69,7 @@ export async function* observed(
       noteDelta(part, record, observer, nowMs);
       if (hasTokens) noteGap(part, nowMs - askedAtMs, observer);
       hasTokens = true;
-    } else if (part.type === "start") noteStart(part.model, part.promptTokens, record);
+    } else if (part.type === "start") noteStart(part, record);
     else if (part.type === "finish") noteFinish(part.reason, record);
     else if (part.type === "usage") noteUsage(part.usage, record);
     yield part;
@@ -80,8 +89,9 @@ function noteGap(part: DeltaPart, waitedMs: number, observer: StreamObserver): v
   if (tokens > 0) observer.tokenGap(waitedMs / tokens, tokens);
 }
 
-function noteStart(model: string, promptTokens: number | undefined, record: RequestRecord): void {
+function noteStart({ model, promptTokens, remembered }: StartPart, record: RequestRecord): void {
   record.answeredBy = model;
+  if (remembered !== undefined) record.remembered = remembered;
   if (promptTokens !== undefined) record.promptTokens = promptTokens;
 }
 

@@ -46,7 +46,7 @@ export class LlamaEngine implements LocalEngine {
   readonly #planner: LoadPlanner;
   #weights: LoadedWeights | undefined;
   #nextId = 1;
-  readonly #counted = { restarts: 0, hangs: 0, resumed: 0, blamed: 0 };
+  readonly #counted = { restarts: 0, loads: 0, hangs: 0, resumed: 0, blamed: 0 };
   #past: SchedulerStats = NO_STATS;
   #present: SchedulerStats = NO_STATS;
 
@@ -170,6 +170,7 @@ export class LlamaEngine implements LocalEngine {
   #serve(message: ReadyMessage): void {
     const { report } = this.#options;
     this.#weights = describeWeights(this.#options, message);
+    this.#counted.loads += 1;
     report(`model ${this.name} is ready: ${this.#weights.summary}`, "info");
     if (message.fellBack !== undefined) report(`model ${this.name} runs on the CPU: ${message.fellBack}`, "warn");
     this.#jobs.processStarted();
