@@ -43,11 +43,6 @@ export class Picker {
     this.#raised = gap === undefined || gap.endBias === 0 ? undefined : { ids: ends, by: gap.endBias };
   }
 
-  /** Nothing is drawn. */
-  get isGreedy(): boolean {
-    return this.#sampler.isGreedy;
-  }
-
   /** The next token; undefined when none is left. @param logits changed in place. @param mayEnd an end token may come. */
   pick(logits: Float32Array, mayEnd: boolean): Picked | undefined {
     return this.#sampler.pick(logits, {

@@ -97,8 +97,8 @@ export class Planner {
     const tasks = answers.map(({ task }) => task);
     const drafts = tasks.map((task) => task.draft(Math.min(MOST_ROWS, this.#room(task, tasks.length))));
     const odds = drafts.map(({ odds }) => odds);
-    const [only] = tasks;
-    const cost = tasks.length === 1 && only?.isExact === true ? USUAL_COST : this.#options.cost;
+    // What an answer alone drafts, and with it how its rows are rounded, depends on its text and not on the speed of the machine.
+    const cost = tasks.length === 1 ? USUAL_COST : this.#options.cost;
     const certain = drafts.reduce((sum, { tokens, isGuess }) => sum + (isGuess ? 0 : tokens.length), 0);
     const counts = allot(odds, tasks.length + certain, cost, this.#options.capacity);
     return drafts.map((draft, index) => (draft.isGuess ? shortened(draft, counts[index] ?? 0) : draft));

@@ -19,11 +19,6 @@ export class Task {
   readonly maxTokens: number;
   /** The tokens of the prompt are to be scored too. */
   readonly scoresPrompt: boolean;
-  /**
-   * A draw or a log probability shows how rows were rounded, which depends on how many were computed together. So its drafts
-   * depend on the request alone, not on the speed of the machine.
-   */
-  readonly isExact: boolean;
   /** The choice whose prompt this one can share once it is evaluated. */
   readonly leader: Task | undefined;
   paused = false;
@@ -65,7 +60,6 @@ export class Task {
     this.#endsFrom = ignoreEnds ? Number.POSITIVE_INFINITY : minTokens;
     const ends = new Set(message.ends);
     this.#picker = new Picker(message, choice, prompt, model);
-    this.isExact = message.logprobs !== undefined || !this.#picker.isGreedy;
     this.#drafter = new Drafter(prompt, (id) => ends.has(id), message.speculation);
     this.#transcript = new Transcript({
       ends,
