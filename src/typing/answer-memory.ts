@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FinishPart, StartPart } from "../continuation/output.ts";
-import type { Answer, Piece } from "./answer.ts";
+import { type Answer, isOwnBound, type Piece } from "./answer.ts";
 import { digestOf, type Place } from "./place.ts";
 
 export interface MemoryOptions {
@@ -42,6 +42,8 @@ interface Entry {
   text: string;
   bytes: number;
   promptTokens: number | undefined;
+  readonly maxTokens: number | undefined;
+  isAtBound: boolean;
   end: FinishPart | undefined;
 }
 
@@ -93,11 +95,16 @@ export class AnswerMemory {
     return { answer: snapshotOf(found), typedUnits: text.length - found.units };
   }
 
-  /** Remembers an answer that begins at a place, in place of one that began there before. */
-  remember(owner: string, { text, rest }: Place, start: StartPart): Remembering {
+  /**
+   * Remembers an answer that begins at a place, in place of one that began there before.
+   *
+   * @param maxTokens that it was asked for; absent: no bound.
+   */
+  remember(owner: string, { text, rest }: Place, start: StartPart, maxTokens?: number): Remembering {
     const entry: Entry = {
       ...{ owner: keyOf(owner, rest), units: text.length, digest: digestOf(text), bornMs: this.#options.now() },
       ...{ start, pieces: [], text: "", bytes: 0, promptTokens: start.promptTokens, end: undefined },
+      ...{ maxTokens, isAtBound: false },
     };
     this.#keep(entry);
     return {
@@ -112,7 +119,8 @@ export class AnswerMemory {
       end: (end) => {
         // Who runs the engine did not let it say more, and may decide otherwise another time.
         if (end.reason === "content_filter") this.#forget(entry);
-        entry.end = end;
+        if (isOwnBound(end.reason, entry.pieces, maxTokens)) entry.isAtBound = end.reason === "length";
+        else entry.end = end;
       },
     };
   }
@@ -165,9 +173,10 @@ function withSameBeginning(entries: readonly Entry[], text: string): readonly En
     });
 }
 
-function snapshotOf({ start, pieces, promptTokens, end, units }: Entry): Remembered {
+function snapshotOf({ start, pieces, promptTokens, maxTokens, isAtBound, end, units }: Entry): Remembered {
   return {
-    ...{ start, units, pieces: [...pieces] },
+    ...{ start, units, pieces: [...pieces], isAtBound },
+    ...(maxTokens !== undefined && { maxTokens }),
     ...(promptTokens !== undefined && { promptTokens }),
     ...(end !== undefined && { end }),
   };
