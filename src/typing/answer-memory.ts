@@ -68,6 +68,7 @@ export class AnswerMemory {
 
   /** Of all that is remembered, about. */
   get bytes(): number {
+    this.#forgetUnused();
     return this.#bytes;
   }
 
@@ -126,6 +127,7 @@ export class AnswerMemory {
   }
 
   #keep(entry: Entry): void {
+    this.#forgetUnused();
     const others = this.#byOwner.get(entry.owner) ?? [];
     const before = others.find(({ units, digest }) => units === entry.units && digest === entry.digest);
     if (before !== undefined) this.#forget(before);
@@ -147,8 +149,19 @@ export class AnswerMemory {
   }
 
   #forgetOld(entries: readonly Entry[]): void {
-    const { ageMs, now } = this.#options;
-    for (const entry of [...entries]) if (now() - entry.bornMs >= ageMs) this.#forget(entry);
+    for (const entry of [...entries]) if (this.#isOld(entry)) this.#forget(entry);
+  }
+
+  /** Old ones that nobody looks for. */
+  #forgetUnused(): void {
+    for (const entry of this.#byUse) {
+      if (!this.#isOld(entry)) return;
+      this.#forget(entry);
+    }
+  }
+
+  #isOld({ bornMs }: Entry): boolean {
+    return this.#options.now() - bornMs >= this.#options.ageMs;
   }
 
   #forget(entry: Entry): void {
