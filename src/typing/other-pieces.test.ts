@@ -3,6 +3,7 @@ import { NEVER, request } from "../../test/support/pooling.ts";
 import { ScriptedEngine, type Step, startPart, usagePart } from "../../test/support/scripted-engine.ts";
 import { collect, type DeltaPart, type FinishPart, type Result, type StreamPart } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
+import { ServiceError } from "../errors.ts";
 import { AnswerMemory } from "./answer-memory.ts";
 import { rememberingEngine } from "./remembering-engine.ts";
 
@@ -132,4 +133,19 @@ test("an engine that fails in its own way when it is told to stop leaves the kno
   await type("", 1);
 
   expect(textOf(await type("re", 9))).toBe("turn");
+});
+
+test("what has been handed out is charged when the engine fails behind more than what was known", async () => {
+  const away = new ServiceError("queue_full", "no room");
+  const known = delta("ret", { tokens: [1] });
+  const { type, said } = remembering([known, ENDS.length], [known, delta("urn", { tokens: [2] }), away]);
+  await type("", 1);
+  const types: string[] = [];
+
+  const failing = (async () => {
+    for await (const part of said("r", 9)) types.push(part.type);
+  })();
+
+  await expect(failing).rejects.toBe(away);
+  expect(types).toEqual(["start", "delta", "delta", "usage"]);
 });

@@ -3,6 +3,7 @@ import { guessedPromptTokens } from "../continuation/estimate.ts";
 import type { StartPart, StreamPart, Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { samplingOf } from "../continuation/sampling.ts";
+import { ServiceError } from "../errors.ts";
 import { countOf, pieceOf, type Rest, restOf, tokensOf } from "./answer.ts";
 import type { AnswerMemory, Found, Remembering } from "./answer-memory.ts";
 import { Continuing, type Next } from "./continuing.ts";
@@ -150,23 +151,26 @@ async function* continued(
   continuing: Continuing,
 ): AsyncGenerator<StreamPart> {
   let usage = usageOf(recalled);
+  let isKnownOnly = true;
   const over = new AbortController();
   try {
     for await (const part of engine.generate(continuing.request, AbortSignal.any([signal, over.signal]))) {
       if (part.type === "usage") usage = usageOf(recalled, part.usage);
       const told = continuing.told(part);
+      isKnownOnly &&= told === undefined;
       if (told !== undefined) yield told;
       if (continuing.isOther) over.abort(OVER);
     }
   } catch (error) {
-    // Whatever the engine makes of the abort.
-    if (!over.signal.aborted || signal.aborted) {
+    // Whatever the engine makes of the abort. And one that is away takes nothing from who has an answer without it.
+    const mayEnd = over.signal.aborted || (isKnownOnly && error instanceof ServiceError);
+    if (signal.aborted || !mayEnd) {
       yield { type: "usage", usage };
       throw error;
     }
   }
   // What the caller has got is all that can be told.
-  if (continuing.isOther) yield { type: "finish", choice: 0, reason: "length" };
+  if (continuing.isOther || isKnownOnly) yield { type: "finish", choice: 0, reason: "length" };
   yield { type: "usage", usage };
 }
 
