@@ -7,6 +7,7 @@ import { StoredMeter } from "./accounts/stored-meter.ts";
 import { isLoopback } from "./config/checks.ts";
 import type { Config } from "./config/config.ts";
 import { ConfigError } from "./config/error.ts";
+import { deterministicModels } from "./config/models.ts";
 import { isSocketPath } from "./config/socket-path.ts";
 import { openStore } from "./db/open.ts";
 import type { Store } from "./db/schema.ts";
@@ -91,7 +92,7 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
   registerPoolMetrics(metrics.registry, () =>
     pools.map(({ model, engine }) => ({ name: model.name, figures: engine.poolStats() })),
   );
-  const typing = typingOf(config);
+  const typing = new Typing(config.typing, { exact: deterministicModels(config), now: () => performance.now() });
   registerTypingMetrics(metrics.registry, () => typing.memoryBytes);
   registerEngineHealth(metrics.registry, () =>
     single.map(({ identity, engine }) => ({ identity, health: engine.health() })),
@@ -156,11 +157,6 @@ async function serverOver(store: Store, config: Config): Promise<RunningServer> 
     isOpen,
     device: libraries,
   };
-}
-
-function typingOf({ typing, models }: Config): Typing {
-  const exact = models.flatMap((model) => (model.kind === "file" && model.deterministic ? [model.name] : []));
-  return new Typing(typing, { exact: new Set(exact), now: () => performance.now() });
 }
 
 /** An open server answers everybody who reaches it, so without keys only this machine may reach it (docs/wire.md 6.1). */

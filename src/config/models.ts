@@ -14,3 +14,11 @@ export function engineModels({ models }: Pick<Config, "models">): readonly Engin
 export function poolModels({ models }: Pick<Config, "models">): readonly PoolModel[] {
   return models.filter((model) => model.kind === "pool");
 }
+
+/** Names of models whose answers depend on nothing but the request. A pool is as deterministic as each of its replicas. */
+export function deterministicModels({ models }: Pick<Config, "models">): ReadonlySet<string> {
+  const files = fileModels({ models }).filter(({ deterministic }) => deterministic);
+  const names = new Set(files.map(({ name }) => name));
+  const pools = poolModels({ models }).filter(({ replicas }) => replicas.every(({ model }) => names.has(model)));
+  return new Set([...names, ...pools.map(({ name }) => name)]);
+}

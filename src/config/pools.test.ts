@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { load, problems } from "../../test/support/configuration.ts";
+import { deterministicModels } from "./models.ts";
 
 const TWO = "engines:\n  gpu: { kind: vllm, url: http://10.0.0.5:8000 }\nmodels:\n  a: a.gguf\n  b: { engine: gpu }\n";
 
@@ -35,6 +36,14 @@ describe("a model of several others", () => {
     expect(config.models[2]).toMatchObject({ policy: "least_loaded", maxResumes: 3 });
     expect(config.mappings.get("qwen-plus")).toBe("both");
     expect(config.defaultModel).toBe("both");
+  });
+
+  test("is deterministic where all of them are", () => {
+    const files = ["a: { file: a.gguf, deterministic: true }", "b: { file: a.gguf, deterministic: true }", "c: a.gguf"];
+    const pools = ["all: { replicas: [a, b] }", "some: { replicas: [a, c] }"];
+    const config = load(`models:\n${[...files, ...pools].map((line) => `  ${line}\n`).join("")}`);
+
+    expect([...deterministicModels(config)]).toEqual(["a", "b", "all"]);
   });
 
   test("is not touched by what is for every model in a file", () => {

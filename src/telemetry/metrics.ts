@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Engine, EngineStats } from "../continuation/engine.ts";
-import type { RequestRecord, StreamObserver } from "./request-record.ts";
+import { isAnswered, type RequestRecord, type StreamObserver } from "./request-record.ts";
 
 /** An engine under the name that its metrics carry. */
 export interface NamedEngine {
@@ -130,8 +130,7 @@ export class Metrics {
     if (record.protocol === undefined) return;
     const labels = { protocol: record.protocol, model: this.#modelLabel(record) };
     this.#requests.inc({ ...labels, dialect: record.dialect ?? "", outcome: record.outcome });
-    const isAnswered = record.outcome === "ok" || record.outcome === "partial";
-    if (record.fallback !== undefined && isAnswered)
+    if (record.fallback !== undefined && isAnswered(record))
       this.#fallbacks.inc({ model: labels.model, fallback: record.fallback });
     const { remembered: part } = record;
     if (part !== undefined) this.#remembered.inc({ model: labels.model, part });

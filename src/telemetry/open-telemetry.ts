@@ -22,7 +22,7 @@ import type { ContinuationRequest } from "../continuation/request.ts";
 import { type TraceContext, traceContextOf } from "../continuation/trace.ts";
 import { VERSION } from "../version.ts";
 import type { Log } from "./log.ts";
-import type { RequestRecord } from "./request-record.ts";
+import { isAnswered, type RequestRecord } from "./request-record.ts";
 import type { EngineIdentity, EngineSpan, RequestSpan, Tracing } from "./tracing.ts";
 
 /** Milliseconds that a stopping server waits for its collector. */
@@ -95,7 +95,7 @@ function requestSpan(tracer: Tracer, parent: Context, record: RequestRecord): Re
     ...contextOf(parent, span),
     end: (ended) => {
       span.setAttributes(attributesOf(ended));
-      if (ended.status >= 500 || (ended.outcome !== "ok" && ended.outcome !== "partial")) {
+      if (ended.status >= 500 || !isAnswered(ended)) {
         span.setAttribute("error.type", ended.outcome);
         if (ended.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR, message: ended.outcome });
       }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { StreamPart } from "../continuation/output.ts";
-import { observed, type RequestRecord } from "./request-record.ts";
+import { isAnswered, observed, type RequestRecord } from "./request-record.ts";
 
 function record(): RequestRecord {
   return { requestId: "r", method: "POST", path: "/", startedAtMs: 100, isKnownModel: true, status: 0, outcome: "ok" };
@@ -120,4 +120,12 @@ test("of text that came at once, each piece counts as a token where the engine t
 
   expect(gaps).toEqual([[10, 3]]);
   expect(noted.completionTokens).toBe(4);
+});
+
+test("an answer that a newer request has ended is an answer, and an error is none", () => {
+  const answered = ["ok", "partial", "superseded", "client_left", "queue_full"].filter((outcome) =>
+    isAnswered({ ...record(), outcome }),
+  );
+
+  expect(answered).toEqual(["ok", "partial", "superseded"]);
 });

@@ -46,6 +46,13 @@ export interface RequestRecord {
   refused?: string;
 }
 
+const ANSWERED: ReadonlySet<string> = new Set(["ok", "partial", "superseded"]);
+
+/** It ended with an answer, whole or not. */
+export function isAnswered({ outcome }: RequestRecord): boolean {
+  return ANSWERED.has(outcome);
+}
+
 /** Where the times and counts of one stream go. */
 export interface StreamObserver {
   firstText(ttftMs: number): void;

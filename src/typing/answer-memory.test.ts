@@ -79,6 +79,14 @@ describe("memory is bounded", () => {
     expect(memory.bytes).toBe(0);
   });
 
+  test("by time also where nobody comes back", () => {
+    const clock = { ms: 0 };
+    const memory = remembering({ "a = ": "b" }, { now: () => clock.ms });
+
+    clock.ms = 1000;
+    expect(memory.bytes).toBe(0);
+  });
+
   test("by bytes: what was not used for longest goes first", () => {
     const memory = remembering({ one: "1", two: "2" }, { bytes: 2000 });
     at(memory, "one");

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FinishPart, StartPart } from "../continuation/output.ts";
-import type { Answer, Piece } from "./answer.ts";
+import { type Answer, isOwnBound, type Piece } from "./answer.ts";
 import { digestOf, type Place } from "./place.ts";
 
 export interface MemoryOptions {
@@ -42,6 +42,8 @@ interface Entry {
   text: string;
   bytes: number;
   promptTokens: number | undefined;
+  readonly maxTokens: number | undefined;
+  isAtBound: boolean;
   end: FinishPart | undefined;
 }
 
@@ -66,6 +68,7 @@ export class AnswerMemory {
 
   /** Of all that is remembered, about. */
   get bytes(): number {
+    this.#forgetUnused();
     return this.#bytes;
   }
 
@@ -93,11 +96,16 @@ export class AnswerMemory {
     return { answer: snapshotOf(found), typedUnits: text.length - found.units };
   }
 
-  /** Remembers an answer that begins at a place, in place of one that began there before. */
-  remember(owner: string, { text, rest }: Place, start: StartPart): Remembering {
+  /**
+   * Remembers an answer that begins at a place, in place of one that began there before.
+   *
+   * @param maxTokens that it was asked for; absent: no bound.
+   */
+  remember(owner: string, { text, rest }: Place, start: StartPart, maxTokens?: number): Remembering {
     const entry: Entry = {
       ...{ owner: keyOf(owner, rest), units: text.length, digest: digestOf(text), bornMs: this.#options.now() },
       ...{ start, pieces: [], text: "", bytes: 0, promptTokens: start.promptTokens, end: undefined },
+      ...{ maxTokens, isAtBound: false },
     };
     this.#keep(entry);
     return {
@@ -112,12 +120,14 @@ export class AnswerMemory {
       end: (end) => {
         // Who runs the engine did not let it say more, and may decide otherwise another time.
         if (end.reason === "content_filter") this.#forget(entry);
-        entry.end = end;
+        if (isOwnBound(end.reason, entry.pieces, maxTokens)) entry.isAtBound = end.reason === "length";
+        else entry.end = end;
       },
     };
   }
 
   #keep(entry: Entry): void {
+    this.#forgetUnused();
     const others = this.#byOwner.get(entry.owner) ?? [];
     const before = others.find(({ units, digest }) => units === entry.units && digest === entry.digest);
     if (before !== undefined) this.#forget(before);
@@ -139,8 +149,19 @@ export class AnswerMemory {
   }
 
   #forgetOld(entries: readonly Entry[]): void {
-    const { ageMs, now } = this.#options;
-    for (const entry of [...entries]) if (now() - entry.bornMs >= ageMs) this.#forget(entry);
+    for (const entry of [...entries]) if (this.#isOld(entry)) this.#forget(entry);
+  }
+
+  /** Old ones that nobody looks for. */
+  #forgetUnused(): void {
+    for (const entry of this.#byUse) {
+      if (!this.#isOld(entry)) return;
+      this.#forget(entry);
+    }
+  }
+
+  #isOld({ bornMs }: Entry): boolean {
+    return this.#options.now() - bornMs >= this.#options.ageMs;
   }
 
   #forget(entry: Entry): void {
@@ -165,9 +186,10 @@ function withSameBeginning(entries: readonly Entry[], text: string): readonly En
     });
 }
 
-function snapshotOf({ start, pieces, promptTokens, end, units }: Entry): Remembered {
+function snapshotOf({ start, pieces, promptTokens, maxTokens, isAtBound, end, units }: Entry): Remembered {
   return {
-    ...{ start, units, pieces: [...pieces] },
+    ...{ start, units, pieces: [...pieces], isAtBound },
+    ...(maxTokens !== undefined && { maxTokens }),
     ...(promptTokens !== undefined && { promptTokens }),
     ...(end !== undefined && { end }),
   };

@@ -14,6 +14,10 @@ export interface Answer {
   readonly pieces: readonly Piece[];
   /** Of the prompt, as the engine counted them; absent: it has not told. */
   readonly promptTokens?: number;
+  /** Most tokens that it was asked for. Absent: no bound. */
+  readonly maxTokens?: number;
+  /** It came to that bound, and all of it up to there is known. */
+  readonly isAtBound: boolean;
   /** Absent: it goes on, by words that nobody has asked for yet. */
   readonly end?: FinishPart;
 }
@@ -41,9 +45,13 @@ export function tokensOf(pieces: readonly Piece[]): readonly number[] | undefine
   return tokens;
 }
 
-/** It ended because the caller wanted no more, so there is more to say. */
-export function isOwnBound(reason: string | null, tokens: number, maxTokens: number | undefined): boolean {
-  return reason === null || (reason === "length" && maxTokens !== undefined && tokens >= maxTokens);
+/**
+ * It ended because the caller wanted no more, so there is more to say. An engine that does not tell its tokens may send
+ * several with each piece of text, so there a limit of its own looks the same.
+ */
+export function isOwnBound(reason: string | null, pieces: readonly Piece[], maxTokens: number | undefined): boolean {
+  if (reason !== "length" || maxTokens === undefined) return reason === null;
+  return countOf(pieces) >= maxTokens || tokensOf(pieces) === undefined;
 }
 
 /** What is left of an answer for somebody who has typed its beginning. */
@@ -63,17 +71,17 @@ export interface Rest {
  * as one of the rest: it is the one that healing would finish. Undefined: nothing is left, a character would be cut, or nobody
  * knows how the answer would end at that bound.
  */
-export function restOf({ pieces, end }: Answer, typedUnits: number, maxTokens: number | undefined): Rest | undefined {
-  let units = 0;
-  let first = 0;
-  for (const { text } of pieces) {
-    if (units + text.length > typedUnits) break;
-    units += text.length;
-    first += 1;
+export function restOf(answer: Answer, typedUnits: number, maxTokens: number | undefined): Rest | undefined {
+  const { pieces, end } = answer;
+  if (typedUnits === 0 && answer.isAtBound && maxTokens === answer.maxTokens) {
+    const text = textOf(pieces);
+    return text === "" ? undefined : { typedTokens: 0, text, pieces, end: LENGTH };
   }
-  const left = pieces.slice(first);
-  const typedTokens = countOf(pieces.slice(0, first));
-  const shown = withinTokens(left, maxTokens ?? Number.POSITIVE_INFINITY);
+  if (tokensOf(pieces) === undefined && mostOf(maxTokens) < mostOf(answer.maxTokens)) return undefined;
+  const { count, units } = typedPieces(pieces, typedUnits);
+  const left = pieces.slice(count);
+  const typedTokens = countOf(pieces.slice(0, count));
+  const shown = withinTokens(left, mostOf(maxTokens));
   if (shown === undefined) return undefined;
   const text = textOf(shown).slice(typedUnits - units);
   if (text === "" || isLowSurrogate(text.charCodeAt(0))) return undefined;
@@ -81,14 +89,34 @@ export function restOf({ pieces, end }: Answer, typedUnits: number, maxTokens: n
   if (maxTokens === undefined || countOf(shown) < maxTokens) return { ...rest, ...(end !== undefined && { end }) };
   // Whether the stop or the bound would end it depends on what stopped it, which nobody has told.
   if (end?.reason === "stop" && shown.length === left.length) return undefined;
-  return { ...rest, end: { type: "finish", choice: 0, reason: "length" } };
+  return { ...rest, end: LENGTH };
 }
 
-/** All of them, or the first whose tokens are so many; undefined if none add up to it. */
+/** How many pieces have been typed as a whole, and their length. */
+function typedPieces(pieces: readonly Piece[], typedUnits: number): { readonly count: number; readonly units: number } {
+  // At the very place nothing has been typed, and what shows nothing, such as a thought, is part of the answer.
+  if (typedUnits === 0) return { count: 0, units: 0 };
+  let units = 0;
+  let count = 0;
+  for (const { text } of pieces) {
+    if (units + text.length > typedUnits) break;
+    units += text.length;
+    count += 1;
+  }
+  return { count, units };
+}
+
+const LENGTH: FinishPart = { type: "finish", choice: 0, reason: "length" };
+
+function mostOf(maxTokens: number | undefined): number {
+  return maxTokens ?? Number.POSITIVE_INFINITY;
+}
+
+/** All of them, or the first whose tokens are so many, with text of theirs that came late; undefined if none add up to it. */
 function withinTokens(pieces: readonly Piece[], most: number): readonly Piece[] | undefined {
   let count = 0;
   for (const [index, { tokenCount }] of pieces.entries()) {
-    if (count === most) return pieces.slice(0, index);
+    if (count === most && tokenCount > 0) return pieces.slice(0, index);
     count += tokenCount;
     if (count > most) return undefined;
   }

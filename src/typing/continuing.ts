@@ -1,6 +1,6 @@
 import { type DeltaPart, type StartPart, type StreamPart, tokenCount } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
-import { type Answer, isOwnBound, pieceOf, textOf } from "./answer.ts";
+import { type Answer, countOf, pieceOf, textOf } from "./answer.ts";
 import type { Remembering } from "./answer-memory.ts";
 import type { Place } from "./place.ts";
 
@@ -48,7 +48,6 @@ export class Continuing {
       this.#isOther = true;
       return undefined;
     }
-    if (isOwnBound(part.reason, this.#tokens, this.#next.request.limits.maxTokens)) return part;
     this.#remembering ??= this.#remember();
     this.#remembering.end(part);
     return part;
@@ -61,10 +60,18 @@ export class Continuing {
     const known = this.#known.slice(before);
     this.#isOther ||= !(known.startsWith(part.text) || part.text.startsWith(known));
     if (this.#isOther || this.#said.length <= this.#known.length) return undefined;
-    const news = { ...part, text: part.text.slice(known.length) };
+    const news = known === "" ? part : this.#behind(known, part);
     this.#remembering ??= this.#remember();
     this.#remembering.add(pieceOf(news));
     return news;
+  }
+
+  /** What of a delta stands behind the known text: the engine may cut its text into other pieces than the first time. */
+  #behind(known: string, { tokens, ...part }: DeltaPart): DeltaPart {
+    const count = Math.max(0, this.#tokens - countOf(this.#next.answer.pieces));
+    const text = part.text.slice(known.length);
+    if (tokens === undefined) return { ...part, text, pieces: Math.max(1, count) };
+    return { ...part, text, tokens: tokens.slice(Math.max(0, tokens.length - count)) };
   }
 
   /** What is known stays found until there is more of it. */

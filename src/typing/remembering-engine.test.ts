@@ -272,21 +272,17 @@ test("a prompt that was cut is not remembered", async () => {
   expect(engine.calls).toHaveLength(2);
 });
 
-test("what has been handed out is charged when the engine fails behind it", async () => {
-  const away = new ServiceError("queue_full", "no room");
+test("an engine that is away leaves the known part to who types along it", async () => {
   let calls = 0;
   const engine = new ScriptedEngine(() => {
     calls += 1;
-    return calls === 1 ? said([{ text: "ret", id: 0 }], false, 1) : [away];
+    return calls === 1 ? said([{ text: "ret", id: 0 }], false, 1) : [new ServiceError("queue_full", "no room")];
   });
-  const remembering = rememberingEngine(engine, { memory: emptyMemory(), owner: "key", saysRests: true });
-  await collect(remembering.generate(gap("", { maxTokens: 1 }), NEVER));
-  const types: string[] = [];
+  const type = typing(engine);
+  await type(gap("", { maxTokens: 1 }));
 
-  const failing = (async () => {
-    for await (const part of remembering.generate(gap("r"), NEVER)) types.push(part.type);
-  })();
+  const rest = await type(gap("r"));
 
-  await expect(failing).rejects.toBe(away);
-  expect(types).toEqual(["start", "delta", "usage"]);
+  expect(shown(rest)).toEqual({ text: "et", tokens: [0], reason: "length", completion: 1 });
+  expect(engine.calls).toHaveLength(2);
 });

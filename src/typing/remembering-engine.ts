@@ -1,9 +1,10 @@
 import type { Engine } from "../continuation/engine.ts";
 import { guessedPromptTokens } from "../continuation/estimate.ts";
-import { type StartPart, type StreamPart, tokenCount, type Usage } from "../continuation/output.ts";
+import type { StartPart, StreamPart, Usage } from "../continuation/output.ts";
 import type { ContinuationRequest } from "../continuation/request.ts";
 import { samplingOf } from "../continuation/sampling.ts";
-import { countOf, isOwnBound, pieceOf, type Rest, restOf, tokensOf } from "./answer.ts";
+import { ServiceError } from "../errors.ts";
+import { countOf, pieceOf, type Rest, restOf, tokensOf } from "./answer.ts";
 import type { AnswerMemory, Found, Remembering } from "./answer-memory.ts";
 import { Continuing, type Next } from "./continuing.ts";
 import { movedTo, type Place, placeOf } from "./place.ts";
@@ -44,9 +45,9 @@ export function rememberingEngine(engine: Asked, { memory, owner, saysRests }: M
     if (place === undefined) return engine.generate(request, signal);
     const found = memory.find(key(), place);
     const recalled = found === undefined ? undefined : recall(request, place, found, saysRests);
-    const begin = (at: Place, start: StartPart): Remembering => memory.remember(key(), at, start);
-    if (recalled === undefined)
-      return recorded(engine.generate(request, signal), request, (start) => begin(place, start));
+    const { maxTokens } = (recalled?.next?.request ?? request).limits;
+    const begin = (at: Place, start: StartPart): Remembering => memory.remember(key(), at, start, maxTokens);
+    if (recalled === undefined) return recorded(engine.generate(request, signal), (start) => begin(place, start));
     return said(recalled, engine, signal, begin);
   };
   return { generate };
@@ -101,20 +102,21 @@ function recall(
 /** The same parts, remembered as they pass. */
 async function* recorded(
   parts: AsyncIterable<StreamPart>,
-  { limits }: ContinuationRequest,
   begin: (start: StartPart) => Remembering,
 ): AsyncGenerator<StreamPart> {
   let start: StartPart | undefined;
   let remembering: Remembering | undefined;
-  let tokens = 0;
   for await (const part of parts) {
-    if (part.type === "start" && part.truncatedTokens === 0) start = part;
+    if (part.type === "start") {
+      // Again: another replica begins anew, and what the one before said was shown to nobody.
+      remembering = undefined;
+      start = part.truncatedTokens === 0 ? part : undefined;
+    }
     if (part.type === "delta" && start !== undefined) {
       remembering ??= begin(start);
       remembering.add(pieceOf(part));
-      tokens += tokenCount(part);
     }
-    if (part.type === "finish" && !isOwnBound(part.reason, tokens, limits.maxTokens)) remembering?.end(part);
+    if (part.type === "finish") remembering?.end(part);
     if (part.type === "usage") remembering?.counted(part.usage.promptTokens);
     yield part;
   }
@@ -131,7 +133,7 @@ async function* said(
   signal.throwIfAborted();
   yield start;
   const tokens = tokensOf(pieces);
-  yield { type: "delta", choice: 0, text, ...(tokens !== undefined && { tokens }) };
+  yield { type: "delta", choice: 0, text, ...(tokens === undefined ? { pieces: countOf(pieces) } : { tokens }) };
   if (next !== undefined) {
     yield* continued(recalled, engine, signal, new Continuing(next, begin));
     return;
@@ -149,22 +151,26 @@ async function* continued(
   continuing: Continuing,
 ): AsyncGenerator<StreamPart> {
   let usage = usageOf(recalled);
+  let isKnownOnly = true;
   const over = new AbortController();
   try {
     for await (const part of engine.generate(continuing.request, AbortSignal.any([signal, over.signal]))) {
       if (part.type === "usage") usage = usageOf(recalled, part.usage);
       const told = continuing.told(part);
+      isKnownOnly &&= told === undefined;
       if (told !== undefined) yield told;
       if (continuing.isOther) over.abort(OVER);
     }
   } catch (error) {
-    if (error !== OVER) {
+    // Whatever the engine makes of the abort. And one that is away takes nothing from who has an answer without it.
+    const mayEnd = over.signal.aborted || (isKnownOnly && error instanceof ServiceError);
+    if (signal.aborted || !mayEnd) {
       yield { type: "usage", usage };
       throw error;
     }
   }
   // What the caller has got is all that can be told.
-  if (continuing.isOther) yield { type: "finish", choice: 0, reason: "length" };
+  if (continuing.isOther || isKnownOnly) yield { type: "finish", choice: 0, reason: "length" };
   yield { type: "usage", usage };
 }
 

@@ -122,3 +122,14 @@ test("a request that asks a second engine takes no newer one's place", () => {
 
   expect([older.isSuperseded, newer.isSuperseded]).toEqual([true, false]);
 });
+
+test("a request that was admitted behind a newer one does not end it, and is ended itself", () => {
+  const running = new RunningRequests(ALL);
+  const enter = (): RunningRequest | undefined =>
+    running.candidate({ owner: "key", isStream: true, document: "a.py" }, [gap("one")]);
+  const [older, newer] = [enter(), enter()];
+
+  for (const each of [newer, older]) if (each !== undefined) running.begin(each);
+
+  expect([older?.isSuperseded, newer?.isSuperseded]).toEqual([true, false]);
+});

@@ -25,6 +25,8 @@ const MOST_TYPED_UNITS = 256;
 
 /** A request that a newer one may take the place of. */
 export class RunningRequest {
+  /** Grows with every request that comes. */
+  readonly order: number;
   readonly typist: Typist;
   readonly isDialogue: boolean;
   readonly place: Place | undefined;
@@ -34,7 +36,8 @@ export class RunningRequest {
   #isCut = false;
   #end = (): void => undefined;
 
-  constructor(typist: Typist, { input }: ContinuationRequest, place: Place | undefined) {
+  constructor(order: number, typist: Typist, { input }: ContinuationRequest, place: Place | undefined) {
+    this.order = order;
     this.typist = typist;
     this.isDialogue = input.kind === "chat";
     this.place = place;
@@ -74,6 +77,7 @@ export class RunningRequest {
 export class RunningRequests {
   readonly #rules: SupersedeRules;
   readonly #byOwner = new Map<string, Set<RunningRequest>>();
+  #came = 0;
 
   constructor(rules: SupersedeRules) {
     this.#rules = rules;
@@ -89,7 +93,9 @@ export class RunningRequests {
     const { document, user, prefix } = this.#rules;
     const isNamed = (document && typist.document !== undefined) || (user && typist.user !== undefined);
     const place = prefix && typist.isStream ? placeOf(request) : undefined;
-    return isNamed || place !== undefined ? new RunningRequest(typist, request, place) : undefined;
+    if (!isNamed && place === undefined) return undefined;
+    this.#came += 1;
+    return new RunningRequest(this.#came, typist, request, place);
   }
 
   /** The field `user` of this request has an effect. */
@@ -100,15 +106,20 @@ export class RunningRequests {
   /** Those that it takes the place of, which may be unwinding already. */
   olderThan(newer: RunningRequest): readonly RunningRequest[] {
     const running = this.#byOwner.get(newer.typist.owner) ?? [];
-    return [...running].filter((older) => older !== newer && this.#isSame(older, newer));
+    return [...running].filter((older) => older.order < newer.order && this.#isSame(older, newer));
   }
 
-  /** It takes the place of the older ones and runs until `end`. Again it has no effect. */
+  /**
+   * It takes the place of the older ones and runs until `end`. Again it has no effect. Where a newer one was admitted before
+   * it, that one has taken its place.
+   */
   begin(request: RunningRequest): void {
     const { owner } = request.typist;
     const running = this.#byOwner.get(owner) ?? new Set();
     if (running.has(request)) return;
     for (const older of this.olderThan(request)) older.supersede();
+    const isOld = [...running].some((newer) => request.order < newer.order && this.#isSame(request, newer));
+    if (isOld) request.supersede();
     this.#byOwner.set(owner, running.add(request));
   }
 
