@@ -166,11 +166,11 @@ async function answerAs(
   const inCall = { callId: request.id, interactive, ...(trace !== undefined && { trace }) };
   const requests = decoded.requests.map((each) => ({ ...each, ...inCall }));
   const answering = answerTo(parts.typing, exchange, { engine, card, typist, requests, concurrency });
-  const said = (signal: AbortSignal): AsyncIterable<StreamPart> =>
-    share.until(observed(answering(signal), record, observer, parts.now));
   const limitMs = decoded.stream ? firstTokenTimeoutMs : plainTimeoutMs;
   const leftMs = limitMs === 0 ? 0 : Math.max(1, limitMs - (parts.now() - record.startedAtMs));
   const share = new Share(name, leftMs, othersLeft);
+  const said = (signal: AbortSignal): AsyncIterable<StreamPart> =>
+    share.until(observed(answering(signal), record, observer, parts.now));
   const signal = AbortSignal.any([call.signal, share.signal]);
   const stream = new MeteredStream(said, signal, reservation);
   exchange.admitted = { reservation, stream };
