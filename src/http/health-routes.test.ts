@@ -134,7 +134,26 @@ describe("reasons, with addresses and errors in them,", () => {
     });
   });
 
-  test("are for nobody while a failing store does not tell whether calls need a key", async () => {
+  test.each([
+    ["everybody", "no key", []],
+    ["nobody", "a key", ["sk-1"]],
+  ])("are for %s while the store fails, where calls needed %s before", async (_whom, _what, keys) => {
+    const authenticator = configuredKeys(keys, "default");
+    let fails = false;
+    const isOpen = () => (fails ? Promise.reject(new Error("no store")) : authenticator.isOpen());
+    const { url } = await serve(engine(), {
+      authenticator: { ...authenticator, isOpen },
+      storeObstacle: async () => (fails ? SECRET : undefined),
+    });
+    expect((await fetch(`${url}/ready`)).status).toBe(200);
+
+    fails = true;
+
+    const reason = keys.length === 0 ? SECRET : "the database cannot be used";
+    expect(JSON.parse(await bodyOf(url, "/ready"))).toMatchObject({ ready: false, reason });
+  });
+
+  test("are for nobody while nothing is known of keys", async () => {
     const ill = engine();
     ill.setHealth({ state: "failed", detail: SECRET });
     const isOpen = () => Promise.reject(new Error("no store"));

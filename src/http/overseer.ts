@@ -23,15 +23,14 @@ export function callerOrOverseer(
  * long as nobody needs a key.
  */
 export function seesReasons(administrators: AdminAuthenticator, authenticator: Authenticator) {
-  return async ({ headers }: FastifyRequest): Promise<boolean> =>
-    administrators.find(headers) !== undefined || (await isOpen(authenticator));
-}
-
-/** A store that fails shows nothing to anybody, and leaves the probes their answer. */
-async function isOpen(authenticator: Authenticator): Promise<boolean> {
-  try {
-    return await authenticator.isOpen();
-  } catch {
-    return false; // the store's probe tells what is wrong with it
-  }
+  let isOpen = false;
+  return async ({ headers }: FastifyRequest): Promise<boolean> => {
+    if (administrators.find(headers) !== undefined) return true;
+    try {
+      isOpen = await authenticator.isOpen();
+    } catch {
+      // A store that fails leaves what was known: its own reason is what the operator is looking for then.
+    }
+    return isOpen;
+  };
 }
