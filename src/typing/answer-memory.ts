@@ -50,7 +50,7 @@ interface Entry {
 /** Bytes of an entry without its text: objects, digests, the start part. And of each piece. */
 const ENTRY_BYTES = 800;
 const PIECE_BYTES = 120;
-/** Answers of one document, model and suffix; looking one up compares the typed text with each. */
+/** Answers to one caller that differ in nothing but the text before the cursor; looking one up compares the typed text with each. */
 const MOST_OF_OWNER = 64;
 
 /** Recent answers and where they were said. It holds digests of the texts before them, and never those texts. */
